@@ -1,0 +1,76 @@
+"""Batch inference for the data warehouse, on Apache Spark.
+
+The names below are the public surface. They load on first use, so that ``import spark_infer``
+loads neither torch nor pyspark.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spark_infer.backends import Backend, FunctionBackend, load_backend
+    from spark_infer.bundle import (
+        ArrayInput,
+        Bundle,
+        Column,
+        Output,
+        RaggedInput,
+        ScalarInput,
+        Signature,
+    )
+    from spark_infer.engine import BatchOptions, Predictor
+    from spark_infer.engine.save import save_bundle
+    from spark_infer.spark import predict, predict_udf, register
+    from spark_infer.warehouse import ScoringJob
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArrayInput",
+    "Backend",
+    "BatchOptions",
+    "Bundle",
+    "Column",
+    "FunctionBackend",
+    "Output",
+    "Predictor",
+    "RaggedInput",
+    "ScalarInput",
+    "ScoringJob",
+    "Signature",
+    "load_backend",
+    "predict",
+    "predict_udf",
+    "register",
+    "save_bundle",
+]
+
+_HOMES = {
+    "backends": ("Backend", "FunctionBackend", "load_backend"),
+    "bundle": (
+        "ArrayInput",
+        "Bundle",
+        "Column",
+        "Output",
+        "RaggedInput",
+        "ScalarInput",
+        "Signature",
+    ),
+    "engine": ("BatchOptions", "Predictor"),
+    "engine.save": ("save_bundle",),
+    "spark": ("predict", "predict_udf", "register"),
+    "warehouse": ("ScoringJob",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

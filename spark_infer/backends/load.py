@@ -1,0 +1,64 @@
+"""The backend that a bundle's model format asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spark_infer.backends.backend import Backend, Precision, check_precision
+from spark_infer.bundle import Bundle
+from spark_infer.errors import BundleError, RuntimeUnavailable
+
+
+def load_backend(
+    bundle: Bundle,
+    *,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    threads: int | None = None,
+    allow_modules: Sequence[str] = (),
+) -> Backend:
+    """Load a bundle's model.
+
+    Args:
+        bundle: A verified bundle.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        precision: Type of the weights and of the matrix products.
+        threads: CPU threads of one batch; None leaves torch's setting.
+        allow_modules: Import paths (and what lies below them) that a ``module`` bundle may name.
+
+    Raises:
+        BundleError: The model cannot be rebuilt, or policy refuses it.
+        ConfigError: The precision or device is unknown.
+        RuntimeUnavailable: torch or the device is missing here.
+    """
+    check_precision(precision)
+    manifest = bundle.manifest
+    try:
+        from spark_infer.backends import torch_export, torch_module
+        from spark_infer.backends.torch_backend import TorchBackend, check_device
+    except ModuleNotFoundError as error:
+        raise missing_library(error) from None
+    check_device(device)
+    outputs = [output.name for output in bundle.signature.outputs]
+    try:
+        if manifest.model_format == "export":
+            model = torch_export.load(bundle.path)
+        else:
+            model = torch_module.load(bundle.path, manifest.model, allow_modules)
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(
+            f"bundle {bundle.path}: the model cannot be rebuilt: {error}"
+        ) from error
+    return TorchBackend(model, outputs, device=device, precision=precision, threads=threads)
+
+
+def missing_library(error: ModuleNotFoundError) -> RuntimeUnavailable:
+    """Explain which library is missing in which Python, and how to install it."""
+    import platform
+    import sys
+
+    name = (error.name or "a library").partition(".")[0]
+    return RuntimeUnavailable(
+        f"{name} is not installed for {sys.executable} on host {platform.node()}; install it there "
+        f"(pip install {name}) or point PYSPARK_PYTHON to a Python that has it"
+    )

@@ -1,0 +1,125 @@
+"""A torch module as a backend."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from spark_infer.backends.backend import Precision
+from spark_infer.errors import ConfigError, PredictionError, RuntimeUnavailable
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class TorchBackend:
+    """Runs a torch module (or the module of an exported program).
+
+    In half precision the parameters are stored and multiplied in it and everything else runs
+    under ``torch.autocast``: inputs and buffers, such as the constants of a normalization, keep
+    their precision.
+
+    Args:
+        module: Called with the tensors in order.
+        outputs: Names of the outputs, for a module that returns a dict.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        precision: Type of the weights and of the matrix products.
+        threads: CPU threads of one batch, for this whole process; None leaves torch's setting.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        outputs: Sequence[str],
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+        threads: int | None = None,
+    ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._outputs = list(outputs)
+        self._device = torch.device(device)
+        self._dtype = _DTYPES[precision]
+        self._module = module.to(self._device)
+        for parameter in self._module.parameters():
+            parameter.requires_grad_(False)
+            if self._dtype is not torch.float32 and parameter.is_floating_point():
+                parameter.data = parameter.data.to(self._dtype)
+
+    def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+        """Run one batch."""
+        with torch.inference_mode(), self._autocast():
+            result = self._module(*(self._to_device(array) for array in tensors.values()))
+        return [_to_numpy(output) for output in self._in_order(result)]
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        if self._dtype is torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self._device.type, dtype=self._dtype)
+
+    def _to_device(self, array: npt.NDArray[Any]) -> torch.Tensor:
+        tensor = _view(array)
+        return tensor if self._device.type == "cpu" else tensor.to(self._device)
+
+    def _in_order(self, result: object) -> list[torch.Tensor]:
+        if isinstance(result, Mapping):
+            missing = [name for name in self._outputs if name not in result]
+            if missing:
+                raise PredictionError(
+                    f"the model returned a dict with {sorted(result)}, without {missing[0]!r}"
+                )
+            found = [result[name] for name in self._outputs]
+        else:
+            found = list(result) if isinstance(result, (tuple, list)) else [result]
+        for value in found:
+            if not isinstance(value, torch.Tensor):
+                raise PredictionError(
+                    f"the model returned {type(value).__name__}; return a tensor, a tuple of "
+                    "tensors, or a dict of them by output name"
+                )
+        return found
+
+
+def check_device(device: str) -> None:
+    """Raise unless ``device`` names a device that torch can use here."""
+    try:
+        parsed = torch.device(device)
+    except RuntimeError:
+        raise ConfigError(f"device {device!r} is unknown; use 'cpu', 'cuda' or 'cuda:0'") from None
+    if parsed.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {device!r} is not supported; use 'cpu', 'cuda' or 'cuda:0'")
+    if parsed.type == "cuda" and (parsed.index or 0) >= torch.cuda.device_count():
+        raise RuntimeUnavailable(
+            f"device {device!r} is not there: torch {torch.__version__} sees "
+            f"{torch.cuda.device_count()} CUDA device(s); use device 'cpu' or give the executor a GPU"
+        )
+
+
+class _Shared:
+    """Offers an array's memory as writable and keeps the array alive.
+
+    Arrow's memory is read-only, and torch has no read-only tensors: it warns about such an array.
+    Models read their inputs, so sharing is right and a copy of every batch would be waste.
+    """
+
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self._array = array
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
+def _view(array: npt.NDArray[Any]) -> torch.Tensor:
+    array = np.ascontiguousarray(array)
+    return torch.from_numpy(array if array.flags.writeable else np.asarray(_Shared(array)))
+
+
+def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    if tensor.dtype in (torch.bfloat16, torch.float16):
+        tensor = tensor.float()
+    array: npt.NDArray[Any] = tensor.cpu().numpy()
+    return array

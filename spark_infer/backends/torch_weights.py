@@ -1,0 +1,38 @@
+"""Weights as safetensors: saved once, memory-mapped at load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from spark_infer.errors import BundleError
+
+WEIGHTS_FILE = "weights.safetensors"
+
+
+def save_weights(root: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors by name. Tied weights are written once for each name."""
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    save_file(tensors, root / WEIGHTS_FILE)
+
+
+def map_weights(root: Path) -> dict[str, torch.Tensor]:
+    """Map the weights into memory; processes that map the same file share its pages."""
+    path = root / WEIGHTS_FILE
+    return load_file(path) if path.stat().st_size else {}
+
+
+def assign_weights(module: torch.nn.Module, root: Path) -> torch.nn.Module:
+    """Put the mapped weights in the place of a module's own, without a copy.
+
+    Raises:
+        BundleError: Names or shapes differ.
+    """
+    try:
+        module.load_state_dict(map_weights(root), strict=True, assign=True)
+    except RuntimeError as error:
+        raise BundleError(f"bundle {root}: the weights do not fit the model: {error}") from None
+    return module

@@ -1,0 +1,128 @@
+"""The bundle: an immutable directory with a model and all it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spark_infer.bundle.digest import SUMS_FILE, seal, verify
+from spark_infer.bundle.manifest import Manifest
+from spark_infer.bundle.signature import Signature
+from spark_infer.errors import BundleError
+
+_PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".ckpt"}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk. Make one with ``save_bundle``, open it with ``Bundle.load``.
+
+    Attributes:
+        path: The bundle's directory.
+        digest: SHA-256 over all its files, as hexadecimal digits; the bundle's identity.
+        manifest: What the bundle says about itself.
+    """
+
+    path: Path
+    digest: str
+    manifest: Manifest
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | Bundle) -> Bundle:
+        """Open the bundle at ``path`` after checking every byte of it. No model is loaded.
+
+        Raises:
+            BundleError: The path is missing or no bundle, a file is missing, changed, added or
+                a pickle, or the format version is unknown.
+        """
+        if isinstance(path, Bundle):
+            return path
+        root = Path(path)
+        if not root.is_dir():
+            raise BundleError(f"bundle {root}: no such directory; check the path of the bundle")
+        for file in root.rglob("*"):
+            if file.suffix.lower() in _PICKLE_SUFFIXES:
+                raise BundleError(
+                    f"bundle {root}: {file.relative_to(root)} looks like a pickle, and pickles are "
+                    "never loaded; save the weights as safetensors with save_bundle"
+                )
+        digest = verify(root)
+        return cls(root, digest, Manifest.read(root))
+
+    @property
+    def name(self) -> str:
+        """Human name of the bundle."""
+        return self.manifest.name
+
+    @property
+    def signature(self) -> Signature:
+        """Inputs and outputs."""
+        return self.manifest.signature
+
+    @property
+    def features(self) -> dict[str, str]:
+        """Spark SQL expression of each derived column."""
+        return dict(self.manifest.features)
+
+    @property
+    def files(self) -> dict[str, int]:
+        """Size in bytes of each file, by its path inside the bundle."""
+        return {
+            file.relative_to(self.path).as_posix(): file.stat().st_size
+            for file in sorted(self.path.rglob("*"))
+            if file.is_file() and file.name != SUMS_FILE
+        }
+
+
+def write_bundle(
+    path: Path,
+    manifest: Manifest,
+    write_files: Callable[[Path], None],
+    check: Callable[[Bundle], None],
+) -> Bundle:
+    """Write a bundle to ``path`` in one step: it is there whole or not at all.
+
+    Args:
+        path: Directory to create. An existing bundle there is replaced.
+        manifest: What the bundle says about itself.
+        write_files: Writes model and assets into the directory that it is given.
+        check: Is given the finished bundle before it moves to ``path``; what it raises stops that.
+
+    Raises:
+        BundleError: ``path`` exists and is not a bundle.
+    """
+    if path.exists() and not (path / SUMS_FILE).is_file() and any(path.iterdir()):
+        raise BundleError(f"{path} exists and is not a bundle; choose another path or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        staging.chmod(0o755)
+        manifest.write(staging)
+        write_files(staging)
+        seal(staging)
+        bundle = Bundle.load(staging)
+        check(bundle)
+        replace_directory(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Bundle(path, bundle.digest, bundle.manifest)
+
+
+def replace_directory(source: Path, target: Path) -> None:
+    """Move ``source`` to ``target``; what stood there is gone only after the move worked."""
+    previous = None
+    if target.exists():
+        previous = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+        target.rename(previous / target.name)
+    try:
+        source.rename(target)
+    except OSError:
+        if previous is not None:
+            (previous / target.name).rename(target)
+        raise
+    if previous is not None:
+        shutil.rmtree(previous, ignore_errors=True)

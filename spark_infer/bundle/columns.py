@@ -1,0 +1,62 @@
+"""A source column and the rule for its nulls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from spark_infer.errors import SignatureError
+
+FLOAT_DTYPES = ("float16", "float32", "float64")
+INTEGER_DTYPES = ("int8", "int16", "int32", "int64", "uint8")
+DTYPES = ("bool", *INTEGER_DTYPES, *FLOAT_DTYPES)
+
+NullRule = Literal["reject", "nan", "empty"] | float | int | bool
+"""``"reject"`` the row, write NaN, take an empty list (ragged only), or write this number."""
+
+
+def check_null_rule(rule: object, *, where: str, dtype: str, words: tuple[str, ...]) -> None:
+    """Raise SignatureError unless ``rule`` is one of ``words`` or a number that fits ``dtype``."""
+    if isinstance(rule, str):
+        if rule not in words:
+            raise SignatureError(
+                f"{where}: null rule {rule!r} is unknown; use one of {list(words)} or a number"
+            )
+        if rule == "nan" and dtype not in FLOAT_DTYPES:
+            raise SignatureError(f"{where}: null rule 'nan' needs a float tensor, not {dtype}")
+    elif not isinstance(rule, (bool, int, float)):
+        raise SignatureError(f"{where}: null rule must be one of {list(words)} or a number")
+    elif isinstance(rule, float) and dtype not in FLOAT_DTYPES:
+        raise SignatureError(f"{where}: null value {rule!r} does not fit a tensor of {dtype}")
+
+
+def check_name(name: object, *, what: str) -> None:
+    """Raise SignatureError unless ``name`` is a non-empty string."""
+    if not isinstance(name, str) or not name:
+        raise SignatureError(f"{what} must have a non-empty name, got {name!r}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One source column of a scalar input.
+
+    Attributes:
+        name: The column's name in the record batch.
+        nulls: What a null becomes: ``"reject"`` (the row gets no prediction), ``"nan"``, or a
+            number, which for a vocabulary input is an id.
+    """
+
+    name: str
+    nulls: NullRule = field(default="reject", kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, what="a column")
+
+    @classmethod
+    def of(cls, value: Column | str) -> Column:
+        """Read a column, or a bare name that takes the default null rule."""
+        return value if isinstance(value, Column) else cls(value)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the column as JSON data."""
+        return {"name": self.name, "nulls": self.nulls}

@@ -1,0 +1,72 @@
+"""A typed output of a signature: which tensor becomes which column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES, INTEGER_DTYPES, check_name
+from spark_infer.errors import SignatureError
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output tensor of the model and the prediction column it becomes.
+
+    Attributes:
+        name: Name of the prediction column.
+        dtype: NumPy name of the tensor's type. The model may return another width of the same
+            kind (a float16 for a float32); it is converted.
+        shape: Shape of one row; ``()`` is a scalar column and accepts (rows,) and (rows, 1).
+        lengths_of: Name of a ragged input: the tensor is (rows, longest, *shape) and each row is
+            cut back to that input's true length.
+        labels: Class names. An integer tensor of ids, or a float tensor of one score for each
+            label (the highest wins), becomes a string column.
+    """
+
+    name: str
+    dtype: str = field(default="float32", kw_only=True)
+    shape: Sequence[int] = field(default=(), kw_only=True)
+    lengths_of: str | None = field(default=None, kw_only=True)
+    labels: Sequence[str] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, what="an output")
+        if self.dtype not in DTYPES:
+            raise SignatureError(
+                f"output {self.name!r}: dtype {self.dtype!r} is unknown; use one of {list(DTYPES)}"
+            )
+        object.__setattr__(self, "shape", tuple(self.shape))
+        if not all(isinstance(n, int) and n > 0 for n in self.shape):
+            raise SignatureError(f"output {self.name!r}: shape must be positive integers")
+        if self.labels is not None:
+            self._check_labels(tuple(self.labels))
+
+    def _check_labels(self, labels: tuple[str, ...]) -> None:
+        if not labels or not all(isinstance(label, str) for label in labels):
+            raise SignatureError(f"output {self.name!r}: labels must be a non-empty list of strings")
+        if self.shape:
+            raise SignatureError(f"output {self.name!r}: labels need shape (), got {self.shape}")
+        if self.dtype not in (*INTEGER_DTYPES, *FLOAT_DTYPES):
+            raise SignatureError(
+                f"output {self.name!r}: labels need integer ids or float scores, not {self.dtype}"
+            )
+        object.__setattr__(self, "labels", labels)
+
+    @property
+    def tensor_shape(self) -> tuple[int, ...]:
+        """Shape of one row (one position) as the model returns it."""
+        if self.labels is not None and self.dtype in FLOAT_DTYPES:
+            return (len(self.labels),)
+        return tuple(self.shape)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the output as JSON data."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "shape": list(self.shape),
+            "lengths_of": self.lengths_of,
+            "labels": None if self.labels is None else list(self.labels),
+        }

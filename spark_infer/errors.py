@@ -1,0 +1,59 @@
+"""Everything that spark_infer raises on purpose.
+
+```
+SparkInferError
+├── BundleError          unreadable, tampered with, wrong format version, refused by policy
+├── SignatureError       columns or tensors do not fit the signature
+├── ConfigError          the job file or an option is wrong
+├── PredictionError      the model failed on rows and the policy says stop
+├── RuntimeUnavailable   the model's runtime could not be reached or started
+└── WarehouseError       source or sink cannot do what the job asks
+    └── GateError        scored, checked, and not published
+```
+
+A message names the column, key or file, what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SparkInferError(Exception):
+    """Root of all errors that spark_infer raises on purpose."""
+
+
+class BundleError(SparkInferError):
+    """A bundle is unreadable, tampered with, of an unknown format or refused by policy."""
+
+
+class SignatureError(SparkInferError):
+    """Columns or tensors do not fit the bundle's signature."""
+
+
+class ConfigError(SparkInferError):
+    """A job file or an option is wrong."""
+
+
+class PredictionError(SparkInferError):
+    """The model failed on rows, or what it returned does not fit the signature."""
+
+
+class RuntimeUnavailable(SparkInferError):
+    """The model's runtime could not be reached or started, or a library it needs is missing."""
+
+
+class WarehouseError(SparkInferError):
+    """A source or target table cannot do what the job asks."""
+
+
+class GateError(WarehouseError):
+    """Rows were scored and checked, and deliberately not published."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known word closest to ``word``, or ``""``."""
+    by_folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"; did you mean {by_folded[close[0]]!r}?" if close else ""

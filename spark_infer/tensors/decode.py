@@ -1,0 +1,113 @@
+"""A record batch to the inputs' rows, ready to be cut into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
+from spark_infer.errors import SignatureError
+from spark_infer.tensors import dense, ragged
+from spark_infer.tensors.dense import Dense, Rows
+from spark_infer.tensors.leaves import Array, plain
+from spark_infer.tensors.lists import Lengths
+from spark_infer.tensors.ragged import Ragged
+from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.schema import check_schema, packed_name, wire_names
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A record batch's rows as arrays.
+
+    Attributes:
+        signature: What the rows were decoded by.
+        inputs: Rows of each input, by the input's name.
+        rejects: Rows that the null and overflow rules reject.
+        num_rows: Number of rows of the record batch.
+    """
+
+    signature: Signature
+    inputs: dict[str, Dense | Ragged]
+    rejects: Rejects
+    num_rows: int
+
+    def tensors(self, rows: Rows) -> dict[str, Array]:
+        """Return the model's tensors for some rows, in the order in which it takes them."""
+        tensors: dict[str, Array] = {}
+        for item in self.signature.inputs:
+            data = self.inputs[item.name]
+            if isinstance(data, Ragged):
+                assert isinstance(item, RaggedInput)
+                tensors |= data.tensors(item, rows)
+            else:
+                tensors |= data.tensors(item, rows)
+        return tensors
+
+    def lengths(self, name: str) -> Lengths:
+        """Return the true length of each row of a ragged input."""
+        data = self.inputs[name]
+        assert isinstance(data, Ragged)
+        return data.lengths
+
+
+class Decoder:
+    """Turns record batches of one signature into rows.
+
+    Args:
+        signature: Inputs to read.
+        packed: Names of scalar inputs that arrive as one list column, named by ``packed_name``.
+    """
+
+    def __init__(self, signature: Signature, packed: Collection[str] = ()) -> None:
+        self._signature = signature
+        self._packed = frozenset(packed)
+        self._checked: pa.Schema | None = None
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Columns that a record batch must have, others are ignored."""
+        return wire_names(self._signature, self._packed)
+
+    def decode(self, batch: pa.RecordBatch | pa.Table) -> Decoded:
+        """Decode a record batch.
+
+        Raises:
+            SignatureError: A column is missing, of a wrong type, or holds arrays of a length
+                that the signature does not allow.
+        """
+        self._check(batch.schema)
+        rejects = Rejects(batch.num_rows)
+        inputs = {item.name: self._rows(batch, item, rejects) for item in self._signature.inputs}
+        return Decoded(self._signature, inputs, rejects, batch.num_rows)
+
+    def _rows(self, batch: pa.RecordBatch, item: Input, rejects: Rejects) -> Dense | Ragged:
+        if isinstance(item, ScalarInput):
+            if item.name in self._packed:
+                return dense.from_packed(batch.column(packed_name(item)), item, rejects)
+            columns = [plain(batch.column(name)) for name in item.column_names]
+            return dense.from_columns(columns, item, rejects)
+        if isinstance(item, ArrayInput):
+            return dense.from_arrays(batch.column(item.column), item, rejects)
+        assert isinstance(item, RaggedInput)
+        return ragged.from_lists(batch.column(item.column), item, rejects)
+
+    def _check(self, schema: pa.Schema) -> None:
+        if self._checked is not None and self._checked.equals(schema):
+            return
+        check_schema([self._as_arrives(item) for item in self._signature.inputs], schema)
+        self._checked = schema
+
+    def _as_arrives(self, item: Input) -> Input:
+        if isinstance(item, ScalarInput) and item.name in self._packed:
+            return ArrayInput(
+                item.name,
+                column=packed_name(item),
+                shape=item.item_shape,
+                dtype=item.dtype,
+                vocabulary=item.vocabulary,
+                unknown_id=item.unknown_id,
+            )
+        return item

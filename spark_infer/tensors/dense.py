@@ -1,0 +1,152 @@
+"""Rows of one fixed shape: scalar columns, packed columns and fixed-size arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from spark_infer.bundle import ArrayInput, Input, ScalarInput
+from spark_infer.bundle.columns import NullRule
+from spark_infer.errors import SignatureError
+from spark_infer.tensors.leaves import Array, BoolArray, leaves
+from spark_infer.tensors.lists import flatten
+from spark_infer.tensors.rejects import Rejects
+
+Rows = slice | npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """All rows of an input whose rows have one shape.
+
+    Attributes:
+        values: Shape (rows, *shape).
+        present: Same shape, true where the value was not null; None when all were.
+    """
+
+    values: Array
+    present: BoolArray | None
+
+    def tensors(self, item: Input, rows: Rows) -> dict[str, Array]:
+        """Return the model's tensors for some rows; a slice is a view, not a copy."""
+        values = self.values[rows]
+        tensors = {item.name: values}
+        if item.presence:
+            present = np.ones(values.shape, np.bool_) if self.present is None else self.present[rows]
+            tensors[item.tensor_names[-1]] = present
+        return tensors
+
+
+def from_columns(columns: Sequence[pa.Array], item: ScalarInput, rejects: Rejects) -> Dense:
+    """Pack scalar columns side by side into (rows, columns)."""
+    parts = [leaves(column, item) for column in columns]
+    if len(parts) == 1:
+        values = parts[0].values[:, None]
+    else:
+        values = np.empty((len(parts[0].values), len(parts)), item.dtype)
+        for index, part in enumerate(parts):
+            values[:, index] = part.values
+    if all(part.valid is None for part in parts):
+        return Dense(values, None)
+    valid = np.ones(values.shape, np.bool_)
+    for index, part in enumerate(parts):
+        if part.valid is not None:
+            valid[:, index] = part.valid
+    return _fill_columns(values, valid, item, rejects)
+
+
+def from_packed(column: pa.Array, item: ScalarInput, rejects: Rejects) -> Dense:
+    """Read scalar columns that were packed into one list column of ``len(columns)`` items."""
+    width = len(item.columns)
+    flat = flatten(column)
+    part = leaves(flat.values, item)
+    if len(part.values) != len(flat.lengths) * width:
+        raise SignatureError(
+            f"input {item.name!r}: the packed column holds {len(part.values)} values for "
+            f"{len(flat.lengths)} rows of {width} columns"
+        )
+    values = part.values.reshape(-1, width)
+    if part.valid is None:
+        return Dense(values, None)
+    return _fill_columns(values, part.valid.reshape(-1, width), item, rejects)
+
+
+def from_arrays(column: pa.Array, item: ArrayInput, rejects: Rejects) -> Dense:
+    """Read a fixed-size (nested) array column as (rows, *shape)."""
+    outer = flatten(column)
+    _check_lengths(outer.lengths, outer.valid, item.shape[0], item)
+    inner = outer.values
+    for length in item.shape[1:]:
+        level = flatten(inner)
+        _check_lengths(level.lengths, level.valid, length, item)
+        if level.valid is not None:
+            raise SignatureError(
+                f"column {item.column!r} (input {item.name!r}): a nested array is null; "
+                "its items may be null, the nested array itself may not"
+            )
+        inner = level.values
+    part = leaves(inner, item)
+    values = part.values.reshape(-1, *item.shape)
+    valid = None if part.valid is None else part.valid.reshape(values.shape)
+    if outer.valid is not None:
+        values, valid = _spread(values, valid, outer.valid)
+        nulls = np.broadcast_to(~outer.valid.reshape(-1, *[1] * len(item.shape)), values.shape)
+        values = _apply(values, nulls, item.nulls, rejects, f"column {item.column!r} is null")
+    if valid is None:
+        return Dense(values, None)
+    missing = ~valid
+    if outer.valid is not None:
+        missing = missing & outer.valid.reshape(-1, *[1] * len(item.shape))
+    reason = f"column {item.column!r} holds a null"
+    return Dense(_apply(values, missing, item.null_items, rejects, reason), valid)
+
+
+def _fill_columns(values: Array, valid: BoolArray, item: ScalarInput, rejects: Rejects) -> Dense:
+    values = values.copy()
+    for index, column in enumerate(item.source_columns):
+        nulls = ~valid[:, index]
+        if nulls.any():
+            reason = f"column {column.name!r} is null"
+            values[:, index] = _apply(values[:, index], nulls, column.nulls, rejects, reason)
+    return Dense(values, valid)
+
+
+def _apply(
+    values: Array, nulls: BoolArray, rule: NullRule, rejects: Rejects, reason: str
+) -> Array:
+    """Return a copy with the null rule applied where ``nulls`` is true."""
+    filled = values.copy()
+    if rule == "reject":
+        rejects.add(nulls.reshape(len(nulls), -1).any(axis=1), reason)
+        filled[nulls] = 0
+    else:
+        filled[nulls] = np.nan if rule == "nan" else rule
+    return filled
+
+
+def _spread(
+    values: Array, valid: BoolArray | None, row_valid: BoolArray
+) -> tuple[Array, BoolArray]:
+    """Put the rows that exist where they belong among null rows."""
+    spread = np.zeros((len(row_valid), *values.shape[1:]), values.dtype)
+    spread[row_valid] = values
+    present = np.zeros(spread.shape, np.bool_)
+    present[row_valid] = True if valid is None else valid
+    return spread, present
+
+
+def _check_lengths(
+    lengths: npt.NDArray[np.int64], valid: BoolArray | None, expected: int, item: ArrayInput
+) -> None:
+    wrong = lengths != expected if valid is None else (lengths != expected) & valid
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise SignatureError(
+            f"column {item.column!r} (input {item.name!r}): expected arrays of shape "
+            f"{list(item.shape)}, got one of length {int(lengths[row])} where {expected} belongs; "
+            "use a RaggedInput for arrays of different lengths"
+        )

@@ -1,0 +1,47 @@
+"""Rows that get no prediction, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from spark_infer.tensors.leaves import BoolArray
+
+
+class Rejects:
+    """Rejected rows of one record batch. The first reason found for a row is the one kept."""
+
+    def __init__(self, num_rows: int) -> None:
+        self._num_rows = num_rows
+        self._which = np.zeros(num_rows, np.int32)
+        self._reasons: list[str] = []
+
+    def add(self, rows: BoolArray, reason: str) -> None:
+        """Reject the rows where ``rows`` (shape (num_rows,)) is true."""
+        if rows.any():
+            self._reasons.append(reason)
+            self._which[rows & (self._which == 0)] = len(self._reasons)
+
+    @property
+    def rows(self) -> BoolArray | None:
+        """Shape (num_rows,), true where a row is rejected; None when none is."""
+        return self._which > 0 if self._reasons else None
+
+    @property
+    def count(self) -> int:
+        """Number of rejected rows."""
+        return int(np.count_nonzero(self._which))
+
+    @property
+    def accepted(self) -> slice | np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """Positions of the rows that go to the model: a slice when that is all of them."""
+        if not self._reasons:
+            return slice(0, self._num_rows)
+        return np.flatnonzero(self._which == 0)
+
+    def reasons(self) -> pa.Array:
+        """Return the reason of each row as a string array, null where it was accepted."""
+        if not self._reasons:
+            return pa.nulls(self._num_rows, pa.string())
+        words = pa.array(self._reasons, pa.string())
+        return words.take(pa.array(self._which - 1, mask=self._which == 0))

@@ -1,0 +1,115 @@
+"""A record batch's schema against a signature, and the schema of what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
+import pyarrow.types as pat
+
+from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.errors import SignatureError, nearest
+from spark_infer.tensors.types import arrow_dtype, is_list, storage_type, type_problem
+
+
+def packed_name(item: ScalarInput) -> str:
+    """Return the name of the list column that carries a packed scalar input."""
+    return f"{item.name}[]"
+
+
+def wire_names(signature: Signature, packed: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the columns that a predictor reads when the named inputs arrive packed."""
+    names: list[str] = []
+    for item in signature.inputs:
+        if isinstance(item, ScalarInput) and item.name in packed:
+            names.append(packed_name(item))
+        else:
+            names.extend(item.column_names)
+    return tuple(names)
+
+
+def check_schema(inputs: Iterable[Input], schema: pa.Schema) -> None:
+    """Raise one SignatureError that names every column that is missing or of a wrong type."""
+    problems = []
+    for item in inputs:
+        for name in item.column_names:
+            index = schema.get_all_field_indices(name)
+            if not index:
+                problems.append(f"column {name!r} is missing{nearest(name, schema.names)}")
+            elif len(index) > 1:
+                problems.append(f"column {name!r} is there {len(index)} times")
+            elif problem := column_problem(schema.field(index[0]).type, item):
+                problems.append(f"column {name!r} (input {item.name!r}): {problem}")
+    if problems:
+        raise SignatureError("the columns do not fit the bundle: " + "; ".join(problems))
+
+
+def column_problem(kind: pa.DataType, item: Input) -> str | None:
+    """Say why a column of this type does not fit the input, or return None."""
+    kind = storage_type(kind)
+    if pat.is_null(kind):
+        return None
+    if isinstance(item, ArrayInput):
+        return _nested_problem(kind, item, len(item.shape), item.item_shape)
+    if isinstance(item, RaggedInput):
+        if item.fields:
+            return _struct_problem(kind, item)
+        return _nested_problem(kind, item, len(item.shape) + 1, (None, *item.item_shape))
+    return type_problem(kind, item)
+
+
+def _nested_problem(
+    kind: pa.DataType, item: Input, depth: int, sizes: tuple[int | None, ...]
+) -> str | None:
+    inner = kind
+    for level in range(depth):
+        if not is_list(inner):
+            return f"expected an array of {depth} level(s) of {item.dtype}, got {kind}"
+        expected = sizes[level]
+        if pat.is_fixed_size_list(inner) and expected not in (None, inner.list_size):
+            return f"expected arrays of length {expected}, got {kind}"
+        inner = storage_type(inner.value_type)
+        if pat.is_null(inner):
+            return None
+    if is_list(inner):
+        return f"expected an array of {depth} level(s) of {item.dtype}, got {kind}"
+    problem = type_problem(inner, item)
+    return problem and f"items: {problem}"
+
+
+def _struct_problem(kind: pa.DataType, item: RaggedInput) -> str | None:
+    if not is_list(kind):
+        return f"expected an array of structs with fields {list(item.fields)}, got {kind}"
+    struct = storage_type(kind.value_type)
+    if pat.is_null(struct):
+        return None
+    if not pat.is_struct(struct):
+        return f"expected an array of structs with fields {list(item.fields)}, got {kind}"
+    types = {struct.field(i).name: struct.field(i).type for i in range(struct.num_fields)}
+    for name in item.fields:
+        if name not in types:
+            return f"the structs have no field {name!r}{nearest(name, types)}"
+        if problem := type_problem(types[name], item):
+            return f"field {name!r}: {problem}"
+    return None
+
+
+def output_type(output: Output) -> pa.DataType:
+    """Return the Arrow type of an output's prediction column."""
+    kind = pa.string() if output.labels is not None else _spark_type(output.dtype)
+    for _ in output.shape:
+        kind = pa.list_(kind)
+    return kind if output.lengths_of is None else pa.list_(kind)
+
+
+def output_schema(signature: Signature) -> pa.Schema:
+    """Return the schema of a predictor's record batches: the outputs, then the reason."""
+    fields = [pa.field(output.name, output_type(output)) for output in signature.outputs]
+    return pa.schema([*fields, pa.field(REASON_COLUMN, pa.string())])
+
+
+def _spark_type(dtype: str) -> pa.DataType:
+    """Return the narrowest Arrow type that a warehouse can store the tensor's type in."""
+    widened = {"float16": pa.float32(), "uint8": pa.int16()}
+    return widened.get(dtype) or arrow_dtype(dtype)
