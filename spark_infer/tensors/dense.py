@@ -121,7 +121,7 @@ def _apply(
     """Return a copy with the null rule applied where ``nulls`` is true."""
     filled = values.copy()
     if rule == "reject":
-        rejects.add(nulls.reshape(len(nulls), -1).any(axis=1), reason)
+        rejects.add(nulls.any(axis=tuple(range(1, nulls.ndim))), reason)
         filled[nulls] = 0
     else:
         filled[nulls] = np.nan if rule == "nan" else rule

@@ -136,7 +136,7 @@ def _resolve_nulls(
         values[~valid] = np.nan if item.null_items == "nan" else item.null_items
         return values
     values[~valid] = 0
-    missing = ~valid.reshape(len(valid), -1).all(axis=1)
+    missing = ~valid.all(axis=tuple(range(1, valid.ndim)))
     before = np.concatenate(([0], np.cumsum(missing)))
     rejects.add(before[starts + lengths] > before[starts], f"column {item.column!r} holds a null")
     return values

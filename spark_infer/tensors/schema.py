@@ -29,14 +29,21 @@ def wire_names(signature: Signature, packed: Collection[str] = ()) -> tuple[str,
     return tuple(names)
 
 
-def check_schema(inputs: Iterable[Input], schema: pa.Schema) -> None:
-    """Raise one SignatureError that names every column that is missing or of a wrong type."""
+def check_schema(inputs: Iterable[Input], schema: pa.Schema, others: Iterable[str] = ()) -> None:
+    """Raise one SignatureError that names every column that is missing or of a wrong type.
+
+    Args:
+        inputs: What the columns must fit.
+        schema: The columns.
+        others: Further columns there are, to suggest for a missing one.
+    """
+    known = [*schema.names, *others]
     problems = []
     for item in inputs:
         for name in item.column_names:
             index = schema.get_all_field_indices(name)
             if not index:
-                problems.append(f"column {name!r} is missing{nearest(name, schema.names)}")
+                problems.append(f"column {name!r} is missing{nearest(name, known)}")
             elif len(index) > 1:
                 problems.append(f"column {name!r} is there {len(index)} times")
             elif problem := column_problem(schema.field(index[0]).type, item):

@@ -1,0 +1,69 @@
+"""Loaded models of this process, kept by digest across tasks and queries."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from spark_infer.backends import Backend, load_backend
+from spark_infer.bundle import Bundle
+from spark_infer.engine import BatchOptions
+
+CAPACITY = 4
+"""Most models that one process keeps; the least recently used one goes first."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A bundle and its model in memory.
+
+    Attributes:
+        bundle: The bundle on this machine's disk.
+        backend: Its model.
+    """
+
+    bundle: Bundle
+    backend: Backend
+
+
+_Key = tuple[str, str, str, int | None, tuple[str, ...]]
+_models: OrderedDict[_Key, LoadedModel] = OrderedDict()
+_lock = threading.Lock()
+
+
+def load_model(
+    digest: str,
+    open_bundle: Callable[[], Bundle],
+    options: BatchOptions,
+    *,
+    threads: int | None = None,
+    allow_modules: Sequence[str] = (),
+) -> LoadedModel:
+    """Return this process's model for the digest, loading it on first use.
+
+    Args:
+        digest: The bundle's digest.
+        open_bundle: Returns the bundle; called only when its model is not loaded.
+        options: Device and precision.
+        threads: CPU threads of one batch.
+        allow_modules: Import paths that the bundle may name.
+    """
+    key = (digest, options.device, options.precision, threads, tuple(allow_modules))
+    with _lock:
+        if key in _models:
+            _models.move_to_end(key)
+            return _models[key]
+        bundle = open_bundle()
+        backend = load_backend(
+            bundle,
+            device=options.device,
+            precision=options.precision,
+            threads=threads,
+            allow_modules=allow_modules,
+        )
+        _models[key] = LoadedModel(bundle, backend)
+        while len(_models) > CAPACITY:
+            _models.popitem(last=False)
+        return _models[key]

@@ -1,0 +1,9 @@
+"""Spark: DataFrame functions, SQL functions, broadcast and session."""
+
+from __future__ import annotations
+
+from spark_infer.spark.predict import predict
+from spark_infer.spark.session import session
+from spark_infer.spark.udf import predict_udf, register
+
+__all__ = ["predict", "predict_udf", "register", "session"]

@@ -1,0 +1,21 @@
+"""Metrics that add up across tasks."""
+
+from __future__ import annotations
+
+from pyspark import Accumulator, AccumulatorParam
+from pyspark.sql import SparkSession
+
+from spark_infer.engine import Metrics
+
+
+class _MetricsParam(AccumulatorParam[Metrics]):
+    def zero(self, value: Metrics) -> Metrics:
+        return Metrics()
+
+    def addInPlace(self, value1: Metrics, value2: Metrics) -> Metrics:
+        return value1 + value2
+
+
+def metrics_accumulator(spark: SparkSession) -> Accumulator[Metrics]:
+    """Return an accumulator for the metrics of one query. A retried task counts again."""
+    return spark.sparkContext.accumulator(Metrics(), _MetricsParam())

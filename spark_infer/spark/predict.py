@@ -1,0 +1,159 @@
+"""``predict``: a DataFrame in, the same rows with predictions out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark import Accumulator
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StructField, StructType
+
+from spark_infer.bundle import Bundle, Signature
+from spark_infer.engine import BatchOptions, Metrics
+from spark_infer.errors import ConfigError, SignatureError, nearest
+from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.types import arrow_schema, prediction_fields
+from spark_infer.spark.udf import prediction_udf, resolve_kind
+from spark_infer.spark.wire import Wire, quoted
+from spark_infer.tensors import check_schema
+
+
+def predict(
+    df: DataFrame,
+    bundle: str | os.PathLike[str] | Bundle,
+    *,
+    keep: Sequence[str] | None = None,
+    options: BatchOptions | None = None,
+    allow_modules: Sequence[str] = (),
+    metrics: Accumulator[Metrics] | None = None,
+) -> DataFrame:
+    """Predict the rows of a DataFrame.
+
+    With ``keep``, only those columns and the model's own travel to Python and back (Arrow record
+    batches, ``mapInArrow``): the fastest path. Without it every column is kept, and none but the
+    model's own travels: a scalar function whose result Spark joins to its row.
+
+    Args:
+        df: Rows with the bundle's source columns.
+        bundle: A bundle or its path.
+        keep: Columns of ``df`` to carry beside the predictions; None keeps all.
+        options: How rows are cut into batches and where the model runs.
+        allow_modules: Import paths that a bundle of format ``module`` may name.
+        metrics: Accumulator to count into, see ``metrics_accumulator``.
+
+    Returns:
+        The kept columns, one column for each output, and ``rejected_reason``: null where a row
+        was predicted.
+
+    Raises:
+        BundleError: The bundle is unreadable or was changed.
+        SignatureError: A column is missing or of a wrong type.
+        ConfigError: A kept column is missing, or has the name of an output.
+    """
+    bundle = Bundle.load(bundle)
+    signature = bundle.signature
+    source = with_features(df, bundle.features)
+    types = _column_types(source, signature)
+    columns = {name: F.col(quoted(name)) for name in signature.column_names}
+    kind = resolve_kind("auto")
+    wire = Wire.build(signature, columns, types, exact_nulls=keep is None and kind == "pandas")
+    outputs = prediction_fields(signature)
+    kept = df.columns if keep is None else list(keep)
+    _check_kept(df, kept, [field.name for field in outputs])
+    reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
+    if keep is None:
+        function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
+        predicted = source.select(
+            *(F.col(quoted(name)) for name in kept), function(*wire.columns).alias(_PREDICTED)
+        )
+        return predicted.select(
+            *(F.col(quoted(name)) for name in kept),
+            *(F.col(f"{_PREDICTED}.{quoted(field.name)}") for field in outputs),
+        )
+    carried = source.select(*(F.col(quoted(name)) for name in kept))
+    narrow = source.select(
+        *(column.alias(f"__wire_{i}") for i, column in enumerate(wire.columns)),
+        *(F.col(quoted(name)) for name in kept),
+    )
+    task = _PredictTask(reference, signature, wire.packed, len(wire.columns), metrics)
+    return narrow.mapInArrow(task, StructType([*carried.schema.fields, *outputs]))
+
+
+_PREDICTED = "__predicted"
+
+
+@dataclass(frozen=True)
+class _PredictTask:
+    """The function that ``mapInArrow`` runs in a task."""
+
+    reference: BundleReference
+    signature: Signature
+    packed: frozenset[str]
+    num_wire: int
+    metrics: Accumulator[Metrics] | None
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counted = Metrics()
+        predictor = self.reference.predictor(self.signature, self.packed, counted)
+        try:
+            for batch in batches:
+                inputs = pa.RecordBatch.from_arrays(
+                    batch.columns[: self.num_wire], names=predictor.column_names
+                )
+                predicted = predictor.predict(inputs)
+                kept = batch.schema.names[self.num_wire :]
+                yield pa.RecordBatch.from_arrays(
+                    [*batch.columns[self.num_wire :], *predicted.columns],
+                    names=[*kept, *predicted.schema.names],
+                )
+        finally:
+            if self.metrics is not None:
+                self.metrics.add(counted)
+
+
+def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
+    """Add derived columns by their SQL expressions.
+
+    Raises:
+        SignatureError: An expression does not fit the columns; the message is Spark's.
+    """
+    for name, expression in features.items():
+        try:
+            df.select(F.expr(expression))
+        except Exception as error:
+            # The parser and the analyzer raise types that differ between Spark versions.
+            reason = str(error).split("\n", 1)[0]
+            raise SignatureError(f"feature {name!r} ({expression}): {reason}") from None
+    return df.withColumns({name: F.expr(sql) for name, sql in features.items()})
+
+
+def _column_types(df: DataFrame, signature: Signature) -> dict[str, DataType]:
+    """Check the DataFrame's columns and return their types by the signature's names."""
+    folded = df.sparkSession.conf.get("spark.sql.caseSensitive", "false") != "true"
+    wanted = {name.casefold() if folded else name: name for name in signature.column_names}
+    fields, others = [], []
+    for field in df.schema.fields:
+        key = field.name.casefold() if folded else field.name
+        if key in wanted:
+            fields.append(StructField(wanted[key], field.dataType))
+        else:
+            others.append(field.name)
+    check_schema(signature.inputs, arrow_schema(fields), others)
+    return {field.name: field.dataType for field in fields}
+
+
+def _check_kept(df: DataFrame, kept: Sequence[str], outputs: Sequence[str]) -> None:
+    known = {name.casefold() for name in df.columns}
+    taken = {name.casefold() for name in outputs}
+    for name in kept:
+        if name.casefold() not in known:
+            raise ConfigError(f"keep: column {name!r} is missing{nearest(name, df.columns)}")
+        if name.casefold() in taken:
+            raise ConfigError(
+                f"column {name!r} has the name of a prediction column; rename it, or leave it out "
+                "with keep=[...]"
+            )

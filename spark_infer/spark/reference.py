@@ -1,0 +1,99 @@
+"""What travels to the executors: a reference to a bundle, its bytes by broadcast."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pyspark import Broadcast, SparkContext, TaskContext
+from pyspark.sql import SparkSession
+
+import spark_infer
+from spark_infer.bundle import Bundle, Signature
+from spark_infer.engine import BatchOptions, Metrics, Predictor
+from spark_infer.errors import RuntimeUnavailable
+from spark_infer.runtime import load_model, materialise, pack
+
+_broadcasts: dict[tuple[str, str], Broadcast[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class BundleReference:
+    """A bundle as tasks see it. Make one with ``BundleReference.share``.
+
+    Attributes:
+        digest: The bundle's digest.
+        archive: Its files, sent to each executor once.
+        options: How the tasks predict.
+        allow_modules: Import paths that the bundle may name.
+        version: Version of spark_infer on the driver.
+    """
+
+    digest: str
+    archive: Broadcast[bytes]
+    options: BatchOptions
+    allow_modules: tuple[str, ...]
+    version: str
+
+    @classmethod
+    def share(
+        cls,
+        spark: SparkSession,
+        bundle: Bundle,
+        options: BatchOptions | None = None,
+        allow_modules: Sequence[str] = (),
+    ) -> BundleReference:
+        """Broadcast a bundle, once for each application however often it is used."""
+        context = spark.sparkContext
+        return cls(
+            bundle.digest,
+            _broadcast(context, bundle),
+            options or BatchOptions(),
+            tuple(allow_modules),
+            spark_infer.__version__,
+        )
+
+    def predictor(
+        self, signature: Signature, packed: Collection[str], metrics: Metrics
+    ) -> Predictor:
+        """Return a predictor in the running task, loading the model when this worker has not.
+
+        Args:
+            signature: How the columns arrive; its tensors are the bundle's.
+            packed: Names of the scalar inputs that arrive as one list column.
+            metrics: Where to count.
+
+        Raises:
+            RuntimeUnavailable: The executor lacks a library, the device, or this version.
+        """
+        if self.version != spark_infer.__version__:
+            raise RuntimeUnavailable(
+                f"the driver runs spark_infer {self.version}, this executor "
+                f"{spark_infer.__version__}; install the same version on both"
+            )
+        task = TaskContext.get()
+        with metrics.timed("load"):
+            model = load_model(
+                self.digest,
+                lambda: materialise(self.digest, lambda: self.archive.value),
+                dataclasses.replace(self.options, device=_device(self.options.device, task)),
+                threads=None if task is None else task.cpus(),
+                allow_modules=self.allow_modules,
+            )
+        return Predictor(signature, model.backend, self.options, packed=packed, metrics=metrics)
+
+
+def _broadcast(context: SparkContext, bundle: Bundle) -> Broadcast[bytes]:
+    key = (f"{context.applicationId}-{os.getpid()}", bundle.digest)
+    if key not in _broadcasts:
+        _broadcasts[key] = context.broadcast(pack(bundle))
+    return _broadcasts[key]
+
+
+def _device(device: str, task: TaskContext | None) -> str:
+    """Resolve a plain ``"cuda"`` to the GPU that Spark assigned to the task."""
+    if device != "cuda" or task is None or "gpu" not in task.resources():
+        return device
+    return f"cuda:{task.resources()['gpu'].addresses[0]}"

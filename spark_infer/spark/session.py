@@ -1,0 +1,49 @@
+"""A Spark session whose Python workers are this Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from pyspark.sql import SparkSession
+
+from spark_infer.errors import ConfigError
+
+
+def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSession:
+    """Return the running session, or start one.
+
+    Args:
+        app_name: Name that Spark shows.
+        conf: Spark configuration of a new session; spark-submit's own settings stay.
+
+    Raises:
+        ConfigError: There is no Java to start Spark with.
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    check_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(app_name)
+    for key, value in (conf or {}).items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def check_java() -> None:
+    """Raise ConfigError unless JAVA_HOME or PATH has a Java that starts."""
+    home = os.environ.get("JAVA_HOME")
+    java = os.path.join(home, "bin", "java") if home else shutil.which("java")
+    if java is None or not os.path.exists(java):
+        where = f"JAVA_HOME is {home}, which has no bin/java" if home else "there is none on PATH"
+        raise ConfigError(
+            f"Spark needs Java 17 or newer, and {where}; install it "
+            "(apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
+        )
+    found = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        raise ConfigError(f"{java} does not start: {found.stderr.strip()}; install Java 17")

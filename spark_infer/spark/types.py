@@ -1,0 +1,42 @@
+"""Spark schemas and Arrow schemas."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
+
+from spark_infer.bundle import Signature
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.tensors import output_schema
+
+
+def arrow_type(kind: DataType) -> pa.DataType:
+    """Return the Arrow type in which Spark sends a column, or a null type for an exotic one."""
+    if isinstance(kind, TimestampType):
+        return pa.timestamp("us", "UTC")
+    if isinstance(kind, TimestampNTZType):
+        return pa.timestamp("us")
+    if isinstance(kind, ArrayType):
+        return pa.list_(arrow_type(kind.elementType))
+    if isinstance(kind, StructType):
+        return pa.struct([pa.field(f.name, arrow_type(f.dataType)) for f in kind.fields])
+    return to_arrow_type(kind)
+
+
+def arrow_schema(fields: list[StructField]) -> pa.Schema:
+    """Return the Arrow schema of some fields."""
+    return pa.schema([pa.field(field.name, arrow_type(field.dataType)) for field in fields])
+
+
+def prediction_fields(signature: Signature, *, reasons: bool = True) -> list[StructField]:
+    """Return the Spark fields of the predictions, with or without ``rejected_reason``."""
+    fields = from_arrow_schema(output_schema(signature)).fields
+    return [field for field in fields if reasons or field.name != REASON_COLUMN]

@@ -1,0 +1,267 @@
+"""Column functions: ``predict_udf`` for DataFrames and ``register`` for SQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+from pyspark import Accumulator
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StructType
+
+from spark_infer.bundle import Bundle, Signature
+from spark_infer.engine import BatchOptions, Metrics
+from spark_infer.errors import ConfigError, SignatureError, nearest
+from spark_infer.spark.pandas_bridge import PandasColumn, from_pandas, to_pandas
+from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.types import prediction_fields
+from spark_infer.spark.wire import Wire, quoted
+
+Kind = Literal["auto", "arrow", "pandas"]
+Udf = Callable[..., Column]
+T = TypeVar("T")
+
+
+class PredictFunction:
+    """A model as a column function. Make one with ``predict_udf``.
+
+    Called without columns it reads the bundle's source columns and features by name; otherwise
+    it takes one column (or column name) for each source column, in order or by name.
+    """
+
+    def __init__(self, reference: BundleReference, bundle: Bundle, kind: Kind) -> None:
+        self._reference = reference
+        self._bundle = bundle
+        self._kind = resolve_kind(kind)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the arguments, in order."""
+        return self._bundle.signature.column_names
+
+    def __call__(self, *columns: Column | str, **named: Column | str) -> Column:
+        """Return the prediction column: the output, or a struct when there are several.
+
+        Raises:
+            SignatureError: The arguments do not match the bundle's source columns.
+        """
+        signature = self._bundle.signature
+        if columns or named:
+            bound = bind(self.column_names, columns, named)
+            given = {name: _column(value) for name, value in bound.items()}
+        else:
+            features = self._bundle.features
+            given = {
+                name: F.expr(features[name]) if name in features else F.col(quoted(name))
+                for name in self.column_names
+            }
+        wire = Wire.build(signature, given, exact_nulls=self._kind == "pandas")
+        udf = prediction_udf(self._reference, wire, _result_type(signature), self._kind)
+        outputs = signature.outputs
+        name = outputs[0].name if len(outputs) == 1 else self._bundle.name
+        return udf(*wire.columns).alias(name)  # type: ignore[no-any-return]
+
+
+def predict_udf(
+    spark: SparkSession,
+    bundle: str | os.PathLike[str] | Bundle,
+    *,
+    options: BatchOptions | None = None,
+    allow_modules: Sequence[str] = (),
+    kind: Kind = "auto",
+) -> PredictFunction:
+    """Return a model as a column function, for wide tables: Spark joins the result to the row.
+
+    Args:
+        spark: The session that will use it.
+        bundle: A bundle or its path.
+        options: How rows are cut into batches and where the model runs.
+        allow_modules: Import paths that a bundle of format ``module`` may name.
+        kind: ``"arrow"`` needs Spark 4.1 or newer, ``"pandas"`` works everywhere, ``"auto"``
+            takes Arrow where Spark has it.
+
+    Raises:
+        BundleError: The bundle is unreadable or was changed.
+        ConfigError: The kind is unknown, or this Spark does not have it.
+    """
+    bundle = Bundle.load(bundle)
+    reference = BundleReference.share(spark, bundle, options, allow_modules)
+    return PredictFunction(reference, bundle, kind)
+
+
+def register(
+    spark: SparkSession,
+    name: str,
+    bundle: str | os.PathLike[str] | Bundle,
+    *,
+    options: BatchOptions | None = None,
+    allow_modules: Sequence[str] = (),
+    kind: Kind = "auto",
+) -> None:
+    """Register a model as a SQL function of the session.
+
+    Its arguments are the bundle's source columns, in order, or by name on Spark 4
+    (``fraud_score(amount => tx_amount, ...)``). A bundle's ``features`` are not applied: pass the
+    features' values. In a pandas function NaN counts as null.
+
+    Args:
+        spark: The session.
+        name: Name of the function.
+        bundle: A bundle or its path.
+        options: How rows are cut into batches and where the model runs.
+        allow_modules: Import paths that a bundle of format ``module`` may name.
+        kind: See ``predict_udf``.
+
+    Raises:
+        BundleError: The bundle is unreadable or was changed.
+        ConfigError: The name or kind is not usable.
+    """
+    if not name.isidentifier():
+        raise ConfigError(f"{name!r} cannot name a SQL function; use letters, digits and _")
+    bundle = Bundle.load(bundle)
+    signature = bundle.signature
+    reference = BundleReference.share(spark, bundle, options, allow_modules)
+    wire = Wire.as_given(signature)
+    udf = prediction_udf(reference, wire, _result_type(signature), resolve_kind(kind))
+    spark.udf.register(name, udf)
+
+
+def prediction_udf(
+    reference: BundleReference,
+    wire: Wire,
+    result: DataType,
+    kind: Literal["arrow", "pandas"],
+    metrics: Accumulator[Metrics] | None = None,
+) -> Any:
+    """Return the Spark function that predicts the wire's columns."""
+    task = _UdfTask(reference, wire.signature, wire.packed, wire.has_null_flag, metrics)
+    as_struct = isinstance(result, StructType)
+    # The annotations tell Spark which kind of function each is.
+    if kind == "pandas":
+
+        def predict_pandas(*columns: pd.Series, **named: pd.Series) -> pd.Series:  # type: ignore[type-arg]
+            return task.pandas(columns, named)
+
+        def predict_frame(*columns: pd.Series, **named: pd.Series) -> pd.DataFrame:  # type: ignore[type-arg]
+            return task.pandas_struct(columns, named, result.fieldNames())  # type: ignore[attr-defined]
+
+        return F.pandas_udf(predict_frame if as_struct else predict_pandas, result)  # type: ignore[call-overload]
+
+    def predict_arrow(*columns: pa.Array, **named: pa.Array) -> pa.Array:
+        predicted = task.arrow(columns, named)
+        if not as_struct:
+            return predicted.column(0)
+        return predicted.select(result.fieldNames()).to_struct_array()  # type: ignore[attr-defined]
+
+    return F.arrow_udf(predict_arrow, result)
+
+
+@dataclass(frozen=True)
+class _UdfTask:
+    """What a scalar function runs for each record batch."""
+
+    reference: BundleReference
+    signature: Signature
+    packed: frozenset[str]
+    has_null_flag: bool
+    metrics: Accumulator[Metrics] | None
+
+    def arrow(self, columns: Sequence[pa.Array], named: Mapping[str, pa.Array]) -> pa.RecordBatch:
+        counted = Metrics()
+        predictor = self.reference.predictor(self.signature, self.packed, counted)
+        names = predictor.column_names
+        bound = bind(names, columns, named)
+        predicted = predictor.predict(
+            pa.RecordBatch.from_arrays([bound[name] for name in names], names=names)
+        )
+        if self.metrics is not None:
+            self.metrics.add(counted)
+        return predicted
+
+    def pandas(
+        self, columns: Sequence[PandasColumn], named: Mapping[str, PandasColumn]
+    ) -> PandasColumn:
+        return to_pandas(self._from_pandas(columns, named).column(0))
+
+    def pandas_struct(
+        self,
+        columns: Sequence[PandasColumn],
+        named: Mapping[str, PandasColumn],
+        fields: Sequence[str],
+    ) -> pd.DataFrame:
+        predicted = self._from_pandas(columns, named)
+        return pd.DataFrame({field: to_pandas(predicted.column(field)) for field in fields})
+
+    def _from_pandas(
+        self, columns: Sequence[PandasColumn], named: Mapping[str, PandasColumn]
+    ) -> pa.RecordBatch:
+        flag = None
+        if self.has_null_flag:
+            *columns, flag = columns
+        names = [*_positional(len(columns)), *named]
+        batch = from_pandas([*columns, *named.values()], names, flag)
+        arrays = batch.columns
+        return self.arrow(
+            arrays[: len(columns)], dict(zip(named, arrays[len(columns) :], strict=True))
+        )
+
+
+def _positional(count: int) -> list[str]:
+    return [f"argument {index + 1}" for index in range(count)]
+
+
+def bind(names: Sequence[str], given: Sequence[T], named: Mapping[str, T]) -> dict[str, T]:
+    """Match arguments with the names of a model's columns.
+
+    Raises:
+        SignatureError: Too many, too few, unknown or repeated arguments.
+    """
+    folded = {name.casefold(): name for name in names}
+    bound = dict(zip(names, given, strict=False))
+    for name, value in named.items():
+        known = folded.get(name.casefold())
+        if known is None:
+            raise SignatureError(
+                f"the model has no argument {name!r}{nearest(name, names)}; its arguments are "
+                f"{', '.join(names)}"
+            )
+        if known in bound:
+            raise SignatureError(f"argument {name!r} is given twice")
+        bound[known] = value
+    missing = [name for name in names if name not in bound]
+    if missing or len(given) > len(names):
+        raise SignatureError(
+            f"the model takes {len(names)} argument(s) ({', '.join(names)}), got "
+            f"{len(given) + len(named)}"
+        )
+    return bound
+
+
+def resolve_kind(kind: Kind) -> Literal["arrow", "pandas"]:
+    """Return the kind of function to make with this Spark.
+
+    Raises:
+        ConfigError: It is unknown, or this Spark has no Arrow functions.
+    """
+    has_arrow = hasattr(F, "arrow_udf")
+    if kind == "auto":
+        return "arrow" if has_arrow else "pandas"
+    if kind not in ("arrow", "pandas"):
+        raise ConfigError(f"kind {kind!r} is unknown; use 'auto', 'arrow' or 'pandas'")
+    if kind == "arrow" and not has_arrow:
+        raise ConfigError("kind 'arrow' needs Spark 4.1 or newer; use 'auto' or 'pandas'")
+    return kind
+
+
+def _result_type(signature: Signature) -> DataType:
+    fields = prediction_fields(signature, reasons=False)
+    return fields[0].dataType if len(fields) == 1 else StructType(fields)
+
+
+def _column(value: Column | str) -> Column:
+    return F.col(quoted(value)) if isinstance(value, str) else value

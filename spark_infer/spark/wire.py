@@ -1,0 +1,142 @@
+"""The columns that go to Python: scalar features are packed into one array in the JVM."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, DateType, DecimalType, TimestampNTZType, TimestampType
+
+from spark_infer.bundle import Input, RaggedInput, ScalarInput, Signature
+from spark_infer.spark.pandas_bridge import holds_null
+
+_SPARK_TYPES = {
+    "bool": "boolean",
+    "int8": "tinyint",
+    "int16": "smallint",
+    "int32": "int",
+    "int64": "bigint",
+    "float32": "float",
+    "float64": "double",
+}
+_INTEGERS = ("boolean", "tinyint", "smallint", "int", "bigint")
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What travels from the JVM to a predictor.
+
+    Attributes:
+        signature: What the predictor reads from the columns.
+        columns: One for each of the predictor's columns, in order; then the null flag, if any.
+        packed: Names of the scalar inputs that travel as one array.
+        has_null_flag: Whether the last column says which rows hold a null.
+    """
+
+    signature: Signature
+    columns: tuple[Column, ...]
+    packed: frozenset[str]
+    has_null_flag: bool = False
+
+    @classmethod
+    def as_given(cls, signature: Signature) -> Wire:
+        """Lay out the arguments of a SQL function, which arrive as the caller wrote them."""
+        return cls(signature, (), frozenset())
+
+    @classmethod
+    def build(
+        cls,
+        signature: Signature,
+        columns: Mapping[str, Column],
+        types: Mapping[str, DataType] | None = None,
+        *,
+        exact_nulls: bool = False,
+    ) -> Wire:
+        """Lay out the columns of a signature.
+
+        Args:
+            signature: What the model reads.
+            columns: Spark column of each source column.
+            types: Their types where known. Unknown types are guarded by an expression that fails
+                when the query starts, and that the optimizer removes when they are right.
+            exact_nulls: Add the null flag that a pandas function needs, and send structs as
+                arrays, which survive pandas.
+        """
+        inputs: list[Input] = []
+        wire: list[Column] = []
+        packed = set()
+        for item in signature.inputs:
+            sources = [columns[name] for name in item.column_names]
+            if isinstance(item, ScalarInput) and _can_pack(item, types, exact_nulls):
+                sources = [_pack(item, columns, types)]
+                packed.add(item.name)
+            elif isinstance(item, RaggedInput) and item.fields and exact_nulls:
+                sources = [_structs_as_arrays(item, sources[0])]
+                item = dataclasses.replace(item, fields=(), shape=(len(item.fields),))
+            inputs.append(item)
+            wire.extend(sources)
+        if exact_nulls:
+            pairs = [(i, [columns[name] for name in i.column_names]) for i in signature.inputs]
+            wire.append(holds_null(pairs))
+        travels = dataclasses.replace(signature, inputs=inputs)
+        return cls(travels, tuple(wire), frozenset(packed), exact_nulls)
+
+
+def quoted(name: str) -> str:
+    """Quote a column name, which may hold dots and spaces."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _can_pack(item: ScalarInput, types: Mapping[str, DataType] | None, always: bool) -> bool:
+    if item.vocabulary is not None or item.dtype not in _SPARK_TYPES:
+        return False
+    if len(item.columns) < 2 and not always:
+        return False
+    names = item.column_names
+    return types is None or not any(isinstance(types[name], TimestampNTZType) for name in names)
+
+
+def _pack(
+    item: ScalarInput, columns: Mapping[str, Column], types: Mapping[str, DataType] | None
+) -> Column:
+    target = _SPARK_TYPES[item.dtype]
+    if types is None:
+        return F.array(*(_guarded(item, name, columns[name], target) for name in item.column_names))
+    return F.array(*(_cast(columns[name], types[name], target) for name in item.column_names))
+
+
+def _structs_as_arrays(item: RaggedInput, column: Column) -> Column:
+    target = _SPARK_TYPES[item.dtype]
+    return F.transform(
+        column, lambda value: F.array(*(value[name].cast(target) for name in item.fields))
+    )
+
+
+def _cast(column: Column, kind: DataType, target: str) -> Column:
+    """Cast by the rules of ``tensors.types``; the types were checked before."""
+    if isinstance(kind, DateType):
+        column = F.unix_date(column)
+    elif isinstance(kind, TimestampType) and target in ("float", "double"):
+        column = F.unix_micros(column) / F.lit(1_000_000.0)
+    elif isinstance(kind, TimestampType):
+        column = F.unix_seconds(column)
+    elif isinstance(kind, DecimalType):
+        column = column.cast("double")
+    return column.cast(target)
+
+
+def _guarded(item: Input, name: str, column: Column, target: str) -> Column:
+    kind = F.typeof(column)
+    if target in ("float", "double"):
+        fits = kind.isin(*_INTEGERS, "float", "double") | kind.startswith("decimal")
+    else:
+        fits = kind.isin(*_INTEGERS[: _INTEGERS.index(target) + 1])
+    message = F.concat(
+        F.lit(f"column {name!r} (input {item.name!r}): "),
+        kind,
+        F.lit(f" does not fit a tensor of {item.dtype}; cast the column"),
+    )
+    return F.when(fits, column.cast(target)).otherwise(F.raise_error(message).cast(target))
