@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 NumpyFunction = Callable[..., npt.NDArray[Any] | Sequence[npt.NDArray[Any]]]
@@ -23,4 +24,5 @@ class FunctionBackend:
     def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
         """Run one batch."""
         outputs = self._function(*tensors.values())
-        return outputs if isinstance(outputs, (tuple, list)) else [outputs]
+        several = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+        return [np.asarray(output) for output in several]

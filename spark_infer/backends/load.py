@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spark_infer.backends.backend import Backend, Precision, check_precision
 from spark_infer.bundle import Bundle
-from spark_infer.errors import BundleError, RuntimeUnavailable
+from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable, SparkInferError
 
 
 def load_backend(
@@ -28,10 +28,12 @@ def load_backend(
 
     Raises:
         BundleError: The model cannot be rebuilt, or policy refuses it.
-        ConfigError: The precision or device is unknown.
+        ConfigError: The precision or device is unknown, or threads is below 1.
         RuntimeUnavailable: torch or the device is missing here.
     """
     check_precision(precision)
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads must be at least 1, got {threads}")
     manifest = bundle.manifest
     try:
         from spark_infer.backends import torch_export, torch_module
@@ -45,10 +47,11 @@ def load_backend(
             model = torch_export.load(bundle.path)
         else:
             model = torch_module.load(bundle.path, manifest.model, allow_modules)
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(
-            f"bundle {bundle.path}: the model cannot be rebuilt: {error}"
-        ) from error
+    except SparkInferError:
+        raise
+    except Exception as error:
+        # torch, safetensors and the module's own code raise what they like.
+        raise BundleError(f"bundle {bundle.path}: the model cannot be rebuilt: {error}") from error
     return TorchBackend(model, outputs, device=device, precision=precision, threads=threads)
 
 

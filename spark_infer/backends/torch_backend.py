@@ -20,8 +20,8 @@ class TorchBackend:
     """Runs a torch module (or the module of an exported program).
 
     In half precision the parameters are stored and multiplied in it and everything else runs
-    under ``torch.autocast``: inputs and buffers, such as the constants of a normalization, keep
-    their precision.
+    under ``torch.autocast``: inputs, buffers, such as the constants of a normalization, and batch
+    norms keep their precision.
 
     Args:
         module: Called with the tensors in order.
@@ -45,11 +45,10 @@ class TorchBackend:
         self._outputs = list(outputs)
         self._device = torch.device(device)
         self._dtype = _DTYPES[precision]
-        self._module = module.to(self._device)
-        for parameter in self._module.parameters():
-            parameter.requires_grad_(False)
-            if self._dtype is not torch.float32 and parameter.is_floating_point():
-                parameter.data = parameter.data.to(self._dtype)
+        self._module = module.to(self._device).requires_grad_(False)
+        if self._dtype is not torch.float32:
+            for part in self._module.modules():
+                _store_in(part, self._dtype)
 
     def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
         """Run one batch."""
@@ -96,8 +95,17 @@ def check_device(device: str) -> None:
     if parsed.type == "cuda" and (parsed.index or 0) >= torch.cuda.device_count():
         raise RuntimeUnavailable(
             f"device {device!r} is not there: torch {torch.__version__} sees "
-            f"{torch.cuda.device_count()} CUDA device(s); use device 'cpu' or give the executor a GPU"
+            f"{torch.cuda.device_count()} CUDA device(s); use device 'cpu' or give the executor "
+            "a GPU"
         )
+
+
+def _store_in(part: torch.nn.Module, dtype: torch.dtype) -> None:
+    # Batch norms want their scale in the type of their running statistics, which keep theirs.
+    if not hasattr(part, "running_mean"):
+        for parameter in part.parameters(recurse=False):
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.to(dtype)
 
 
 class _Shared:

@@ -31,7 +31,9 @@ def export(model: torch.nn.Module, signature: Signature) -> torch.export.Exporte
     for item in signature.inputs:
         for name in item.tensor_names:
             arguments.append(_example(item, name))
-            shapes.append({d: Dim.DYNAMIC for d in range(2 if isinstance(item, RaggedInput) else 1)})
+            dynamic = (0, 1) if isinstance(item, RaggedInput) else (0,)
+            shapes.append(dict.fromkeys(dynamic, Dim.DYNAMIC))
+    modes = [(module, module.training) for module in model.modules()]
     try:
         return torch.export.export(model.eval(), tuple(arguments), dynamic_shapes=tuple(shapes))
     except Exception as error:
@@ -40,6 +42,9 @@ def export(model: torch.nn.Module, signature: Signature) -> torch.export.Exporte
             f"{type(model).__name__} cannot be exported by torch.export with a dynamic number of "
             f"rows: {_first_line(error)}; save it with format='module' instead"
         ) from error
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def save(program: torch.export.ExportedProgram, root: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_infer.bundle.digest import SUMS_FILE, seal, verify
-from spark_infer.bundle.manifest import Manifest
+from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest
 from spark_infer.bundle.signature import Signature
 from spark_infer.errors import BundleError
 
@@ -95,7 +95,7 @@ def write_bundle(
     Raises:
         BundleError: ``path`` exists and is not a bundle.
     """
-    if path.exists() and not (path / SUMS_FILE).is_file() and any(path.iterdir()):
+    if path.exists() and not _is_replaceable(path):
         raise BundleError(f"{path} exists and is not a bundle; choose another path or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -112,6 +112,13 @@ def write_bundle(
     return Bundle(path, bundle.digest, bundle.manifest)
 
 
+def _is_replaceable(path: Path) -> bool:
+    if not path.is_dir():
+        return False
+    is_bundle = (path / SUMS_FILE).is_file() and (path / MANIFEST_FILE).is_file()
+    return is_bundle or not any(path.iterdir())
+
+
 def replace_directory(source: Path, target: Path) -> None:
     """Move ``source`` to ``target``; what stood there is gone only after the move worked."""
     previous = None
@@ -123,6 +130,7 @@ def replace_directory(source: Path, target: Path) -> None:
     except OSError:
         if previous is not None:
             (previous / target.name).rename(target)
+            previous.rmdir()
         raise
     if previous is not None:
         shutil.rmtree(previous, ignore_errors=True)

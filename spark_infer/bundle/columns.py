@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from spark_infer.errors import SignatureError
 
 FLOAT_DTYPES = ("float16", "float32", "float64")
@@ -26,8 +28,23 @@ def check_null_rule(rule: object, *, where: str, dtype: str, words: tuple[str, .
             raise SignatureError(f"{where}: null rule 'nan' needs a float tensor, not {dtype}")
     elif not isinstance(rule, (bool, int, float)):
         raise SignatureError(f"{where}: null rule must be one of {list(words)} or a number")
-    elif isinstance(rule, float) and dtype not in FLOAT_DTYPES:
-        raise SignatureError(f"{where}: null value {rule!r} does not fit a tensor of {dtype}")
+    else:
+        check_number(rule, where=f"{where}: null value", dtype=dtype)
+
+
+def check_number(value: object, *, where: str, dtype: str) -> None:
+    """Raise SignatureError unless a tensor of ``dtype`` can hold the finite number ``value``."""
+    if not _number_fits(value, dtype):
+        raise SignatureError(f"{where} {value!r} does not fit a tensor of {dtype}")
+
+
+def _number_fits(value: object, dtype: str) -> bool:
+    if dtype in FLOAT_DTYPES:
+        return isinstance(value, (int, float)) and abs(value) <= float(np.finfo(dtype).max)
+    if dtype == "bool":
+        return isinstance(value, int) and value in (0, 1)
+    info = np.iinfo(dtype)
+    return isinstance(value, int) and int(info.min) <= value <= int(info.max)
 
 
 def check_name(name: object, *, what: str) -> None:

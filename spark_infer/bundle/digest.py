@@ -17,7 +17,9 @@ def sums_text(root: Path) -> str:
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root).as_posix()
         if path.is_symlink():
-            raise BundleError(f"bundle {root}: {relative} is a symbolic link; copy the file instead")
+            raise BundleError(
+                f"bundle {root}: {relative} is a symbolic link; copy the file instead"
+            )
         if path.is_file() and relative != SUMS_FILE:
             lines.append(f"{file_digest(path)}  {relative}\n")
     return "".join(lines)

@@ -13,6 +13,7 @@ from spark_infer.bundle.columns import (
     NullRule,
     check_name,
     check_null_rule,
+    check_number,
 )
 from spark_infer.errors import SignatureError
 
@@ -43,7 +44,9 @@ class Input:
     def __post_init__(self) -> None:
         check_name(self.name, what="an input")
         if not self.name.isidentifier():
-            raise SignatureError(f"input name {self.name!r} must be an identifier: it names a tensor")
+            raise SignatureError(
+                f"input name {self.name!r} must be an identifier: it names a tensor"
+            )
         if self.vocabulary is not None:
             self._check_vocabulary(tuple(self.vocabulary))
         elif self.unknown_id is not None:
@@ -59,14 +62,21 @@ class Input:
                 f"input {self.name!r}: a vocabulary gives ids, so dtype must be an integer type, "
                 f"not {self.dtype}"
             )
+        if self.vocabulary is not None:
+            for number in (len(self.vocabulary) - 1, self.unknown_id):
+                check_number(number, where=f"input {self.name!r}: id", dtype=self.dtype)
 
     def _check_vocabulary(self, words: tuple[Any, ...]) -> None:
+        if isinstance(self.vocabulary, str):
+            raise SignatureError(f"input {self.name!r}: a vocabulary is a list, not a string")
         kinds = {type(word) for word in words}
         if kinds not in ({str}, {int}):
             raise SignatureError(
                 f"input {self.name!r}: a vocabulary holds strings or integers, all of one kind, "
                 f"and at least one; got {sorted(kind.__name__ for kind in kinds)}"
             )
+        for word in words if kinds == {int} else ():
+            check_number(word, where=f"input {self.name!r}: vocabulary value", dtype="int64")
         if len(set(words)) != len(words):
             raise SignatureError(f"input {self.name!r}: the vocabulary names a value twice")
         object.__setattr__(self, "vocabulary", words)
@@ -120,9 +130,7 @@ class ScalarInput(Input):
             raise SignatureError(f"input {self.name!r} names no column")
         for column in self.source_columns:
             where = f"input {self.name!r}, column {column.name!r}"
-            check_null_rule(
-                column.nulls, where=where, dtype=self.dtype, words=("reject", "nan")
-            )
+            check_null_rule(column.nulls, where=where, dtype=self.dtype, words=("reject", "nan"))
 
     @property
     def source_columns(self) -> tuple[Column, ...]:
@@ -232,6 +240,8 @@ class RaggedInput(Input):
         super().__post_init__()
         where = f"input {self.name!r}, column {self.column!r}"
         check_name(self.column, what=f"the column of input {self.name!r}")
+        if isinstance(self.fields, str):
+            raise SignatureError(f"{where}: fields must be a list, not a string")
         object.__setattr__(self, "fields", tuple(self.fields))
         object.__setattr__(self, "shape", tuple(self.shape))
         if self.fields and self.shape:
@@ -250,6 +260,7 @@ class RaggedInput(Input):
         if self.nulls not in ("reject", "empty"):
             raise SignatureError(f"{where}: nulls must be 'reject' or 'empty', got {self.nulls!r}")
         check_null_rule(self.null_items, where=where, dtype=self.dtype, words=("reject", "nan"))
+        check_number(self.pad_value, where=f"{where}: pad_value", dtype=self.dtype)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -57,8 +57,17 @@ class Manifest:
         }
 
     def write(self, root: Path) -> None:
-        """Write the manifest and the signature's vocabularies under ``root``."""
-        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        """Write the manifest and the signature's vocabularies under ``root``.
+
+        Raises:
+            BundleError: The metadata is no JSON data.
+        """
+        try:
+            text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BundleError(
+                f"bundle {self.name!r}: metadata must be JSON data: {error}"
+            ) from None
         (root / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
         for name, words in self.signature.vocabularies.items():
             path = root / "vocabularies" / f"{name}.json"
@@ -80,7 +89,8 @@ class Manifest:
         if version != FORMAT_VERSION:
             raise BundleError(
                 f"bundle {root}: format version {version!r} is not known to this spark_infer, "
-                f"which reads version {FORMAT_VERSION}; upgrade spark_infer or save the bundle again"
+                f"which reads version {FORMAT_VERSION}; upgrade spark_infer or save the bundle "
+                "again"
             )
         try:
             return cls._from_json(data, root)

@@ -45,7 +45,9 @@ class Output:
 
     def _check_labels(self, labels: tuple[str, ...]) -> None:
         if not labels or not all(isinstance(label, str) for label in labels):
-            raise SignatureError(f"output {self.name!r}: labels must be a non-empty list of strings")
+            raise SignatureError(
+                f"output {self.name!r}: labels must be a non-empty list of strings"
+            )
         if self.shape:
             raise SignatureError(f"output {self.name!r}: labels need shape (), got {self.shape}")
         if self.dtype not in (*INTEGER_DTYPES, *FLOAT_DTYPES):

@@ -86,9 +86,7 @@ class Signature:
         )
 
 
-def _input_from_json(
-    data: Mapping[str, Any], vocabularies: Mapping[str, Sequence[Any]]
-) -> Input:
+def _input_from_json(data: Mapping[str, Any], vocabularies: Mapping[str, Sequence[Any]]) -> Input:
     values = dict(data)
     kind = values.pop("kind")
     if kind not in _KINDS:

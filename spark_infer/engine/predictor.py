@@ -122,9 +122,7 @@ class Predictor:
                 f"the model failed on a batch of {num_rows} row(s): {type(error).__name__}: {error}"
             ) from error
 
-    def _encode(
-        self, decoded: Decoded, parts: list[list[Array]], accepted: Rows
-    ) -> pa.RecordBatch:
+    def _encode(self, decoded: Decoded, parts: list[list[Array]], accepted: Rows) -> pa.RecordBatch:
         columns = []
         for output, arrays in zip(self._signature.outputs, parts, strict=True):
             follows = output.lengths_of

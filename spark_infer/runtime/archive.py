@@ -24,14 +24,21 @@ def unpack(data: bytes, target: Path) -> None:
     """Write an archive's files under ``target``.
 
     Raises:
-        BundleError: An entry is no plain file below ``target``.
+        BundleError: The archive is damaged, or an entry is no plain file below ``target``.
     """
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        for entry in archive:
-            path = target / entry.name
-            if not entry.isfile() or not path.resolve().is_relative_to(target.resolve()):
-                raise BundleError(f"the bundle's archive holds {entry.name!r}, which is refused")
-            source = archive.extractfile(entry)
-            assert source is not None
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(source.read())
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for entry in archive:
+                _write_entry(archive, entry, target)
+    except tarfile.TarError as error:
+        raise BundleError(f"the bundle's archive is damaged: {error}") from None
+
+
+def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
+    path = target / entry.name
+    if not entry.isfile() or not path.resolve().is_relative_to(target.resolve()):
+        raise BundleError(f"the bundle's archive holds {entry.name!r}, which is refused")
+    source = archive.extractfile(entry)
+    assert source is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(source.read())

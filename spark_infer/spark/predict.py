@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark import Accumulator
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
@@ -124,8 +125,7 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
     for name, expression in features.items():
         try:
             df.select(F.expr(expression))
-        except Exception as error:
-            # The parser and the analyzer raise types that differ between Spark versions.
+        except AnalysisException as error:
             reason = str(error).split("\n", 1)[0]
             raise SignatureError(f"feature {name!r} ({expression}): {reason}") from None
     return df.withColumns({name: F.expr(sql) for name, sql in features.items()})

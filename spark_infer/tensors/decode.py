@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
-from spark_infer.errors import SignatureError
 from spark_infer.tensors import dense, ragged
 from spark_infer.tensors.dense import Dense, Rows
 from spark_infer.tensors.leaves import Array, plain

@@ -36,7 +36,9 @@ class Dense:
         values = self.values[rows]
         tensors = {item.name: values}
         if item.presence:
-            present = np.ones(values.shape, np.bool_) if self.present is None else self.present[rows]
+            present = (
+                np.ones(values.shape, np.bool_) if self.present is None else self.present[rows]
+            )
             tensors[item.tensor_names[-1]] = present
         return tensors
 
@@ -63,12 +65,13 @@ def from_packed(column: pa.Array, item: ScalarInput, rejects: Rejects) -> Dense:
     """Read scalar columns that were packed into one list column of ``len(columns)`` items."""
     width = len(item.columns)
     flat = flatten(column)
-    part = leaves(flat.values, item)
-    if len(part.values) != len(flat.lengths) * width:
+    wrong = flat.lengths != width
+    if wrong.any():
         raise SignatureError(
-            f"input {item.name!r}: the packed column holds {len(part.values)} values for "
-            f"{len(flat.lengths)} rows of {width} columns"
+            f"input {item.name!r}: the packed column holds {int(flat.lengths[np.argmax(wrong)])} "
+            f"values in a row of {width} columns"
         )
+    part = leaves(flat.values, item)
     values = part.values.reshape(-1, width)
     if part.valid is None:
         return Dense(values, None)
@@ -115,13 +118,12 @@ def _fill_columns(values: Array, valid: BoolArray, item: ScalarInput, rejects: R
     return Dense(values, valid)
 
 
-def _apply(
-    values: Array, nulls: BoolArray, rule: NullRule, rejects: Rejects, reason: str
-) -> Array:
+def _apply(values: Array, nulls: BoolArray, rule: NullRule, rejects: Rejects, reason: str) -> Array:
     """Return a copy with the null rule applied where ``nulls`` is true."""
     filled = values.copy()
     if rule == "reject":
-        rejects.add(nulls.any(axis=tuple(range(1, nulls.ndim))), reason)
+        rows: BoolArray = np.asarray(nulls.any(axis=tuple(range(1, nulls.ndim))))
+        rejects.add(rows, reason)
         filled[nulls] = 0
     else:
         filled[nulls] = np.nan if rule == "nan" else rule

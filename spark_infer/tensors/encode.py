@@ -27,7 +27,8 @@ def check_output(array: Array, output: Output, rows: int, longest: int | None) -
         longest: Padded length of the batch for an output that follows a ragged input.
 
     Raises:
-        PredictionError: Another number of rows, another shape or another kind of dtype.
+        PredictionError: Another number of rows, another shape or another kind of dtype, or an
+            integer that does not fit.
     """
     expected = (rows, *(() if longest is None else (longest,)), *output.tensor_shape)
     if array.shape == (*expected, 1):
@@ -43,7 +44,20 @@ def check_output(array: Array, output: Output, rows: int, longest: int | None) -
             f"output {output.name!r}: the model returned {array.dtype}, the signature promises "
             f"{output.dtype}; correct the signature or the model"
         )
-    return array.astype(dtype, copy=False)
+    if dtype.kind in "iu" and not np.can_cast(array.dtype, dtype):
+        _check_range(array, output)
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
+
+
+def _check_range(array: Array, output: Output) -> None:
+    limits = np.iinfo(output.dtype)
+    for value in (int(array.min(initial=0)), int(array.max(initial=0))):
+        if not int(limits.min) <= value <= int(limits.max):
+            raise PredictionError(
+                f"output {output.name!r}: the model returned {value}, which does not fit "
+                f"{output.dtype}; correct the signature or the model"
+            )
 
 
 def cut(array: Array, lengths: Lengths) -> Array:

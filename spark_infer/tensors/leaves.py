@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
 
 _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_MILLISECONDS_PER_DAY = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ def _numbers(column: pa.Array, dtype: np.dtype[Any]) -> Array:
         values = _memory(column.cast(pa.uint8()))
     elif pat.is_decimal(kind):
         values = _memory(column.cast(pa.float64()))
-    elif pat.is_date(kind):
-        values = _memory(column.cast(pa.date32()).view(pa.int32()))
+    elif pat.is_date32(kind):
+        values = _memory(column.view(pa.int32()))
+    elif pat.is_date64(kind):
+        values = _memory(column.view(pa.int64())) // _MILLISECONDS_PER_DAY
     elif pat.is_timestamp(kind):
         ticks = _memory(column.view(pa.int64()))
         per_second = _UNITS_PER_SECOND[kind.unit]
@@ -94,6 +97,6 @@ def _memory(column: pa.Array) -> Array:
 
 def _ids(column: pa.Array, item: Input) -> Array:
     words = pa.array(item.vocabulary)
-    found = pc.index_in(column.cast(words.type), value_set=words)
-    ids = pc.fill_null(found, pa.scalar(-1, pa.int32())).to_numpy(zero_copy_only=False)
-    return np.where(ids < 0, item.unknown_id, ids).astype(item.dtype)
+    found = pc.index_in(column.cast(words.type), value_set=words).cast(pa.int64())
+    ids: Array = pc.fill_null(found, item.unknown_id).to_numpy(zero_copy_only=False)
+    return ids.astype(item.dtype)

@@ -89,7 +89,6 @@ def _items(values: pa.Array, item: RaggedInput) -> tuple[Array, BoolArray | None
     """Return the positions' values as (positions, *inner) and where they are not null."""
     if item.fields:
         return _struct_items(values, item)
-    outer_valid: BoolArray | None = None
     length = len(values)
     for size in item.shape:
         level = flatten(values)
@@ -102,7 +101,7 @@ def _items(values: pa.Array, item: RaggedInput) -> tuple[Array, BoolArray | None
             )
         values = level.values
     part = leaves(values, item)
-    valid = outer_valid if part.valid is None else part.valid.reshape(length, *item.shape)
+    valid = None if part.valid is None else part.valid.reshape(length, *item.shape)
     return part.values.reshape(length, *item.shape), valid
 
 
@@ -113,9 +112,10 @@ def _struct_items(values: pa.Array, item: RaggedInput) -> tuple[Array, BoolArray
     if pat.is_null(values.type):
         return out, np.zeros(out.shape, np.bool_)
     names = [values.type.field(index).name for index in range(values.type.num_fields)]
+    # flatten() combines each child's nulls and offset with the struct's own.
+    children = values.flatten()
     for index, field in enumerate(item.fields):
-        # flatten() combines each child's nulls and offset with the struct's own.
-        part = leaves(values.flatten()[names.index(field)], item)
+        part = leaves(children[names.index(field)], item)
         out[:, index] = part.values
         if part.valid is not None:
             valid = np.ones(out.shape, np.bool_) if valid is None else valid

@@ -7,12 +7,14 @@
 | float | nearest float | - | - |
 | decimal | nearest float | - | - |
 | date | days since 1970-01-01 | the same (32 bits or wider) | - |
-| timestamp | seconds since 1970-01-01 UTC, with fraction | whole seconds, rounded down (64 bits) | - |
+| timestamp | seconds since 1970-01-01 UTC, fractional | whole seconds, rounded down (64 bits) | - |
 
 A timestamp without a zone counts as UTC. Strings become tensors through a vocabulary only.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +56,8 @@ def type_problem(kind: pa.DataType, item: Input) -> str | None:
         return None
     if item.vocabulary is not None:
         words = type(item.vocabulary[0])
-        fits = is_string(kind) if words is str else pat.is_integer(kind)
+        is_id = pat.is_integer(kind) and not pat.is_uint64(kind)
+        fits = is_string(kind) if words is str else is_id
         return None if fits else f"a vocabulary of {words.__name__} does not match {kind}"
     target = np.dtype(item.dtype)
     if target.kind == "f":
@@ -70,7 +73,7 @@ def type_problem(kind: pa.DataType, item: Input) -> str | None:
     return f"{kind} does not fit a tensor of {item.dtype}; {hint} the column"
 
 
-def _integer_fits(kind: pa.DataType, target: np.dtype) -> bool:  # type: ignore[type-arg]
+def _integer_fits(kind: pa.DataType, target: np.dtype[Any]) -> bool:
     if pat.is_integer(kind):
         return bool(np.can_cast(np.dtype(kind.to_pandas_dtype()), target, "safe"))
     if pat.is_date(kind):

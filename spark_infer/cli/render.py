@@ -1,0 +1,137 @@
+"""Prints what commands return, as text or as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from spark_infer.bundle import Bundle, Output
+from spark_infer.errors import SparkInferError
+
+if TYPE_CHECKING:
+    from spark_infer.report import RunReport
+
+
+def error(problem: SparkInferError) -> None:
+    """Print an error's message to standard error."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(f"[bold red]{type(problem).__name__}[/]: {escape(str(problem))}")
+
+
+def run_report(report: RunReport, directory: str, *, as_json: bool) -> None:
+    """Print a run report."""
+    if as_json:
+        _json(report.to_json())
+        return
+    path = Path(directory) / f"{report.job}-{report.run_id}.json"
+    _facts("", {**report.summary(), "report": str(path)})
+
+
+def bundle(bundle: Bundle, *, as_json: bool) -> None:
+    """Print a bundle's contents."""
+    manifest = bundle.manifest
+    data = {
+        "path": str(bundle.path),
+        "digest": bundle.digest,
+        **manifest.to_json(),
+        "files": bundle.files,
+    }
+    if as_json:
+        _json(data)
+        return
+    model = manifest.model.get("module")
+    facts = {
+        "bundle": manifest.name,
+        "digest": bundle.digest,
+        "format": f"{manifest.model_format} {model or ''}".strip(),
+        "built with": ", ".join(f"{name} {v}" for name, v in manifest.built_with.items()),
+    }
+    if manifest.description:
+        facts["description"] = manifest.description
+    facts |= {str(name): json.dumps(value) for name, value in manifest.metadata.items()}
+    _facts("", facts)
+    _facts("inputs", {i.name: _describe_input(i.to_json()) for i in manifest.signature.inputs})
+    _facts("outputs", {o.name: _describe_output(o) for o in manifest.signature.outputs})
+    _facts("features", manifest.features)
+    _facts("files", {name: f"{size:,} bytes" for name, size in bundle.files.items()})
+
+
+def job_reference(model: type[BaseModel]) -> None:
+    """Print the keys of a job file."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    for heading in ("key", "default", "meaning"):
+        table.add_column(heading, no_wrap=heading == "key")
+    for key, info in _keys(model):
+        table.add_row(escape(key), escape(_default(info)), escape(info.description or ""))
+    Console().print(table)
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[tuple[str, FieldInfo]]:
+    rows = []
+    for name, info in model.model_fields.items():
+        rows.append((f"{prefix}{name}", info))
+        nested = [info.annotation, *getattr(info.annotation, "__args__", ())]
+        for kind in nested:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                between = "" if kind is info.annotation else "<name>."
+                rows += _keys(kind, f"{prefix}{name}.{between}")
+    return rows
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True, validated_data={})
+    return "" if value in (None, (), {}, "") or isinstance(value, BaseModel) else str(value)
+
+
+def _describe_input(data: dict[str, Any]) -> str:
+    columns = data.get("columns")
+    source = data.get("column") or ", ".join(_with_rule(c["name"], c["nulls"]) for c in columns)
+    parts = [f"{data['kind']} {data['dtype']} from {source}"]
+    parts += [f"{key} {data[key]}" for key in ("shape", "fields") if data.get(key)]
+    if data.get("max_length"):
+        parts.append(f"at most {data['max_length']}, then {data['overflow']}")
+    if "vocabulary" in data:
+        parts.append(f"by {data['vocabulary']}, unknown {data['unknown_id']}")
+    if "column" in data:
+        parts.append(f"nulls {data['nulls']}, null items {data['null_items']}")
+    return "; ".join(parts)
+
+
+def _with_rule(name: str, rule: object) -> str:
+    return name if rule == "reject" else f"{name} (null: {rule})"
+
+
+def _describe_output(output: Output) -> str:
+    parts = [output.dtype]
+    if output.shape:
+        parts.append(f"shape {list(output.shape)}")
+    if output.lengths_of:
+        parts.append(f"ragged like {output.lengths_of}")
+    if output.labels:
+        parts.append(f"labels {', '.join(output.labels)}")
+    return "; ".join(parts)
+
+
+def _facts(title: str, facts: Any) -> None:
+    if not facts:
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, title=title or None)
+    table.title_justify = "left"
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(escape(name), escape(value))
+    Console(highlight=False).print(table)
+
+
+def _json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))

@@ -1,0 +1,193 @@
+"""The scoring job: check everything, score, write, report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark import Accumulator
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from spark_infer.bundle import Bundle
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.engine import Metrics
+from spark_infer.errors import ConfigError, SparkInferError, WarehouseError, nearest
+from spark_infer.report import RunReport
+from spark_infer.report.run import writable
+from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.predict import predict, with_features
+from spark_infer.warehouse.config import JobConfig
+from spark_infer.warehouse.jobfile import read_job
+from spark_infer.warehouse.keys import check_keys
+from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.preflight import check_executor
+from spark_infer.warehouse.source import read_source, reason, where
+from spark_infer.warehouse.target import Target, lineage
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """A job file with the values of one run. Make one with ``ScoringJob.load``.
+
+    Attributes:
+        config: The job file's contents.
+        values: Value of each parameter, of its declared type.
+    """
+
+    config: JobConfig
+    values: Mapping[str, Any]
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        settings: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> ScoringJob:
+        """Read a job file and bind its parameters.
+
+        Args:
+            path: The job file.
+            settings: Parameters by name, and keys of the file by dotted path
+                (``{"batch.device": "cuda"}``), which win over the file.
+            **parameters: Parameters by name.
+
+        Raises:
+            ConfigError: The file, a key or a parameter is wrong.
+        """
+        config, given = read_job(path, {**(settings or {}), **parameters}, os.environ)
+        return cls(config, bind_parameters(config.parameters, given))
+
+    def run(self, spark: SparkSession) -> RunReport:
+        """Score the rows, write the target table and the run report.
+
+        Schema, bundle, features, target and an executor are checked before any data is read; the
+        keys before anything is written.
+
+        Raises:
+            SparkInferError: Anything is wrong; the target is as it was.
+        """
+        return _Run(self, spark).execute()
+
+
+@dataclass
+class _Run:
+    """One execution of a job."""
+
+    job: ScoringJob
+    spark: SparkSession
+    run_id: str = field(
+        default_factory=lambda: f"{_now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    )
+    started_at: dt.datetime = field(default_factory=lambda: _now())
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def execute(self) -> RunReport:
+        config = self.job.config
+        metrics = metrics_accumulator(self.spark)
+        with self._step("check"):
+            writable(config.report.path)
+            bundle = Bundle.load(config.bundle.path)
+            rows = self._rows(bundle)
+            scored = self._scored(rows, bundle, metrics)
+            target = Target(self.spark, config.target, config.key)
+            target.check(scored.schema)
+        with self._step("load"):
+            check_executor(
+                self.spark, bundle, config.batch.options(), config.bundle.allow_modules
+            )
+        with self._step("keys"):
+            rows_in = check_keys(rows, config.key)
+        observed = Observation()
+        with self._step("score"):
+            written = target.new_rows(scored).observe(
+                observed,
+                F.count(F.lit(1)).alias("rows"),
+                F.count(F.col(REASON_COLUMN)).alias("rejected"),
+            )
+            self._write(target, written)
+        report = self._report(bundle, rows_in, observed.get, metrics.value)
+        report.write(config.report.path)
+        return report
+
+    def _rows(self, bundle: Bundle) -> DataFrame:
+        """Return the rows to score with all their columns, derived ones included."""
+        config = self.job.config
+        source = read_source(self.spark, config.source, self.job.values)
+        featured = with_features(with_features(source, config.features), bundle.features)
+        known = featured.columns
+        for role, names in (("key", config.key), ("target.keep", config.target.keep)):
+            for name in names:
+                if name.casefold() not in {column.casefold() for column in known}:
+                    raise ConfigError(
+                        f"{role}: the source has no column {name!r}{nearest(name, known)} "
+                        f"(columns: {', '.join(known)})"
+                    )
+        return where(featured, config.rows, self.job.values, key="rows")
+
+    def _scored(self, rows: DataFrame, bundle: Bundle, metrics: Accumulator[Metrics]) -> DataFrame:
+        config = self.job.config
+        predicted = predict(
+            rows,
+            bundle,
+            keep=[*config.key, *config.target.keep],
+            options=config.batch.options(),
+            allow_modules=config.bundle.allow_modules,
+            metrics=metrics,
+        )
+        return lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
+
+    def _write(self, target: Target, rows: DataFrame) -> None:
+        try:
+            target.write(rows)
+        except SparkInferError:
+            raise
+        except PySparkException as error:
+            raise WarehouseError(
+                f"scoring failed and the target is as it was: {python_reason(error)}"
+            ) from error
+
+    def _report(
+        self, bundle: Bundle, rows_in: int, observed: Mapping[str, Any], metrics: Metrics
+    ) -> RunReport:
+        return RunReport(
+            job=self.job.config.name,
+            run_id=self.run_id,
+            started_at=self.started_at.isoformat(timespec="seconds"),
+            parameters={name: str(value) for name, value in self.job.values.items()},
+            bundle={"name": bundle.name, "digest": bundle.digest, "path": str(bundle.path)},
+            target=self.job.config.target.table,
+            spark_application_id=str(self.spark.sparkContext.applicationId),
+            rows_in=rows_in,
+            rows_out=observed["rows"],
+            rows_rejected=observed["rejected"],
+            seconds=self.seconds,
+            rows_per_second=round(observed["rows"] / self.seconds["score"], 1),
+            batches=metrics.to_json(),
+        )
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def python_reason(error: Exception) -> str:
+    """Return what a task's Python raised, or the first line of a Spark error."""
+    ours = [line for line in str(error).splitlines() if line.startswith("spark_infer.errors.")]
+    return ours[-1].partition(": ")[2] if ours else reason(error)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)

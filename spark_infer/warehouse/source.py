@@ -1,0 +1,61 @@
+"""The job's source: a filtered table or files, with derived columns."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.warehouse.config import SourceConfig
+
+
+def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, Any]) -> DataFrame:
+    """Open the source; nothing is read yet but its schema.
+
+    Raises:
+        WarehouseError: The table or files are not there.
+        ConfigError: The filter does not fit the columns or parameters.
+    """
+    try:
+        if source.table is not None:
+            df = spark.table(source.table)
+        else:
+            assert source.path is not None
+            df = spark.read.format(source.format).options(**source.options).load(source.path)
+    except AnalysisException as error:
+        place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
+        raise WarehouseError(f"source {place} cannot be read: {reason(error)}") from None
+    return where(df, source.filter, values, key="source.filter")
+
+
+def where(df: DataFrame, condition: str | None, values: Mapping[str, Any], *, key: str) -> DataFrame:
+    """Keep the rows that meet a SQL condition with ``:name`` parameters.
+
+    The values are bound as literals by Spark, never pasted into the text.
+
+    Raises:
+        ConfigError: The condition does not fit the columns or parameters.
+    """
+    if condition is None:
+        return df
+    spark = df.sparkSession
+    view = f"spark_infer_{uuid.uuid4().hex}"
+    df.createOrReplaceTempView(view)
+    try:
+        return spark.sql(f"SELECT * FROM {view} WHERE {condition}", args=dict(values))
+    except AnalysisException as error:
+        known = ", ".join(f":{name}" for name in values) or "none"
+        raise ConfigError(
+            f"{key} ({condition}): {reason(error)} (parameters: {known})"
+        ) from None
+    finally:
+        spark.catalog.dropTempView(view)
+
+
+def reason(error: Exception) -> str:
+    """Return the first sentence of a Spark error."""
+    return str(error).strip().split("\n", 1)[0].partition(" SQLSTATE:")[0]
