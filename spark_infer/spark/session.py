@@ -8,17 +8,20 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from spark_infer.errors import ConfigError
 
+_DEFAULTS = {"spark.python.daemon.module": "spark_infer.spark.daemon"}
+
 
 def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSession:
-    """Return the running session, or start one.
+    """Return the running session, or start one whose Python workers have torch preloaded.
 
     Args:
         app_name: Name that Spark shows.
-        conf: Spark configuration of a new session; spark-submit's own settings stay.
+        conf: Spark configuration of a new session; what spark-submit was given wins.
 
     Raises:
         ConfigError: There is no Java to start Spark with.
@@ -29,9 +32,19 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
     check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(app_name)
-    for key, value in (conf or {}).items():
-        builder = builder.config(key, value)
+    submitted = _submitted()
+    for key, value in {**_DEFAULTS, **(conf or {})}.items():
+        if not submitted.contains(key):
+            builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _submitted() -> SparkConf:
+    """Return the configuration that spark-submit brought: none when it did not start us."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return SparkConf(loadDefaults=False)
+    SparkContext._ensure_initialized()
+    return SparkConf()
 
 
 def check_java() -> None:

@@ -26,7 +26,9 @@ def check_executor(
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     one_row = spark.range(1).repartition(1)
     try:
-        found = one_row.mapInArrow(_LoadTask(reference, bundle.signature), "problem string").first()
+        # Not first(): a task that is cut short loses its worker, and with it the loaded model.
+        loads = one_row.mapInArrow(_LoadTask(reference, bundle.signature), "problem string")
+        (found,) = loads.collect()
     except PySparkException as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         raise RuntimeUnavailable(
@@ -34,7 +36,7 @@ def check_executor(
             "install spark-infer with its torch extra on the executors, or point PYSPARK_PYTHON "
             "to a Python that has it"
         ) from error
-    if found is not None and found["problem"] is not None:
+    if found["problem"] is not None:
         raise RuntimeUnavailable(f"an executor cannot load the model: {found['problem']}")
 
 

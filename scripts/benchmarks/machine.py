@@ -1,0 +1,38 @@
+"""What a benchmark ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+
+def describe() -> dict[str, str]:
+    """Return the processor, memory and versions of the libraries that matter."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    libraries = ("torch", "pyspark", "pyarrow", "numpy", "pandas")
+    return {
+        "cores": str(os.cpu_count()),
+        "processor": _processor(),
+        "memory": f"{memory:.0f} GiB",
+        "python": platform.python_version(),
+        **{library: version(library) for library in libraries},
+    }
+
+
+def cache_directory() -> Path:
+    """Return the directory for generated data, outside the repository."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(root) / "spark_infer" / "bench"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

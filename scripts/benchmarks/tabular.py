@@ -1,0 +1,178 @@
+"""Thirty float columns through a small network: what the transfer to Python costs.
+
+The peer is pyspark's ``predict_batch_udf`` over ``array(...)`` of the same columns, its only way
+to take them as one tensor. The floor is an identity ``mapInArrow``: the better of the thirty
+columns and of the packed array, with no model at all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from benchmarks.interleave import interleave, rates
+from benchmarks.machine import cache_directory, describe
+from benchmarks.report import Result
+from pyspark import cloudpickle
+from pyspark.ml.functions import predict_batch_udf
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import FloatType
+
+import spark_infer as si
+from spark_infer.spark import session
+
+NUM_COLUMNS = 30
+NUM_FILES = 8
+COLUMNS = [f"f{index}" for index in range(NUM_COLUMNS)]
+PEER_BATCH_ROWS = 10_000
+BARS = {
+    "predict_vs_peer": 1.8,
+    "predict_vs_floor": 0.85,
+    "arrow_udf_vs_peer": 1.35,
+    "pandas_udf_vs_peer": 1.1,
+}
+
+
+def run(num_rows: int, repetitions: int) -> Result:
+    """Run the benchmark in a local session with two cores."""
+    # Workers do not have this folder on their path.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    data = table(num_rows)
+    model = network()
+    bundle = si.save_bundle(
+        cache_directory() / "tabular_bundle",
+        model,
+        signature=si.Signature(
+            inputs=[si.ScalarInput("features", columns=COLUMNS)], outputs=[si.Output("score")]
+        ),
+    )
+    conf = {
+        "spark.master": "local[2]",
+        "spark.driver.memory": "4g",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    spark = session("spark_infer bench tabular", conf)
+    queries = contenders(spark, spark.read.parquet(str(data)), bundle, model)
+    check_equal(queries)
+    seconds = interleave(
+        {name: noop(query) for name, query in queries.items()}, repetitions=repetitions
+    )
+    spark.stop()
+    rate = rates(seconds, num_rows)
+    peer = rate["predict_batch_udf"]
+    floor = max(rate["identity, 30 columns"], rate["identity, packed"])
+    return Result(
+        benchmark="tabular",
+        workload=f"{num_rows:,} rows x {NUM_COLUMNS} floats in Parquet, 30-32-16-1 network, noop",
+        rows_per_second=rate,
+        seconds=seconds,
+        ratios={
+            "predict_vs_peer": rate["predict"] / peer,
+            "predict_vs_floor": rate["predict"] / floor,
+            "arrow_udf_vs_peer": rate["predict_udf, arrow"] / peer,
+            "pandas_udf_vs_peer": rate["predict_udf, pandas"] / peer,
+        },
+        bars=BARS,
+        machine=describe(),
+    )
+
+
+def contenders(
+    spark: SparkSession, df: DataFrame, bundle: si.Bundle, model: torch.nn.Module
+) -> dict[str, Callable[[], DataFrame]]:
+    """Return each contender's query over the same rows and the same network."""
+    arrow = si.predict_udf(spark, bundle, kind="arrow")
+    pandas = si.predict_udf(spark, bundle, kind="pandas")
+    packed = F.array(*COLUMNS)
+    peer = predict_batch_udf(
+        _peer_function(model),
+        return_type=FloatType(),
+        batch_size=PEER_BATCH_ROWS,
+        input_tensor_shapes=[[NUM_COLUMNS]],
+    )
+    columns = df.select(COLUMNS)
+    return {
+        "predict": lambda: si.predict(df, bundle, keep=[]),
+        "predict_udf, arrow": lambda: df.select(arrow(*COLUMNS)),
+        "predict_udf, pandas": lambda: df.select(pandas(*COLUMNS)),
+        "predict_batch_udf": lambda: df.select(peer(packed).alias("score")),
+        "identity, 30 columns": lambda: columns.mapInArrow(_identity, columns.schema),
+        "identity, packed": lambda: df.select(packed.alias("x")).mapInArrow(
+            _identity, "x array<float>"
+        ),
+    }
+
+
+def noop(query: Callable[[], DataFrame]) -> Callable[[], None]:
+    """Return a function that runs a query to its end and drops the rows."""
+    return lambda: query().write.format("noop").mode("overwrite").save()
+
+
+def check_equal(queries: dict[str, Callable[[], DataFrame]]) -> None:
+    """Prove that all contenders compute the same scores."""
+    totals = {
+        name: query().agg(F.sum(F.col("score").cast("double"))).first()[0]
+        for name, query in queries.items()
+        if not name.startswith("identity")
+    }
+    reference = totals["predict_batch_udf"]
+    for name, total in totals.items():
+        if not np.isclose(total, reference, rtol=1e-5):
+            raise RuntimeError(f"{name} scores {total}, predict_batch_udf {reference}")
+
+
+def network() -> torch.nn.Module:
+    """Return the network: 30-32-16-1 with seeded random weights."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Linear(NUM_COLUMNS, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 16),
+        torch.nn.ReLU(),
+        torch.nn.Linear(16, 1),
+    )
+
+
+def table(num_rows: int) -> Path:
+    """Return the Parquet directory, generating it on first use."""
+    path = cache_directory() / f"tabular_{num_rows}x{NUM_COLUMNS}"
+    done = path / "_SUCCESS"
+    if done.exists():
+        return path
+    path.mkdir(exist_ok=True)
+    random = np.random.default_rng(0)
+    bounds = np.linspace(0, num_rows, NUM_FILES + 1).astype(int)
+    for file, rows in enumerate(np.diff(bounds)):
+        values = {name: random.standard_normal(rows, np.float32) for name in COLUMNS}
+        pq.write_table(pa.table(values), path / f"part-{file}.parquet", row_group_size=250_000)
+    done.touch()
+    return path
+
+
+def _peer_function(model: torch.nn.Module) -> Callable[[], Callable[[np.ndarray], np.ndarray]]:
+    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+
+    def make() -> Callable[[np.ndarray], np.ndarray]:
+        torch.set_num_threads(1)
+        loaded = network().eval()
+        loaded.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+
+        def predict(features: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                return loaded(torch.from_numpy(np.ascontiguousarray(features))).numpy()[:, 0]
+
+        return predict
+
+    return make
+
+
+def _identity(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield from batches
