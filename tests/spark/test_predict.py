@@ -1,0 +1,140 @@
+"""``predict``: the same rows with predictions, by both paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import spark_infer as si
+from spark_infer.errors import ConfigError, SignatureError
+from spark_infer.spark.metrics import metrics_accumulator
+
+EXPECTED = [
+    (1, 121.0, [0.0, 4.0], None),
+    (2, 7.0, [], None),
+    (3, None, None, "column 'a' is null"),
+]
+SCHEMA = "id int, score float, doubled array<float>, rejected_reason string"
+
+
+@pytest.fixture
+def expected(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame(EXPECTED, SCHEMA)
+
+
+def test_keep_carries_the_named_columns(
+    rows: DataFrame, mixture: si.Bundle, expected: DataFrame
+) -> None:
+    assert_df_equality(rows.transform(si.predict, mixture, keep=["id"]), expected)
+
+
+def test_without_keep_every_column_stays(
+    rows: DataFrame, mixture: si.Bundle, expected: DataFrame
+) -> None:
+    scored = rows.transform(si.predict, mixture)
+    assert scored.columns == ["id", "a", "b", "w", "score", "doubled", "rejected_reason"]
+    assert_df_equality(scored.select(expected.columns), expected)
+
+
+def test_the_model_runs_once_for_each_row(rows: DataFrame, mixture: si.Bundle) -> None:
+    plan = rows.transform(si.predict, mixture)._jdf.queryExecution().toString()
+    physical = plan.split("== Physical Plan ==")[1]
+    assert physical.count("ArrowEvalPython") == 1
+
+
+def test_a_path_is_a_bundle(rows: DataFrame, mixture: si.Bundle, expected: DataFrame) -> None:
+    assert_df_equality(rows.transform(si.predict, str(mixture.path), keep=["id"]), expected)
+
+
+def test_columns_match_without_regard_to_case(
+    rows: DataFrame, mixture: si.Bundle, expected: DataFrame
+) -> None:
+    shouted = rows.select("id", F.col("a").alias("A"), F.col("b").alias("B"), "w")
+    assert_df_equality(shouted.transform(si.predict, mixture, keep=["id"]), expected)
+
+
+def test_features_are_computed_from_source_columns(spark: SparkSession, linear: si.Bundle) -> None:
+    rows = spark.createDataFrame([(1, 1.0, 2)], "id int, a double, b int")
+    (row,) = rows.transform(si.predict, linear, keep=["b"]).collect()
+    assert (row["b"], row["score"]) == (2, 41.0)
+
+
+def test_empty_partitions_and_tables(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, expected: DataFrame
+) -> None:
+    assert rows.where("id > 100").transform(si.predict, mixture).count() == 0
+    spread = rows.repartition(7).transform(si.predict, mixture, keep=["id"])
+    assert_df_equality(spread, expected, ignore_row_order=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_any_batch_size(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, expected: DataFrame, batch_size: int
+) -> None:
+    options = si.BatchOptions(batch_size=batch_size)
+    scored = rows.coalesce(1).transform(si.predict, mixture, keep=["id"], options=options)
+    assert_df_equality(scored, expected)
+
+
+def test_metrics_add_up_across_tasks(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle
+) -> None:
+    counted = metrics_accumulator(spark)
+    rows.repartition(3).transform(si.predict, mixture, keep=["id"], metrics=counted).collect()
+    metrics = counted.value
+    assert (metrics.num_rows, metrics.num_rejected) == (3, 1)
+    assert sum(rows * count for rows, count in metrics.batch_rows.items()) == 2
+
+
+TYPES = [
+    ("boolean", "true", 1.0),
+    ("tinyint", "7", 7.0),
+    ("bigint", "7", 7.0),
+    ("double", "7.5", 7.5),
+    ("decimal(10,2)", "7.25", 7.25),
+    ("date", "'1970-01-03'", 2.0),
+    ("timestamp", "'1970-01-01 00:00:02.5'", 2.5),
+    ("timestamp_ntz", "'1970-01-01 00:00:02.5'", 2.5),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "number"), TYPES)
+@pytest.mark.parametrize("keep", [["a"], None])
+def test_source_types_by_the_stated_rules(
+    spark: SparkSession, linear: si.Bundle, kind: str, value: str, number: float, keep: Any
+) -> None:
+    rows = spark.sql(f"SELECT CAST({value} AS {kind}) AS a, 0 AS b")
+    (row,) = si.predict(rows, linear, keep=keep).collect()
+    assert row["score"] == number
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"a": "'x'"}, "column 'a'.*string does not fit a tensor of float32"),
+        ({"w": "'x'"}, "column 'w'.*expected an array"),
+        ({"w": "array(1.5D)"}, "column 'w'.*vocabulary of str"),
+    ],
+)
+def test_wrong_types_are_named(
+    rows: DataFrame, mixture: si.Bundle, change: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SignatureError, match=message):
+        rows.withColumns({name: F.expr(sql) for name, sql in change.items()}).transform(si.predict, mixture, keep=["id"])
+
+
+def test_a_missing_column_is_named(rows: DataFrame, mixture: si.Bundle) -> None:
+    renamed = rows.withColumnRenamed("w", "ww")
+    with pytest.raises(SignatureError, match="column 'w' is missing"):
+        renamed.transform(si.predict, mixture, keep=["id"])
+
+
+def test_keep_must_exist_and_not_clash(rows: DataFrame, mixture: si.Bundle) -> None:
+    with pytest.raises(ConfigError, match="keep: column 'idd' is missing; did you mean 'id'"):
+        si.predict(rows, mixture, keep=["idd"])
+    with pytest.raises(ConfigError, match="'score' has the name of a prediction column"):
+        si.predict(rows.withColumn("score", F.lit(1)), mixture)

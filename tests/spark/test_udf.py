@@ -1,0 +1,117 @@
+"""Column functions in DataFrames and SQL, of both kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyspark
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import spark_infer as si
+from spark_infer.errors import ConfigError, SignatureError
+
+HAS_ARROW = hasattr(F, "arrow_udf")
+SPARK_4 = pyspark.__version__ >= "4"
+KINDS = ["arrow", "pandas"] if HAS_ARROW else ["pandas"]
+EXPECTED = {1: (121.0, [0.0, 4.0]), 2: (7.0, []), 3: (None, None)}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def by_id(scored: DataFrame) -> dict[int, tuple[Any, Any]]:
+    return {row["id"]: (row["p"]["score"], row["p"]["doubled"]) for row in scored.collect()}
+
+
+def test_reads_the_bundle_columns_by_name(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, kind: Any
+) -> None:
+    score = si.predict_udf(spark, mixture, kind=kind)
+    assert by_id(rows.select("id", score().alias("p"))) == EXPECTED
+
+
+def test_takes_columns_in_order_and_by_name(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, kind: Any
+) -> None:
+    score = si.predict_udf(spark, mixture, kind=kind)
+    other = rows.toDF("id", "one", "two", "three")
+    assert by_id(other.select("id", score("one", F.col("two"), "three").alias("p"))) == EXPECTED
+    assert by_id(other.select("id", score(w="three", a="one", b="two").alias("p"))) == EXPECTED
+
+
+def test_one_output_is_a_plain_column_named_after_it(
+    spark: SparkSession, linear: si.Bundle, kind: Any
+) -> None:
+    rows = spark.createDataFrame([(1.0, 2)], "a double, b int")
+    scored = rows.select(si.predict_udf(spark, linear, kind=kind)())
+    assert scored.dtypes == [("score", "float")]
+    assert scored.collect()[0]["score"] == 41.0
+
+
+def test_nulls_and_nan_stay_apart(spark: SparkSession, linear: si.Bundle, kind: Any) -> None:
+    rows = spark.sql("SELECT * FROM VALUES (1, double('NaN')), (2, NULL), (3, 4.0D) AS t(id, a)")
+    score = si.predict_udf(spark, linear, kind=kind)
+    scored = rows.select("id", score("a", F.lit(1.0)).alias("p"))
+    found = {row["id"]: row["kind"] for row in scored.selectExpr(
+        "id", "CASE WHEN p IS NULL THEN 'null' WHEN isnan(p) THEN 'nan' ELSE string(p) END AS kind"
+    ).collect()}
+    assert found == {1: "nan", 2: "null", 3: "14.0"}
+
+
+def test_sql_in_select_where_and_view(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, kind: Any
+) -> None:
+    si.register(spark, "mix", mixture, kind=kind)
+    rows.createOrReplaceTempView("rows")
+    assert by_id(spark.sql("SELECT id, mix(a, b, w) AS p FROM rows")) == EXPECTED
+    spark.sql("CREATE OR REPLACE TEMP VIEW scored AS SELECT id, mix(a, b, w) AS p FROM rows")
+    found = spark.sql("SELECT id FROM scored WHERE p.score > 100").collect()
+    assert [row["id"] for row in found] == [1]
+    found = spark.sql("SELECT id FROM rows WHERE mix(a, b, w).score < 100").collect()
+    assert [row["id"] for row in found] == [2]
+
+
+@pytest.mark.skipif(not SPARK_4, reason="named arguments came with Spark 4")
+def test_sql_arguments_by_name(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, kind: Any
+) -> None:
+    si.register(spark, "mix", mixture, kind=kind)
+    rows.createOrReplaceTempView("rows")
+    assert by_id(spark.sql("SELECT id, mix(w => w, b => b, a => a) AS p FROM rows")) == EXPECTED
+
+
+def test_wrong_arguments_are_named(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, kind: Any
+) -> None:
+    score = si.predict_udf(spark, mixture, kind=kind)
+    with pytest.raises(SignatureError, match=r"takes 3 argument\(s\) \(a, b, w\), got 1"):
+        score("a")
+    with pytest.raises(SignatureError, match="no argument 'aa'; did you mean 'a'"):
+        score(aa="a", b="b", w="w")
+    si.register(spark, "mix", mixture, kind=kind)
+    rows.createOrReplaceTempView("rows")
+    with pytest.raises(Exception, match=r"takes 3 argument\(s\) \(a, b, w\), got 2"):
+        spark.sql("SELECT mix(a, b) FROM rows").collect()
+
+
+def test_wrong_types_stop_the_query(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle, kind: Any
+) -> None:
+    score = si.predict_udf(spark, mixture, kind=kind)
+    texts = rows.withColumn("a", F.lit("x"))
+    with pytest.raises(Exception, match=r"column 'a' \(input 'numbers'\): string does not fit"):
+        texts.select(score()).collect()
+
+
+def test_kinds_and_names_are_checked(spark: SparkSession, mixture: si.Bundle) -> None:
+    with pytest.raises(ConfigError, match="kind 'numpy' is unknown"):
+        si.predict_udf(spark, mixture, kind="numpy")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="cannot name a SQL function"):
+        si.register(spark, "fraud score", mixture)
+    if not HAS_ARROW:
+        with pytest.raises(ConfigError, match="needs Spark 4.1"):
+            si.predict_udf(spark, mixture, kind="arrow")
