@@ -41,9 +41,10 @@ class Output:
         if not all(isinstance(n, int) and n > 0 for n in self.shape):
             raise SignatureError(f"output {self.name!r}: shape must be positive integers")
         if self.labels is not None:
-            self._check_labels(tuple(self.labels))
+            self._check_labels(self.labels)
 
-    def _check_labels(self, labels: tuple[str, ...]) -> None:
+    def _check_labels(self, given: Sequence[str]) -> None:
+        labels = () if isinstance(given, str) else tuple(given)
         if not labels or not all(isinstance(label, str) for label in labels):
             raise SignatureError(
                 f"output {self.name!r}: labels must be a non-empty list of strings"

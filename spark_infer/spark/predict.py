@@ -16,6 +16,7 @@ from pyspark.sql.types import DataType, StructField, StructType
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import ConfigError, SignatureError, nearest
+from spark_infer.spark.failures import reason
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import arrow_schema, prediction_fields
 from spark_infer.spark.udf import prediction_udf, resolve_kind
@@ -126,8 +127,7 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
         try:
             df.select(F.expr(expression))
         except AnalysisException as error:
-            reason = str(error).split("\n", 1)[0]
-            raise SignatureError(f"feature {name!r} ({expression}): {reason}") from None
+            raise SignatureError(f"feature {name!r} ({expression}): {reason(error)}") from None
     return df.withColumns({name: F.expr(sql) for name, sql in features.items()})
 
 

@@ -70,7 +70,7 @@ class Wire:
         packed = set()
         for item in signature.inputs:
             sources = [columns[name] for name in item.column_names]
-            if isinstance(item, ScalarInput) and _can_pack(item, types, exact_nulls):
+            if isinstance(item, ScalarInput) and _can_pack(item, exact_nulls):
                 sources = [_pack(item, columns, types)]
                 packed.add(item.name)
             elif isinstance(item, RaggedInput) and item.fields and exact_nulls:
@@ -90,13 +90,10 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _can_pack(item: ScalarInput, types: Mapping[str, DataType] | None, always: bool) -> bool:
+def _can_pack(item: ScalarInput, always: bool) -> bool:
     if item.vocabulary is not None or item.dtype not in _SPARK_TYPES:
         return False
-    if len(item.columns) < 2 and not always:
-        return False
-    names = item.column_names
-    return types is None or not any(isinstance(types[name], TimestampNTZType) for name in names)
+    return always or len(item.columns) > 1
 
 
 def _pack(
@@ -123,6 +120,8 @@ def _cast(column: Column, kind: DataType, target: str) -> Column:
         column = F.unix_micros(column) / F.lit(1_000_000.0)
     elif isinstance(kind, TimestampType):
         column = F.unix_seconds(column)
+    elif isinstance(kind, TimestampNTZType):
+        column = _seconds_without_zone(column, whole=target == "bigint")
     elif isinstance(kind, DecimalType):
         column = column.cast("double")
     return column.cast(target)
@@ -140,3 +139,11 @@ def _guarded(item: Input, name: str, column: Column, target: str) -> Column:
         F.lit(f" does not fit a tensor of {item.dtype}; cast the column"),
     )
     return F.when(fits, column.cast(target)).otherwise(F.raise_error(message).cast(target))
+
+
+def _seconds_without_zone(column: Column, *, whole: bool) -> Column:
+    """Count a zoneless timestamp as UTC, which a cast would read in session time."""
+    day = F.unix_date(F.to_date(column)).cast("bigint") * 86_400
+    minutes = F.hour(column) * 60 + F.minute(column)
+    second = F.second(column) if whole else F.extract(F.lit("SECOND"), column).cast("double")
+    return day + minutes * 60 + second

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark import Accumulator
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,6 +21,7 @@ from spark_infer.engine import Metrics
 from spark_infer.errors import ConfigError, SparkInferError, WarehouseError, nearest
 from spark_infer.report import RunReport
 from spark_infer.report.run import writable
+from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.predict import predict, with_features
 from spark_infer.warehouse.config import JobConfig
@@ -29,7 +29,7 @@ from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.keys import check_keys
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.preflight import check_executor
-from spark_infer.warehouse.source import read_source, reason, where
+from spark_infer.warehouse.source import read_source, where
 from spark_infer.warehouse.target import Target, lineage
 
 
@@ -150,9 +150,9 @@ class _Run:
             target.write(rows)
         except SparkInferError:
             raise
-        except PySparkException as error:
+        except SPARK_FAILURES as error:
             raise WarehouseError(
-                f"scoring failed and the target is as it was: {python_reason(error)}"
+                f"scoring failed and the target is as it was: {reason(error)}"
             ) from error
 
     def _report(
@@ -181,12 +181,6 @@ class _Run:
             yield
         finally:
             self.seconds[name] = round(time.perf_counter() - start, 3)
-
-
-def python_reason(error: Exception) -> str:
-    """Return what a task's Python raised, or the first line of a Spark error."""
-    ours = [line for line in str(error).splitlines() if line.startswith("spark_infer.errors.")]
-    return ours[-1].partition(": ")[2] if ours else reason(error)
 
 
 def _now() -> dt.datetime:

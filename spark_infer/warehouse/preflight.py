@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import RuntimeUnavailable, SparkInferError
+from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.spark.reference import BundleReference
 
 
@@ -29,10 +29,9 @@ def check_executor(
         # Not first(): a task that is cut short loses its worker, and with it the loaded model.
         loads = one_row.mapInArrow(_LoadTask(reference, bundle.signature), "problem string")
         (found,) = loads.collect()
-    except PySparkException as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
+    except SPARK_FAILURES as error:
         raise RuntimeUnavailable(
-            f"an executor cannot run this Python code: {lines[-1].strip() if lines else error}; "
+            f"an executor cannot run this Python code: {reason(error)}; "
             "install spark-infer with its torch extra on the executors, or point PYSPARK_PYTHON "
             "to a Python that has it"
         ) from error

@@ -10,6 +10,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.spark.failures import reason
 from spark_infer.warehouse.config import SourceConfig
 
 
@@ -54,8 +55,3 @@ def where(df: DataFrame, condition: str | None, values: Mapping[str, Any], *, ke
         ) from None
     finally:
         spark.catalog.dropTempView(view)
-
-
-def reason(error: Exception) -> str:
-    """Return the first sentence of a Spark error."""
-    return str(error).strip().split("\n", 1)[0].partition(" SQLSTATE:")[0]

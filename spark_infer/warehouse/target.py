@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.spark.failures import reason
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
-from spark_infer.warehouse.source import reason
 
 _OVERWRITE_MODE = "spark.sql.sources.partitionOverwriteMode"
 
