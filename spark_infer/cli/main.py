@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from spark_infer.backends.load import missing_library
 from spark_infer.cli import render
 from spark_infer.errors import (
     BundleError,
@@ -26,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_OPTIONAL = ("pyspark", "pandas", "torch")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -84,6 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logging.getLogger(__name__).debug("traceback", exc_info=True)
         render.error(error)
         sys.exit(exit_code(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OPTIONAL:
+            raise
+        render.error(missing_library(error))
+        sys.exit(1)
 
 
 def exit_code(error: SparkInferError) -> int:

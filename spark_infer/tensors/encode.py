@@ -116,8 +116,8 @@ def _column(values: Array, output: Output, valid: BoolArray | None, accepted: Ro
     for _ in output.shape:
         kind = kind.value_type
     missing = None if valid is None or output.shape else ~valid
-    column = pa.array(np.ascontiguousarray(values).reshape(-1), mask=missing)
-    column = column if column.type == kind else column.cast(kind)
+    flat = np.ascontiguousarray(values).reshape(-1)
+    column = pa.array(flat.astype(kind.to_pandas_dtype(), copy=False), mask=missing)
     for level in reversed(range(len(output.shape))):
         rows = int(np.prod(values.shape[: level + 1]))
         sizes = np.full(rows, output.shape[level], np.int64)

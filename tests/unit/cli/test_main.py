@@ -1,0 +1,110 @@
+"""The command line without Spark: help, inspect, reference, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spark_infer as si
+from spark_infer.bundle import Manifest
+from spark_infer.bundle.bundle import write_bundle
+from spark_infer.cli.main import exit_code, main
+from spark_infer.errors import (
+    BundleError,
+    GateError,
+    PredictionError,
+    RuntimeUnavailable,
+    SparkInferError,
+    WarehouseError,
+)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> si.Bundle:
+    signature = si.Signature(
+        inputs=[
+            si.ScalarInput("x", columns=["a", si.Column("b", nulls=0.5)]),
+            si.RaggedInput("w", column="words", vocabulary=("u", "v"), max_length=4),
+        ],
+        outputs=[si.Output("kind", dtype="int64", labels=["good", "bad"])],
+    )
+    manifest = Manifest(
+        name="tiny", model_format="export", signature=signature, features={"b": "c + 1"}
+    )
+    return write_bundle(
+        tmp_path / "tiny",
+        manifest,
+        lambda root: np.save(root / "weights.npy", np.zeros(2)),
+        lambda bundle: None,
+    )
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    captured = capsys.readouterr()
+    return int(stopped.value.code or 0), captured.out, captured.err
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    assert all(command in out for command in ("score", "inspect", "reference"))
+
+
+def test_inspect_shows_the_bundle(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:
+    code, out, _ = run(capsys, "inspect", str(bundle.path))
+    assert code == 0
+    for word in (bundle.digest, "b (null: 0.5)", "c + 1", "labels good, bad", "weights.npy"):
+        assert word in out
+
+
+def test_inspect_as_json(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:
+    code, out, _ = run(capsys, "inspect", str(bundle.path), "--json")
+    data = json.loads(out)
+    assert (code, data["digest"], data["features"]) == (0, bundle.digest, {"b": "c + 1"})
+    assert data["signature"] == bundle.signature.to_json()
+
+
+def test_a_damaged_bundle_exits_with_2(
+    capsys: pytest.CaptureFixture[str], bundle: si.Bundle
+) -> None:
+    (bundle.path / "weights.npy").write_bytes(b"other")
+    code, out, err = run(capsys, "inspect", str(bundle.path))
+    assert (code, out) == (2, "")
+    assert "BundleError" in err
+    assert "weights.npy was changed" in err
+
+
+def test_a_wrong_setting_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyspark")
+    code, _, err = run(capsys, "score", "job.yaml", "--set", "date")
+    assert (code, "must look like NAME=VALUE" in err) == (2, True)
+    code, _, err = run(capsys, "score", "no-such-job.yaml")
+    assert (code, "no-such-job.yaml cannot be read" in err) == (2, True)
+
+
+def test_reference_names_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyspark")
+    code, out, _ = run(capsys, "reference")
+    assert code == 0
+    for key in ("parameters.<name>.type", "source.filter", "batch.device", "target.mode"):
+        assert key in out
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BundleError(), 2),
+        (WarehouseError(), 2),
+        (GateError(), 3),
+        (PredictionError(), 1),
+        (RuntimeUnavailable(), 1),
+        (SparkInferError(), 1),
+    ],
+)
+def test_exit_codes(error: SparkInferError, code: int) -> None:
+    assert exit_code(error) == code
