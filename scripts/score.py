@@ -1,4 +1,4 @@
-"""Run a scoring job under spark-submit: ``spark-submit scripts/score.py JOB --set date=2018-08-08``.
+"""Run a scoring job: ``spark-submit scripts/score.py JOB --set date=2018-08-08``.
 
 The arguments are those of ``spark-infer score``.
 """

@@ -15,9 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from benchmarks.interleave import interleave, rates
-from benchmarks.machine import cache_directory, describe
-from benchmarks.report import Result
 from pyspark import cloudpickle
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import DataFrame, SparkSession
@@ -25,6 +22,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import FloatType
 
 import spark_infer as si
+from benchmarks.interleave import interleave, rates
+from benchmarks.machine import cache_directory, describe
+from benchmarks.report import Result
 from spark_infer.spark import session
 
 NUM_COLUMNS = 30

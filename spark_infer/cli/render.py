@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def _describe_input(data: dict[str, Any]) -> str:
-    columns = data.get("columns")
+    columns = data.get("columns", [])
     source = data.get("column") or ", ".join(_with_rule(c["name"], c["nulls"]) for c in columns)
     parts = [f"{data['kind']} {data['dtype']} from {source}"]
     parts += [f"{key} {data[key]}" for key in ("shape", "fields") if data.get(key)]
@@ -134,4 +135,4 @@ def _facts(title: str, facts: Any) -> None:
 
 
 def _json(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")

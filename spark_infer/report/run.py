@@ -98,7 +98,9 @@ def writable(directory: str | os.PathLike[str]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"report.path {folder}: {error.strerror}; name another directory") from None
+        raise ConfigError(
+            f"report.path {folder}: {error.strerror}; name another directory"
+        ) from None
     if not os.access(folder, os.W_OK):
         raise ConfigError(f"report.path {folder} is not writable; name another directory")
     return folder

@@ -18,8 +18,8 @@ def preload() -> None:
     with contextlib.suppress(ImportError):
         import spark_infer.backends.torch_backend
         import spark_infer.backends.torch_export
-        import spark_infer.backends.torch_module  # noqa: F401
-    import spark_infer.spark.predict  # noqa: F401
+        import spark_infer.backends.torch_module
+    import spark_infer.spark.dataframe  # noqa: F401
 
     gc.freeze()
 

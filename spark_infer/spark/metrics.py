@@ -12,7 +12,9 @@ class _MetricsParam(AccumulatorParam[Metrics]):
     def zero(self, value: Metrics) -> Metrics:
         return Metrics()
 
-    def addInPlace(self, value1: Metrics, value2: Metrics) -> Metrics:
+    def addInPlace(  # noqa: N802 - pyspark calls it so
+        self, value1: Metrics, value2: Metrics
+    ) -> Metrics:
         return value1 + value2
 
 

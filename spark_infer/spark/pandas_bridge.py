@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from spark_infer.bundle import ArrayInput, Input, RaggedInput
 from spark_infer.errors import SignatureError
 from spark_infer.tensors.types import is_list
 
-PandasColumn = pd.Series  # type: ignore[type-arg]
+PandasColumn: TypeAlias = "pd.Series[Any]"
 
 
 def holds_null(items: Sequence[tuple[Input, Sequence[Column]]]) -> Column:
@@ -79,5 +79,6 @@ def _array(column: PandasColumn, name: str, flags: np.ndarray[Any, Any] | None) 
 def to_pandas(column: pa.Array) -> PandasColumn:
     """Return a pandas column that Spark reads back; null and NaN scalars stay apart."""
     if is_list(column.type):
-        return column.to_pandas()
-    return pd.Series(pd.arrays.ArrowExtensionArray(column))  # type: ignore[attr-defined]
+        nested: PandasColumn = column.to_pandas()
+        return nested
+    return pd.Series(pd.arrays.ArrowExtensionArray(column))

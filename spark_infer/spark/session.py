@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -50,8 +51,8 @@ def _submitted() -> SparkConf:
 def check_java() -> None:
     """Raise ConfigError unless JAVA_HOME or PATH has a Java that starts."""
     home = os.environ.get("JAVA_HOME")
-    java = os.path.join(home, "bin", "java") if home else shutil.which("java")
-    if java is None or not os.path.exists(java):
+    java = f"{home}/bin/java" if home else shutil.which("java")
+    if java is None or not Path(java).exists():
         where = f"JAVA_HOME is {home}, which has no bin/java" if home else "there is none on PATH"
         raise ConfigError(
             f"Spark needs Java 17 or newer, and {where}; install it "

@@ -144,10 +144,10 @@ def prediction_udf(
     # The annotations tell Spark which kind of function each is.
     if kind == "pandas":
 
-        def predict_pandas(*columns: pd.Series, **named: pd.Series) -> pd.Series:  # type: ignore[type-arg]
+        def predict_pandas(*columns: pd.Series, **named: pd.Series) -> pd.Series:
             return task.pandas(columns, named)
 
-        def predict_frame(*columns: pd.Series, **named: pd.Series) -> pd.DataFrame:  # type: ignore[type-arg]
+        def predict_frame(*columns: pd.Series, **named: pd.Series) -> pd.DataFrame:
             return task.pandas_struct(columns, named, result.fieldNames())  # type: ignore[attr-defined]
 
         return F.pandas_udf(predict_frame if as_struct else predict_pandas, result)  # type: ignore[call-overload]
@@ -158,7 +158,7 @@ def prediction_udf(
             return predicted.column(0)
         return predicted.select(result.fieldNames()).to_struct_array()  # type: ignore[attr-defined]
 
-    return F.arrow_udf(predict_arrow, result)
+    return F.arrow_udf(predict_arrow, result)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)

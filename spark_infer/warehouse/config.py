@@ -63,7 +63,7 @@ class BatchConfig(_Section):
     """How rows are cut into batches and where the model runs."""
 
     batch_size: int = Field(4096, ge=1, description="Most rows that the model runs together.")
-    device: str = Field("cpu", description="cpu, cuda (the GPU Spark assigned to the task), cuda:0.")
+    device: str = Field("cpu", description="cpu, cuda (the GPU that Spark gave the task), cuda:0.")
     precision: Precision = Field("float32", description="float32, bfloat16 or float16.")
 
     def options(self) -> BatchOptions:

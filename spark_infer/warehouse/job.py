@@ -21,9 +21,9 @@ from spark_infer.engine import Metrics
 from spark_infer.errors import ConfigError, SparkInferError, WarehouseError, nearest
 from spark_infer.report import RunReport
 from spark_infer.report.run import writable
+from spark_infer.spark.dataframe import predict, with_features
 from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.spark.metrics import metrics_accumulator
-from spark_infer.spark.predict import predict, with_features
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.keys import check_keys
@@ -84,9 +84,7 @@ class _Run:
 
     job: ScoringJob
     spark: SparkSession
-    run_id: str = field(
-        default_factory=lambda: f"{_now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-    )
+    run_id: str = field(default_factory=lambda: f"{_now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}")
     started_at: dt.datetime = field(default_factory=lambda: _now())
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -101,9 +99,7 @@ class _Run:
             target = Target(self.spark, config.target, config.key)
             target.check(scored.schema)
         with self._step("load"):
-            check_executor(
-                self.spark, bundle, config.batch.options(), config.bundle.allow_modules
-            )
+            check_executor(self.spark, bundle, config.batch.options(), config.bundle.allow_modules)
         with self._step("keys"):
             rows_in = check_keys(rows, config.key)
         observed = Observation()

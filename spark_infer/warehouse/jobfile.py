@@ -52,7 +52,7 @@ class _StrictLoader(yaml.SafeLoader):
         """Build a mapping, refusing repeated keys."""
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
@@ -63,7 +63,8 @@ class _StrictLoader(yaml.SafeLoader):
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        data = yaml.load(file.read_text(encoding="utf-8"), _StrictLoader)
+        # A SafeLoader all the same.
+        data = yaml.load(file.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506
     except OSError as error:
         raise ConfigError(f"job file {file} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

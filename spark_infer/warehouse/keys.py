@@ -32,9 +32,9 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
         F.coalesce(F.sum("__rows"), F.lit(0)).alias("rows"),
         F.count_if(is_null).alias("nulls"),
         F.count_if(F.col("__rows") > 1).alias("repeated"),
-        F.slice(
-            F.collect_list(F.when(bad, F.struct(*columns, "__rows"))), 1, _MAX_EXAMPLES
-        ).alias("examples"),
+        F.slice(F.collect_list(F.when(bad, F.struct(*columns, "__rows"))), 1, _MAX_EXAMPLES).alias(
+            "examples"
+        ),
     ).first()
     assert found is not None
     if found["nulls"] or found["repeated"]:

@@ -33,7 +33,9 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
     return where(df, source.filter, values, key="source.filter")
 
 
-def where(df: DataFrame, condition: str | None, values: Mapping[str, Any], *, key: str) -> DataFrame:
+def where(
+    df: DataFrame, condition: str | None, values: Mapping[str, Any], *, key: str
+) -> DataFrame:
     """Keep the rows that meet a SQL condition with ``:name`` parameters.
 
     The values are bound as literals by Spark, never pasted into the text.
@@ -50,8 +52,6 @@ def where(df: DataFrame, condition: str | None, values: Mapping[str, Any], *, ke
         return spark.sql(f"SELECT * FROM {view} WHERE {condition}", args=dict(values))
     except AnalysisException as error:
         known = ", ".join(f":{name}" for name in values) or "none"
-        raise ConfigError(
-            f"{key} ({condition}): {reason(error)} (parameters: {known})"
-        ) from None
+        raise ConfigError(f"{key} ({condition}): {reason(error)} (parameters: {known})") from None
     finally:
         spark.catalog.dropTempView(view)

@@ -64,7 +64,8 @@ def test_workers_keep_the_model_across_queries(
 
 def loaded_models(spark: SparkSession) -> dict[int, list[tuple[str, int]]]:
     """Return the digest and address of each loaded model, by worker process."""
-    found = spark.range(0, 2, 1, 2).mapInArrow(_report_models, "pid long, digest string, model long")
+    schema = "pid long, digest string, model long"
+    found = spark.range(0, 2, 1, 2).mapInArrow(_report_models, schema)
     models: dict[int, list[tuple[str, int]]] = {}
     for row in found.collect():
         models.setdefault(row["pid"], []).append((row["digest"], row["model"]))

@@ -85,7 +85,7 @@ def test_a_wrong_parameter_exits_with_2_and_writes_nothing(work: Path) -> None:
 def test_executors_without_torch_are_named(work: Path, tmp_path: Path) -> None:
     shadow = tmp_path / "shadow"
     shadow.mkdir()
-    (shadow / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    (shadow / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
     path = os.pathsep.join([str(shadow), os.environ.get("PYTHONPATH", "")])
     code, output = submit(
         work, "job.yaml", "--set", "date=2018-08-08", conf={"spark.executorEnv.PYTHONPATH": path}

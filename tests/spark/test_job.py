@@ -156,9 +156,7 @@ def test_settings_win_over_environment_over_file(
     monkeypatch.setenv("SPARK_INFER_SET_DATE", "2018-08-09")
     job = si.ScoringJob.load(job_file(batch={"batch_size": 3}))
     assert (job.config.batch.batch_size, str(job.values["date"])) == (7, "2018-08-09")
-    job = si.ScoringJob.load(
-        job_file(), settings={"batch.batch_size": "1", "date": "2018-08-10"}
-    )
+    job = si.ScoringJob.load(job_file(), settings={"batch.batch_size": "1", "date": "2018-08-10"})
     assert (job.config.batch.batch_size, str(job.values["date"])) == (1, "2018-08-10")
 
 

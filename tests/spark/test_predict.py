@@ -123,8 +123,9 @@ def test_source_types_by_the_stated_rules(
 def test_wrong_types_are_named(
     rows: DataFrame, mixture: si.Bundle, change: dict[str, str], message: str
 ) -> None:
+    changed = rows.withColumns({name: F.expr(sql) for name, sql in change.items()})
     with pytest.raises(SignatureError, match=message):
-        rows.withColumns({name: F.expr(sql) for name, sql in change.items()}).transform(si.predict, mixture, keep=["id"])
+        changed.transform(si.predict, mixture, keep=["id"])
 
 
 def test_a_missing_column_is_named(rows: DataFrame, mixture: si.Bundle) -> None:

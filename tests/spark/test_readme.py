@@ -27,10 +27,8 @@ def blocks(title: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def names(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
-    """The recipes' names, after the first recipe, in an empty directory with a transactions table."""
+def names(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the first recipe defines, in an empty directory with a table of transactions."""
     monkeypatch.chdir(tmp_path)
     spark.sql("DROP TABLE IF EXISTS transactions")
     spark.sql("DROP TABLE IF EXISTS predictions")

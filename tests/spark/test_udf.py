@@ -56,9 +56,13 @@ def test_nulls_and_nan_stay_apart(spark: SparkSession, linear: si.Bundle, kind: 
     rows = spark.sql("SELECT * FROM VALUES (1, double('NaN')), (2, NULL), (3, 4.0D) AS t(id, a)")
     score = si.predict_udf(spark, linear, kind=kind)
     scored = rows.select("id", score("a", F.lit(1.0)).alias("p"))
-    found = {row["id"]: row["kind"] for row in scored.selectExpr(
-        "id", "CASE WHEN p IS NULL THEN 'null' WHEN isnan(p) THEN 'nan' ELSE string(p) END AS kind"
-    ).collect()}
+    found = {
+        row["id"]: row["kind"]
+        for row in scored.selectExpr(
+            "id",
+            "CASE WHEN p IS NULL THEN 'null' WHEN isnan(p) THEN 'nan' ELSE string(p) END AS kind",
+        ).collect()
+    }
     assert found == {1: "nan", 2: "null", 3: "14.0"}
 
 
@@ -113,5 +117,5 @@ def test_kinds_and_names_are_checked(spark: SparkSession, mixture: si.Bundle) ->
     with pytest.raises(ConfigError, match="cannot name a SQL function"):
         si.register(spark, "fraud score", mixture)
     if not HAS_ARROW:
-        with pytest.raises(ConfigError, match="needs Spark 4.1"):
+        with pytest.raises(ConfigError, match=r"needs Spark 4\.1"):
             si.predict_udf(spark, mixture, kind="arrow")

@@ -96,7 +96,7 @@ def test_mistakes_are_named(file: Path, old: str, new: str, message: str) -> Non
 def test_a_missing_file_and_a_wrong_section_are_named(file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read(tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="no section 'bach'; did you mean 'batch'?"):
+    with pytest.raises(ConfigError, match=r"no section 'bach'; did you mean 'batch'\?"):
         read(file, {"bach.device": "cpu"})
     file.write_text("- a list")
     with pytest.raises(ConfigError, match="must be a mapping of keys, got list"):

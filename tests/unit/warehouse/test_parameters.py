@@ -25,7 +25,7 @@ from spark_infer.warehouse.parameters import bind_parameters
         ("bool", True, True),
         ("date", "2018-08-08", dt.date(2018, 8, 8)),
         ("date", dt.date(2018, 8, 8), dt.date(2018, 8, 8)),
-        ("timestamp", "2018-08-08T04:00:00", dt.datetime(2018, 8, 8, 4)),
+        ("timestamp", "2018-08-08T04:00:00Z", dt.datetime(2018, 8, 8, 4, tzinfo=dt.timezone.utc)),
     ],
 )
 def test_values_get_their_type(kind: Any, given: Any, value: Any) -> None:
@@ -52,5 +52,5 @@ def test_defaults_and_what_is_missing() -> None:
 
 
 def test_an_unknown_parameter_is_named() -> None:
-    with pytest.raises(ConfigError, match="no parameter 'dat'; did you mean 'date'?"):
+    with pytest.raises(ConfigError, match=r"no parameter 'dat'; did you mean 'date'\?"):
         bind_parameters({"date": ParameterConfig(type="date")}, {"dat": "2018-08-08"})

@@ -1,0 +1,1 @@
+"""The fraud case: card transactions from generator to published predictions."""

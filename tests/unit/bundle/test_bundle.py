@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
+from spark_infer.bundle import bundle as bundle_module
+from spark_infer.bundle.bundle import write_bundle
+from spark_infer.bundle.digest import SUMS_FILE, seal
+from spark_infer.errors import BundleError
+
+SIGNATURE = Signature(inputs=[ScalarInput("x", columns=["a"])], outputs=[Output("y")])
+
+
+def accept(bundle: Bundle) -> None:
+    """Find nothing wrong with a bundle."""
+
+
+def write(path: Path, content: str = "weights", check=accept) -> Bundle:
+    def write_files(root: Path) -> None:
+        (root / "model.bin").write_text(content)
+
+    manifest = Manifest(name="m", model_format="export", signature=SIGNATURE)
+    return write_bundle(path, manifest, write_files, check)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return write(tmp_path / "bundles" / "m")
+
+
+def names(path: Path) -> set[str]:
+    return {child.name for child in path.iterdir()}
+
+
+def test_what_is_written_is_loaded(bundle: Bundle) -> None:
+    assert bundle.path.name == "m"
+    assert Bundle.load(str(bundle.path)) == bundle
+    assert Bundle.load(bundle) is bundle
+    assert bundle.signature == SIGNATURE
+    assert bundle.name == "m"
+    assert bundle.features == {}
+    assert set(bundle.files) == {"manifest.json", "model.bin"}
+    assert bundle.files["model.bin"] == len("weights")
+    assert names(bundle.path.parent) == {"m"}
+
+
+def test_the_digest_depends_on_the_files_alone(bundle: Bundle, tmp_path: Path) -> None:
+    assert write(tmp_path / "elsewhere").digest == bundle.digest
+    assert write(tmp_path / "other", "other weights").digest != bundle.digest
+
+
+@pytest.mark.parametrize("name", ["nowhere", "m/model.bin"])
+def test_no_bundle_at_the_path(bundle: Bundle, name: str) -> None:
+    with pytest.raises(BundleError, match=f"bundle .*{name}: no such directory"):
+        Bundle.load(bundle.path.parent / name)
+
+
+def test_a_directory_that_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="SHA256SUMS cannot be read"):
+        Bundle.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.PT", "deep/model.pth", "m.joblib", "m.ckpt"])
+def test_a_pickle_is_refused_even_when_it_is_sealed(bundle: Bundle, name: str) -> None:
+    (bundle.path / name).parent.mkdir(exist_ok=True)
+    (bundle.path / name).write_bytes(b"\x80\x04.")
+    seal(bundle.path)
+    with pytest.raises(BundleError, match=f"{name} looks like a pickle, and pickles are never"):
+        Bundle.load(bundle.path)
+
+
+def test_a_newer_format_is_refused(bundle: Bundle) -> None:
+    manifest = bundle.path / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format_version": 1', '"format_version": 2'))
+    seal(bundle.path)
+    with pytest.raises(BundleError, match="format version 2 is not known to this spark_infer"):
+        Bundle.load(bundle.path)
+
+
+def test_a_changed_file_is_refused(bundle: Bundle) -> None:
+    (bundle.path / "model.bin").write_text("Weights")
+    with pytest.raises(BundleError, match=r"file model\.bin was changed"):
+        Bundle.load(bundle.path)
+
+
+def test_an_existing_bundle_is_replaced(bundle: Bundle) -> None:
+    (bundle.path / "model.bin").write_text("damaged")
+    replaced = write(bundle.path, "new")
+    assert Bundle.load(bundle.path).digest == replaced.digest != bundle.digest
+    assert (bundle.path / "model.bin").read_text() == "new"
+    assert names(bundle.path.parent) == {"m"}
+
+
+def test_an_empty_directory_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert write(tmp_path / "empty").path == tmp_path / "empty"
+
+
+@pytest.mark.parametrize("present", ["notes.txt", SUMS_FILE, "manifest.json"])
+def test_a_directory_that_is_no_bundle_is_kept(tmp_path: Path, present: str) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / present).write_text("mine")
+    with pytest.raises(BundleError, match="d exists and is not a bundle; choose another path"):
+        write(tmp_path / "d")
+    assert (tmp_path / "d" / present).read_text() == "mine"
+    assert names(tmp_path) == {"d"}
+
+
+def test_a_file_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("mine")
+    with pytest.raises(BundleError, match="f exists and is not a bundle"):
+        write(tmp_path / "f")
+    assert (tmp_path / "f").read_text() == "mine"
+
+
+def test_a_refused_bundle_leaves_the_old_one_alone(bundle: Bundle) -> None:
+    seen = []
+
+    def refuse(new: Bundle) -> None:
+        seen.append((new.path / "model.bin").read_text())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write(bundle.path, "new", refuse)
+    assert seen == ["new"]
+    assert Bundle.load(bundle.path) == bundle
+    assert names(bundle.path.parent) == {"m"}
+
+
+def test_a_refused_bundle_leaves_nothing_behind(tmp_path: Path) -> None:
+    def write_files(root: Path) -> None:
+        (root / "half").write_text("")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    manifest = Manifest(name="m", model_format="export", signature=SIGNATURE)
+    with pytest.raises(OSError, match="No space left"):
+        write_bundle(tmp_path / "m", manifest, write_files, accept)
+    assert names(tmp_path) == set()
+
+
+def test_the_old_bundle_returns_when_the_new_one_cannot_move(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def fail_for_staging(self: Path, target: Path) -> Path:
+        if target == bundle.path and "-old-" not in str(self):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(bundle_module.Path, "rename", fail_for_staging)
+    with pytest.raises(OSError, match="Input/output error"):
+        write(bundle.path, "new")
+    assert Bundle.load(bundle.path) == bundle
+    assert names(bundle.path.parent) == {"m"}
+
+
+def test_a_bundle_can_be_read_by_others(bundle: Bundle) -> None:
+    assert bundle.path.stat().st_mode & 0o555 == 0o555

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spark_infer.bundle import Output
+from spark_infer.errors import SignatureError
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, ()),
+        ({"shape": [2, 3]}, (2, 3)),
+        ({"labels": ["a", "b", "c"]}, (3,)),
+        ({"labels": ["a", "b", "c"], "dtype": "int64"}, ()),
+    ],
+)
+def test_the_tensor_of_one_row(options: dict[str, Any], shape: tuple[int, ...]) -> None:
+    assert Output("y", **options).tensor_shape == shape
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": ""}, "an output must have a non-empty name"),
+        ({"dtype": "double"}, "output 'y': dtype 'double' is unknown; use one of"),
+        ({"shape": [0]}, "output 'y': shape must be positive integers"),
+        ({"labels": []}, "labels must be a non-empty list of strings"),
+        ({"labels": ["a", 1]}, "labels must be a non-empty list of strings"),
+        ({"labels": "ab"}, "labels must be a non-empty list of strings"),
+        ({"labels": ["a"], "shape": [1]}, r"labels need shape \(\), got \(1,\)"),
+        ({"labels": ["a"], "dtype": "bool"}, "labels need integer ids or float scores, not bool"),
+    ],
+)
+def test_mistakes_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SignatureError, match=message):
+        Output(**{"name": "y"} | options)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from spark_infer.bundle import ArrayInput, Column, ScalarInput
+from spark_infer.errors import SignatureError
+from spark_infer.tensors import dense
+from spark_infer.tensors.dense import Dense
+from spark_infer.tensors.rejects import Rejects
+
+FLOATS = pa.array(np.arange(12, dtype=np.float32))
+
+
+def from_arrays(column: pa.Array, rejects: Rejects | None = None, **options: object) -> Dense:
+    item = ArrayInput("x", column="a", **options)
+    return dense.from_arrays(column, item, rejects or Rejects(len(column)))
+
+
+def shares(tensor: np.ndarray, column: pa.Array) -> bool:
+    return np.shares_memory(tensor, np.frombuffer(column.buffers()[-1], np.uint8))
+
+
+@pytest.mark.parametrize("column", [FLOATS, FLOATS[5:9]], ids=["whole", "slice"])
+def test_one_scalar_column_is_arrows_memory(column: pa.Array) -> None:
+    rows = dense.from_columns([column], ScalarInput("x", columns=["a"]), Rejects(len(column)))
+    assert shares(rows.values, FLOATS)
+    assert rows.values[:, 0].tolist() == column.to_pylist()
+
+
+def test_packed_columns_are_arrows_memory() -> None:
+    column = pa.FixedSizeListArray.from_arrays(FLOATS, 3)[1:]
+    item = ScalarInput("x", columns=["a", "b", "c"])
+    rows = dense.from_packed(column, item, Rejects(len(column)))
+    assert shares(rows.values, FLOATS)
+    assert rows.values.tolist() == column.to_pylist()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.FixedSizeListArray.from_arrays(FLOATS, 4)[1:],
+        pa.ListArray.from_arrays(pa.array([0, 4, 8, 12], pa.int32()), FLOATS)[1:],
+    ],
+    ids=["fixed-size", "list"],
+)
+def test_an_array_column_is_arrows_memory(column: pa.Array) -> None:
+    rows = from_arrays(column, shape=[4])
+    assert shares(rows.values, FLOATS)
+    assert rows.values.tolist() == column.to_pylist()
+
+
+def test_a_slice_of_rows_is_a_view() -> None:
+    item = ScalarInput("x", columns=["a"])
+    rows = dense.from_columns([FLOATS], item, Rejects(12))
+    assert shares(rows.tensors(item, slice(3, 5))["x"], FLOATS)
+
+
+def test_arrows_memory_is_never_written() -> None:
+    column = pa.array([1.0, None, 3.0], pa.float32())
+    before = bytes(column.buffers()[1])
+    item = ScalarInput("x", columns=[Column("a", nulls=7)])
+    rows = dense.from_columns([column], item, Rejects(3))
+    assert rows.values[:, 0].tolist() == [1, 7, 3]
+    assert bytes(column.buffers()[1]) == before
+
+
+def test_scalar_columns_of_several_types_become_one_tensor() -> None:
+    columns = [pa.array([True, False]), pa.array([2, 3], pa.int64()), pa.array([0.5, 1.5])]
+    item = ScalarInput("x", columns=["a", "b", "c"])
+    rows = dense.from_columns(columns, item, Rejects(2))
+    assert rows.values.dtype == np.float32
+    assert rows.values.tolist() == [[1, 2, 0.5], [0, 3, 1.5]]
+    assert rows.present is None
+
+
+@pytest.mark.parametrize("lengths", [[1, 3], [2, 2, 1], [0, 2]])
+def test_a_packed_row_of_a_wrong_length_stops(lengths: list[int]) -> None:
+    column = pa.array([[1.0] * length for length in lengths], pa.list_(pa.float32()))
+    wrong = next(length for length in lengths if length != 2)
+    with pytest.raises(SignatureError, match=f"holds {wrong} values in a row of 2 columns"):
+        dense.from_packed(column, ScalarInput("x", columns=["a", "b"]), Rejects(len(lengths)))
+
+
+@pytest.mark.parametrize(
+    ("column", "shape", "got"),
+    [
+        ([[1.0, 2.0], [3.0]], [2], "length 1 where 2 belongs"),
+        ([[1.0, 2.0], []], [2], "length 0 where 2 belongs"),
+        ([[[1.0, 2.0], [3.0]]], [2, 2], "length 1 where 2 belongs"),
+        ([[[1.0, 2.0]]], [2, 2], "length 1 where 2 belongs"),
+    ],
+)
+def test_an_array_of_a_wrong_length_stops(column: list, shape: list[int], got: str) -> None:
+    with pytest.raises(SignatureError, match=f"column 'a'.*{got}.*RaggedInput"):
+        from_arrays(pa.array(column), shape=shape)
+
+
+def test_a_null_row_may_have_any_length_below() -> None:
+    column = pa.ListArray.from_arrays(
+        pa.array([0, 2, 7, 9], pa.int32()),
+        pa.array(np.arange(9.0)),
+        mask=pa.array([False, True, False]),
+    )
+    rejects = Rejects(3)
+    rows = from_arrays(column, rejects, shape=[2])
+    assert rows.values[[0, 2]].tolist() == [[0, 1], [7, 8]]
+    assert rejects.reasons().to_pylist() == [None, "column 'a' is null", None]
+
+
+def test_a_null_nested_array_stops() -> None:
+    with pytest.raises(SignatureError, match="a nested array is null"):
+        from_arrays(pa.array([[[1.0], None]]), shape=[2, 1])
+
+
+def test_the_null_rules_of_the_array_and_of_its_items_differ() -> None:
+    column = pa.array([[1.0, None], None], pa.list_(pa.float32()))
+    rows = from_arrays(column, shape=[2], nulls=5, null_items="nan", presence=True)
+    np.testing.assert_array_equal(rows.values, [[1, np.nan], [5, 5]])
+    assert rows.present is not None
+    assert rows.present.tolist() == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize("shape", [[3], [2, 3]])
+def test_a_column_of_nothing_but_nulls_has_any_type(shape: list[int]) -> None:
+    rejects = Rejects(2)
+    assert from_arrays(pa.nulls(2), rejects, shape=shape).values.shape == (2, *shape)
+    assert rejects.count == 2
+    assert from_arrays(pa.nulls(0), shape=shape).values.shape == (0, *shape)

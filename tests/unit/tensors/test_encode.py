@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_infer.bundle import Output
+from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES, INTEGER_DTYPES
+from spark_infer.errors import PredictionError
+from spark_infer.tensors import encode
+from spark_infer.tensors.encode import check_output, cut
+from spark_infer.tensors.schema import output_type
+
+LABELS = ["ham", "spam", "naïve"]
+
+
+@st.composite
+def outputs(draw: st.DrawFn) -> Output:
+    dtype = draw(st.sampled_from(DTYPES))
+    follows = draw(st.sampled_from([None, "r"]))
+    if dtype != "bool" and draw(st.booleans()):
+        return Output("y", dtype=dtype, labels=LABELS, lengths_of=follows)
+    shape = draw(st.lists(st.integers(1, 3), max_size=2))
+    return Output("y", dtype=dtype, shape=shape, lengths_of=follows)
+
+
+def random_values(output: Output, count: int, rnd: random.Random) -> npt.NDArray[Any]:
+    shape = (count, *output.tensor_shape)
+    high = 3 if output.labels is not None else 100
+    numbers = np.array([rnd.randrange(high) for _ in range(int(np.prod(shape)))])
+    scale = 0.5 if output.dtype in FLOAT_DTYPES else 1
+    return (numbers * scale).astype(output.dtype).reshape(shape)
+
+
+def expected_value(output: Output, value: npt.NDArray[Any]) -> Any:
+    if output.labels is None:
+        return value.tolist()
+    index = int(value) if output.dtype in INTEGER_DTYPES else value.tolist().index(max(value))
+    return LABELS[index]
+
+
+@given(
+    output=outputs(), sizes=st.lists(st.none() | st.integers(0, 3), max_size=6), rnd=st.randoms()
+)
+def test_every_output_becomes_its_column(
+    output: Output, sizes: list[int | None], rnd: random.Random
+) -> None:
+    """``sizes`` holds each row's length, or None for a rejected row."""
+    lengths, expected, parts = [], [], []
+    for size in sizes:
+        if size is None:
+            expected.append(None)
+            continue
+        lengths.append(size)
+        values = random_values(output, 1 if output.lengths_of is None else size, rnd)
+        parts.append(values)
+        row = [expected_value(output, value) for value in values]
+        expected.append(row if output.lengths_of else row[0])
+    rows = np.flatnonzero([size is not None for size in sizes])
+    accepted = slice(0, len(sizes)) if None not in sizes else rows
+    follows = None if output.lengths_of is None else np.array(lengths, np.int64)
+    column = encode(output, parts, accepted, len(sizes), follows)
+    column.validate(full=True)
+    assert column.type == output_type(output)
+    assert column.to_pylist() == expected
+
+
+def test_a_nan_is_a_value_and_not_a_null() -> None:
+    values = np.array([np.nan, 1.0], np.float32)
+    column = encode(Output("y"), [values], np.array([0, 2]), 3, None)
+    assert column.null_count == 1
+    np.testing.assert_equal(column.to_pylist(), [np.nan, None, 1.0])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+@pytest.mark.parametrize("bad", [3, -1])
+def test_a_label_id_without_a_label(dtype: str, bad: int) -> None:
+    output = Output("y", dtype=dtype, labels=LABELS)
+    values = np.array([0, bad % 256 if dtype == "uint8" else bad]).astype(dtype)
+    with pytest.raises(PredictionError, match=f"label id {values[1]}, there are 3 labels"):
+        encode(output, [values], slice(0, 2), 2, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "longest"),
+    [
+        ({}, (2,), None),
+        ({}, (2, 1), None),
+        ({"shape": [3]}, (2, 3), None),
+        ({"shape": [3]}, (2, 3, 1), None),
+        ({"shape": [1]}, (2, 1), None),
+        ({"lengths_of": "r"}, (2, 5), 5),
+        ({"lengths_of": "r"}, (2, 5, 1), 5),
+        ({"lengths_of": "r", "shape": [4]}, (2, 5, 4), 5),
+        ({"labels": LABELS}, (2, 3), None),
+        ({"labels": ["one"]}, (2, 1), None),
+    ],
+)
+def test_shapes_that_fit(options: dict, shape: tuple[int, ...], longest: int | None) -> None:
+    output = Output("y", **options)
+    checked = check_output(np.zeros(shape, np.float32), output, 2, longest)
+    assert checked.shape == (2, *([] if longest is None else [longest]), *output.tensor_shape)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "longest"),
+    [
+        ({}, (3,), None),
+        ({}, (), None),
+        ({}, (2, 2), None),
+        ({"shape": [3]}, (2, 4), None),
+        ({"shape": [3]}, (3, 2), None),
+        ({"lengths_of": "r"}, (2, 4), 5),
+        ({"lengths_of": "r"}, (2,), 5),
+        ({"labels": LABELS}, (2,), None),
+        ({"labels": LABELS, "dtype": "int64"}, (2, 3), None),
+    ],
+)
+def test_shapes_that_do_not_fit(options: dict, shape: tuple[int, ...], longest: int | None) -> None:
+    output = Output("y", **options)
+    with pytest.raises(PredictionError, match=r"output 'y': the model returned shape .* 2 rows"):
+        check_output(np.zeros(shape, output.dtype), output, 2, longest)
+
+
+@pytest.mark.parametrize(
+    ("given_dtype", "dtype"),
+    [
+        ("float16", "float32"),
+        ("float64", "float16"),
+        ("int64", "int8"),
+        ("uint8", "int64"),
+        ("int64", "uint8"),
+        ("bool", "bool"),
+    ],
+)
+def test_another_width_of_the_same_kind_is_converted(given_dtype: str, dtype: str) -> None:
+    checked = check_output(np.ones(2, given_dtype), Output("y", dtype=dtype), 2, None)
+    assert checked.dtype == np.dtype(dtype)
+    assert checked.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("given_dtype", "dtype"),
+    [("float32", "int64"), ("int64", "float32"), ("bool", "int8"), ("int8", "bool"), ("O", "int8")],
+)
+def test_another_kind_is_refused(given_dtype: str, dtype: str) -> None:
+    with pytest.raises(PredictionError, match=f"output 'y'.*promises {dtype}"):
+        check_output(np.ones(2, given_dtype), Output("y", dtype=dtype), 2, None)
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(128, "int8"), (-129, "int8"), (-1, "uint8")])
+def test_an_integer_that_does_not_fit_is_refused(value: int, dtype: str) -> None:
+    with pytest.raises(PredictionError, match=f"returned {value}, which does not fit {dtype}"):
+        check_output(np.array([0, value]), Output("y", dtype=dtype), 2, None)
+
+
+def test_a_float_that_does_not_fit_is_infinite() -> None:
+    checked = check_output(np.array([1e300]), Output("y", dtype="float32"), 1, None)
+    assert checked.tolist() == [np.inf]
+
+
+def test_padding_is_cut_off() -> None:
+    padded = np.arange(12).reshape(2, 3, 2)
+    assert cut(padded, np.array([1, 2])).tolist() == [[0, 1], [6, 7], [8, 9]]
+    assert cut(padded, np.array([0, 0])).shape == (0, 2)
+
+
+def test_more_values_than_a_list_column_holds() -> None:
+    output = Output("y", dtype="int8", lengths_of="r")
+    lengths = np.full(3, 2**30)
+    with pytest.raises(PredictionError, match="do not fit a list column"):
+        encode(output, [np.zeros(0, np.int8)], slice(0, 3), 3, lengths)
+
+
+def test_a_column_is_a_plain_array() -> None:
+    parts = [np.zeros(2, np.float32), np.ones(1, np.float32)]
+    column = encode(Output("y"), parts, slice(0, 3), 3, None)
+    assert isinstance(column, pa.Array)
+    assert column.to_pylist() == [0, 0, 1]

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+
+from spark_infer.tensors.rejects import Rejects
+
+
+def test_no_rejects() -> None:
+    rejects = Rejects(2)
+    rejects.add(np.array([False, False]), "never")
+    assert rejects.rows is None
+    assert rejects.count == 0
+    assert rejects.accepted == slice(0, 2)
+    assert rejects.reasons().to_pylist() == [None, None]
+
+
+def test_the_first_reason_of_a_row_is_kept() -> None:
+    rejects = Rejects(4)
+    rejects.add(np.array([True, False, False, False]), "first")
+    rejects.add(np.array([True, False, True, False]), "second")
+    assert rejects.rows is not None
+    assert rejects.rows.tolist() == [True, False, True, False]
+    assert rejects.count == 2
+    assert np.asarray(rejects.accepted).tolist() == [1, 3]
+    assert rejects.reasons().to_pylist() == ["first", None, "second", None]
+
+
+def test_all_rows_rejected() -> None:
+    rejects = Rejects(2)
+    rejects.add(np.array([True, True]), "all")
+    assert np.asarray(rejects.accepted).tolist() == []

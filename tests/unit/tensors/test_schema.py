@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
+from spark_infer.errors import SignatureError
+from spark_infer.tensors import check_schema, output_schema, packed_name
+from spark_infer.tensors.schema import column_problem, wire_names
+
+F32 = pa.float32()
+SCALAR = ScalarInput("x", columns=["a"])
+ARRAY = ArrayInput("x", column="a", shape=[2, 3])
+RAGGED = RaggedInput("x", column="a")
+MATRIX = RaggedInput("x", column="a", shape=[2])
+STRUCTS = RaggedInput("x", column="a", fields=["p", "q"])
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        (SCALAR, F32),
+        (SCALAR, pa.dictionary(pa.int8(), F32)),
+        (ARRAY, pa.list_(pa.large_list(F32))),
+        (ARRAY, pa.list_(pa.list_(F32, 3), 2)),
+        (ARRAY, pa.list_(pa.null())),
+        (RAGGED, pa.list_(pa.dictionary(pa.int8(), F32))),
+        (RAGGED, pa.list_(F32, 7)),
+        (MATRIX, pa.list_(pa.list_(F32, 2))),
+        (STRUCTS, pa.list_(pa.struct({"q": F32, "other": pa.string(), "p": pa.int8()}))),
+        (STRUCTS, pa.list_(pa.null())),
+        *((item, pa.null()) for item in (SCALAR, ARRAY, RAGGED, MATRIX, STRUCTS)),
+    ],
+)
+def test_columns_that_fit(item: Input, kind: pa.DataType) -> None:
+    assert column_problem(kind, item) is None
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "problem"),
+    [
+        (SCALAR, pa.list_(F32), "does not fit a tensor of float32"),
+        (ARRAY, F32, "expected an array of 2 level(s) of float32, got float"),
+        (ARRAY, pa.list_(F32), "expected an array of 2 level(s)"),
+        (ARRAY, pa.list_(pa.list_(pa.list_(F32))), "expected an array of 2 level(s)"),
+        (ARRAY, pa.list_(pa.list_(F32), 3), "expected arrays of length 2"),
+        (ARRAY, pa.list_(pa.list_(F32, 2)), "expected arrays of length 3"),
+        (RAGGED, pa.list_(pa.string()), "items: string does not fit a tensor of float32"),
+        (RAGGED, pa.map_(pa.string(), F32), "expected an array of 1 level(s)"),
+        (MATRIX, pa.list_(F32), "expected an array of 2 level(s)"),
+        (MATRIX, pa.list_(pa.list_(F32, 3)), "expected arrays of length 2"),
+        (STRUCTS, F32, "expected an array of structs with fields ['p', 'q'], got float"),
+        (STRUCTS, pa.list_(F32), "expected an array of structs with fields ['p', 'q']"),
+        (STRUCTS, pa.list_(pa.struct({"p": F32, "qq": F32})), "no field 'q'; did you mean 'qq'?"),
+        (STRUCTS, pa.list_(pa.struct({"p": pa.string(), "q": F32})), "field 'p': string does not"),
+    ],
+)
+def test_columns_that_do_not_fit(item: Input, kind: pa.DataType, problem: str) -> None:
+    assert problem in str(column_problem(kind, item))
+
+
+def test_all_problems_come_in_one_message() -> None:
+    inputs = [ScalarInput("x", columns=["amount", "hour", "day"]), RaggedInput("r", column="h")]
+    schema = pa.schema([("amuont", F32), ("day", pa.string()), ("h", F32)])
+    with pytest.raises(SignatureError) as caught:
+        check_schema(inputs, schema, others=["hours"])
+    message = str(caught.value)
+    assert "column 'amount' is missing; did you mean 'amuont'?" in message
+    assert "column 'hour' is missing; did you mean 'hours'?" in message
+    assert "column 'day' (input 'x'): string does not fit" in message
+    assert "column 'h' (input 'r'): expected an array" in message
+
+
+def test_a_column_must_be_there_once() -> None:
+    with pytest.raises(SignatureError, match="column 'a' is there 2 times"):
+        check_schema([SCALAR], pa.schema([("a", F32), ("a", F32)]))
+
+
+@pytest.mark.parametrize(
+    ("output", "kind"),
+    [
+        (Output("y"), F32),
+        (Output("y", dtype="float16"), F32),
+        (Output("y", dtype="uint8"), pa.int16()),
+        (Output("y", dtype="bool"), pa.bool_()),
+        (Output("y", dtype="int8", shape=[2, 3]), pa.list_(pa.list_(pa.int8()))),
+        (Output("y", dtype="int64", labels=["a"]), pa.string()),
+        (Output("y", lengths_of="r"), pa.list_(F32)),
+        (Output("y", lengths_of="r", shape=[2]), pa.list_(pa.list_(F32))),
+        (Output("y", lengths_of="r", labels=["a"]), pa.list_(pa.string())),
+    ],
+)
+def test_an_output_becomes_a_column_that_a_warehouse_can_store(
+    output: Output, kind: pa.DataType
+) -> None:
+    signature = Signature(inputs=[SCALAR, RaggedInput("r", column="h")], outputs=[output])
+    assert output_schema(signature) == pa.schema([("y", kind), ("rejected_reason", pa.string())])
+
+
+def test_packed_inputs_travel_under_a_name_that_no_input_has() -> None:
+    item = ScalarInput("x", columns=["a", "b"])
+    assert packed_name(item) == "x[]"
+    signature = Signature(inputs=[item, RaggedInput("r", column="c")], outputs=[Output("y")])
+    assert wire_names(signature) == ("a", "b", "c")
+    assert wire_names(signature, {"x"}) == ("x[]", "c")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from spark_infer.bundle import ScalarInput
+from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES
+from spark_infer.tensors import arrow_dtype, type_problem
+
+FLOATS = set(FLOAT_DTYPES)
+ALL = set(DTYPES)
+TABLE = {
+    pa.null(): ALL,
+    pa.bool_(): ALL,
+    pa.int8(): FLOATS | {"int8", "int16", "int32", "int64"},
+    pa.int16(): FLOATS | {"int16", "int32", "int64"},
+    pa.int32(): FLOATS | {"int32", "int64"},
+    pa.int64(): FLOATS | {"int64"},
+    pa.uint8(): FLOATS | {"uint8", "int16", "int32", "int64"},
+    pa.uint16(): FLOATS | {"int32", "int64"},
+    pa.uint32(): FLOATS | {"int64"},
+    pa.uint64(): FLOATS,
+    pa.float16(): FLOATS,
+    pa.float32(): FLOATS,
+    pa.float64(): FLOATS,
+    pa.decimal128(10, 2): FLOATS,
+    pa.date32(): FLOATS | {"int32", "int64"},
+    pa.date64(): FLOATS | {"int32", "int64"},
+    pa.timestamp("us", "UTC"): FLOATS | {"int64"},
+    pa.time64("us"): set(),
+    pa.duration("s"): set(),
+    pa.string(): set(),
+    pa.binary(): set(),
+    pa.list_(pa.float32()): set(),
+    pa.struct({"a": pa.float32()}): set(),
+}
+
+
+@pytest.mark.parametrize("kind", TABLE, ids=str)
+def test_which_columns_fit_which_tensors(kind: pa.DataType) -> None:
+    def fits(kind: pa.DataType) -> set[str]:
+        inputs = {dtype: ScalarInput("x", columns=["a"], dtype=dtype) for dtype in DTYPES}
+        return {dtype for dtype, item in inputs.items() if type_problem(kind, item) is None}
+
+    assert fits(kind) == TABLE[kind]
+    assert fits(pa.dictionary(pa.int32(), kind)) == TABLE[kind]
+
+
+STRINGS = {pa.string(), pa.large_string(), pa.string_view()}
+IDS = {pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32()}
+
+
+@pytest.mark.parametrize(("words", "fitting"), [(("a",), STRINGS), ((1,), IDS)])
+def test_a_vocabulary_takes_columns_of_its_own_kind(
+    words: tuple, fitting: set[pa.DataType]
+) -> None:
+    item = ScalarInput("x", columns=["a"], vocabulary=words)
+    accepted = {kind for kind in {*TABLE, *STRINGS} if type_problem(kind, item) is None}
+    assert accepted == {pa.null(), *fitting}
+
+
+def test_the_problem_says_what_to_do() -> None:
+    numbers = ScalarInput("x", columns=["a"], dtype="int8")
+    assert (
+        type_problem(pa.int16(), numbers) == "int16 does not fit a tensor of int8; cast the column"
+    )
+    assert "give the input a vocabulary" in str(type_problem(pa.string(), numbers))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_tensor_type_has_an_arrow_type(dtype: str) -> None:
+    assert np.dtype(arrow_dtype(dtype).to_pandas_dtype()).name == dtype
