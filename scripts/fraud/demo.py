@@ -4,6 +4,9 @@ It generates transactions, writes them to a table of a catalog under ``.demo/``,
 bundles, and runs the job ``conf/fraud.yaml`` for one day. All of it can be run again.
 """
 
+# The imports from this folder need the line before them.
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import argparse
@@ -19,6 +22,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
@@ -26,13 +30,13 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "scripts")
 
-import spark_infer as si  # noqa: E402
-from fraud.evaluation import Measures, measure, scored_rows  # noqa: E402
-from fraud.generator import generate  # noqa: E402
-from fraud.protocol import Protocol  # noqa: E402
-from fraud.train import RECIPES, compute_training_rows, train_bundle  # noqa: E402
-from fraud.transactions import read_transactions, save_transactions  # noqa: E402
-from spark_infer.spark import session  # noqa: E402
+import spark_infer as si
+from fraud.evaluation import Measures, measure, scored_rows
+from fraud.generator import generate
+from fraud.protocol import Protocol
+from fraud.train import RECIPES, compute_training_rows, train_bundle
+from fraud.transactions import read_transactions, save_transactions
+from spark_infer.spark import session
 
 JOB = Path("conf/fraud.yaml")
 FOLDER = Path(".demo")
@@ -78,7 +82,8 @@ class Demo:
             alerts = self._alerts(spark, report.target)
             scored = scored_rows(spark, report.target, TRANSACTIONS, PROTOCOL)
             measures = measure(scored.where(f"tx_date = DATE '{DAY}'"))
-        self._show(report.summary(), alerts, measures)
+        file = f"{job.config.report.path}/{report.job}-{report.run_id}.json"
+        self._show({**report.summary(), "report": file}, alerts, measures)
         self._tell_more(job)
         spark.stop()
         self.console.print(f"\nDone in {time.monotonic() - self.started:.0f} s.")
@@ -96,7 +101,8 @@ class Demo:
         table = Table(
             "score", "time", "card", "terminal", "amount", "what it was", title_style="bold"
         )
-        table.title = f"Top alerts of {DAY}: {predictions} joined to {TRANSACTIONS}"
+        table.title = f"Top alerts of {DAY}"
+        table.caption = f"{predictions} joined to {TRANSACTIONS}"
         for column in table.columns[:-1]:
             column.justify = "right"
         for row in spark.sql(query).collect():
@@ -131,7 +137,6 @@ class Demo:
         java = "" if shutil.which("java") else f"JAVA_HOME={shlex.quote(os.environ['JAVA_HOME'])} "
         query = f"SELECT * FROM {job.config.target.table} ORDER BY fraud_score DESC LIMIT 5"
         more = {
-            "Run reports": f"{job.config.report.path}/",
             "Spark's log": f"{FOLDER}/spark.log",
             "Score the next day": f"{java}{python}/spark-infer score {JOB} "
             f"--set date={DAY + timedelta(days=1)}",
@@ -175,12 +180,17 @@ def main() -> None:
     """Read the options and run the demo in the repository's root."""
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
-        description="Generate card transactions, train two fraud models, score one day, show alerts.",
+        description="Generate card transactions, train two models, score a day, show the alerts.",
     )
     parser.add_argument("--rows", type=int, default=350_000, help="transactions to generate")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    Demo(Console(highlight=False)).run(arguments.rows)
+    try:
+        Demo(Console(highlight=False)).run(arguments.rows)
+    except AnalysisException as error:
+        if "MetaStoreClient" not in str(error):
+            raise
+        sys.exit(f"{FOLDER}/metastore_db is in use: end the other Spark session and try again")
 
 
 if __name__ == "__main__":

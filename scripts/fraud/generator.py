@@ -2,8 +2,8 @@
 
 The design is the transaction simulator of the Fraud Detection Handbook (Y.-A. Le Borgne,
 W. Siblini, B. Lebichot, G. Bontempi, *Reproducible Machine Learning for Credit Card Fraud
-Detection: Practical Handbook*, Université Libre de Bruxelles, 2022, chapter 3.2). This is an
-implementation of its own, with NumPy arrays instead of loops:
+Detection: Practical Handbook*, Université Libre de Bruxelles, 2022). This is an implementation of
+its own, with NumPy arrays instead of loops:
 
 * Customers and terminals lie in a square of 100 by 100. A customer pays at the terminals within
   a radius of 5 (at the nearest where there is none), any of them equally likely.

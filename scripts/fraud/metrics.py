@@ -1,7 +1,7 @@
 """The measures of the fraud case, in NumPy.
 
-Definitions: Fraud Detection Handbook, chapters 4.3 (ROC AUC, average precision) and 4.4 (card
-precision at k). Tied scores count as one threshold, so no measure depends on the order of rows.
+Definitions: Fraud Detection Handbook, on threshold-free and on precision top-k metrics. Tied
+scores count as one threshold, so no measure depends on the order of the rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which days train, which days test, and which cards are left out.
 
-The protocol of the Fraud Detection Handbook, chapter 5.3: a week of training, a week in which
-the labels of that week arrive, a week of test. A card that is known to be stolen when a test day
+The protocol of the Fraud Detection Handbook: a week of training, a week in which the labels of
+that week arrive, a week of test. A card that is known to be stolen when a test day
 begins is blocked already, so its transactions on that day do not count.
 """
 

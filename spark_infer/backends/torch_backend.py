@@ -19,9 +19,9 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 class TorchBackend:
     """Runs a torch module (or the module of an exported program).
 
-    In half precision the parameters are stored and multiplied in it and everything else runs
-    under ``torch.autocast``: inputs, buffers, such as the constants of a normalization, and batch
-    norms keep their precision.
+    In half precision the weight matrices are stored and multiplied in it and everything else
+    runs under ``torch.autocast``: inputs, buffers, such as the constants of a normalization, and
+    vectors, such as biases, keep their precision.
 
     Args:
         module: Called with the tensors in order.
@@ -101,11 +101,12 @@ def check_device(device: str) -> None:
 
 
 def _store_in(part: torch.nn.Module, dtype: torch.dtype) -> None:
-    # Batch norms want their scale in the type of their running statistics, which keep theirs.
-    if not hasattr(part, "running_mean"):
-        for parameter in part.parameters(recurse=False):
-            if parameter.is_floating_point():
-                parameter.data = parameter.data.to(dtype)
+    # Vectors are biases and scales: next to no memory, and a normalization wants its scale in the
+    # type of its input or its statistics. A recurrent layer wants all of its weights in one type.
+    recurrent = hasattr(part, "weight_hh_l0")
+    for parameter in part.parameters(recurse=False):
+        if parameter.is_floating_point() and (parameter.ndim > 1 or recurrent):
+            parameter.data = parameter.data.to(dtype)
 
 
 class _Shared:

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import numpy as np
+
+from spark_infer.backends import Backend, FunctionBackend
+
+
+def test_a_function_is_called_with_the_tensors_in_order() -> None:
+    backend: Backend = FunctionBackend(lambda second, first: second - first)
+    outputs = backend.run({"b": np.array([5.0]), "a": np.array([2.0])})
+    assert [output.tolist() for output in outputs] == [[3.0]]
+
+
+def test_several_outputs() -> None:
+    for kind in (tuple, list):
+        outputs = FunctionBackend(lambda x, kind=kind: kind([x, x + 1])).run({"x": np.zeros(1)})
+        assert [output.tolist() for output in outputs] == [[0.0], [1.0]]
+
+
+def test_an_output_of_no_array_becomes_one() -> None:
+    (output,) = FunctionBackend(lambda x: 1.5).run({"x": np.zeros(1)})
+    assert output.shape == ()

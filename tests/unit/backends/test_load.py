@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import spark_infer as si
+from spark_infer.backends.load import missing_library
+from spark_infer.bundle import Bundle
+from spark_infer.bundle.digest import seal
+from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
+from tests.unit.models import HERE, fraud_rows
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("float16", 0.002)])
+def test_half_precision_predictions_are_close(
+    fraud: Bundle, precision: Any, tolerance: float
+) -> None:
+    rows = fraud_rows(30)
+    full = si.Predictor(fraud, si.load_backend(fraud)).predict(rows)["score"].to_pylist()
+    backend = si.load_backend(fraud, precision=precision)
+    half = si.Predictor(fraud, backend).predict(rows)["score"].to_pylist()
+    assert half != full
+    assert half == pytest.approx(full, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"precision": "int8"}, ConfigError, "precision 'int8' is unknown"),
+        ({"device": "tpu:0"}, ConfigError, "device 'tpu:0' is unknown"),
+        ({"device": "cuda:99"}, RuntimeUnavailable, "device 'cuda:99' is not there"),
+        ({"threads": 0}, ConfigError, "threads must be at least 1, got 0"),
+    ],
+)
+def test_mistakes_are_named(
+    fraud: Bundle, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        si.load_backend(fraud, **options)
+
+
+@pytest.mark.parametrize("allow", [(), ("tests.unit.model",), ("models",)])
+def test_a_module_needs_leave_to_run(recurrent: Bundle, allow: tuple[str, ...]) -> None:
+    with pytest.raises(BundleError, match=f"runs code from '{HERE}:Recurrent', which is not in"):
+        si.load_backend(recurrent, allow_modules=allow)
+    for allowed in (HERE, "tests", f"{HERE}:Recurrent"):
+        si.load_backend(recurrent, allow_modules=(allowed,))
+
+
+@pytest.mark.parametrize("name", ["model.pt2", "weights.safetensors"])
+@pytest.mark.parametrize("size", [0, 10, -20])
+def test_a_truncated_model_is_a_broken_bundle(fraud_copy: Bundle, name: str, size: int) -> None:
+    file = fraud_copy.path / name
+    file.write_bytes(file.read_bytes()[:size])
+    seal(fraud_copy.path)
+    bundle = Bundle.load(fraud_copy.path)
+    with pytest.raises(BundleError, match=f"bundle {bundle.path}: the (model|weights) "):
+        si.load_backend(bundle)
+
+
+def test_code_that_fails_is_a_broken_bundle(recurrent_copy: Bundle) -> None:
+    manifest = recurrent_copy.path / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(
+        text.replace(f"{HERE}:Recurrent", f"{__name__}:explode").replace("hidden", "x")
+    )
+    seal(recurrent_copy.path)
+    with pytest.raises(BundleError, match="the model cannot be rebuilt: out of luck"):
+        si.load_backend(Bundle.load(recurrent_copy.path), allow_modules=(__name__,))
+
+
+def explode(x: int) -> None:
+    raise LookupError("out of luck")
+
+
+def test_a_missing_library_is_named_with_its_python() -> None:
+    import sys
+
+    error = missing_library(ModuleNotFoundError("no", name="torch.export"))
+    assert isinstance(error, RuntimeUnavailable)
+    assert str(error).startswith(f"torch is not installed for {sys.executable} on host ")
+    assert "pip install torch" in str(error)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from spark_infer.backends import torch_export, torch_module
+from spark_infer.backends.torch_weights import assign_weights, map_weights, save_weights
+from spark_infer.bundle import Bundle
+from spark_infer.errors import BundleError
+from tests.unit.models import HERE
+
+MAPS = Path("/proc/self/maps")
+
+
+def mapped_ranges(path: Path) -> list[range]:
+    """Return the addresses at which this process maps a file."""
+    ranges = []
+    for line in MAPS.read_text().splitlines():
+        if line.endswith(str(path)):
+            start, stop = line.split()[0].split("-")
+            ranges.append(range(int(start, 16), int(stop, 16)))
+    return ranges
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="needs /proc")
+@pytest.mark.parametrize("kind", ["fraud", "recurrent"])
+def test_weights_are_mapped_and_not_copied(kind: str, request: pytest.FixtureRequest) -> None:
+    bundle: Bundle = request.getfixturevalue(kind)
+    if kind == "fraud":
+        model = torch_export.load(bundle.path)
+    else:
+        model = torch_module.load(bundle.path, bundle.manifest.model, (HERE,))
+    ranges = mapped_ranges(bundle.path / "weights.safetensors")
+    parameters = dict(model.named_parameters())
+    assert parameters
+    for name, parameter in parameters.items():
+        assert any(parameter.data_ptr() in addresses for addresses in ranges), name
+
+
+def test_tied_and_transposed_weights_survive(tmp_path: Path) -> None:
+    values = torch.arange(6.0).reshape(2, 3)
+    state = {"a": values, "tied": values, "turned": values.T, "none": torch.zeros(0)}
+    save_weights(tmp_path, state)
+    mapped = map_weights(tmp_path)
+    assert mapped.keys() == state.keys()
+    assert all(mapped[name].equal(tensor) for name, tensor in state.items())
+
+
+def test_a_model_without_weights(tmp_path: Path) -> None:
+    save_weights(tmp_path, {})
+    assert map_weights(tmp_path) == {}
+    assign_weights(nn.ReLU(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"weight": torch.zeros(1, 3)}, {"weight": torch.zeros(1, 2), "bias": torch.zeros(1)}],
+    ids=["missing", "shape", "unexpected"],
+)
+def test_weights_of_another_model_are_refused(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    save_weights(tmp_path, state)
+    with pytest.raises(BundleError, match="the weights do not fit the model"):
+        assign_weights(nn.Linear(2, 1, bias=False), tmp_path)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_infer.backends import FunctionBackend
+from spark_infer.bundle import Column, Output, RaggedInput, ScalarInput, Signature
+from spark_infer.engine import BatchOptions, Metrics, Predictor
+from spark_infer.errors import ConfigError, PredictionError, SignatureError
+
+SIGNATURE = Signature(
+    inputs=[
+        ScalarInput("x", columns=["a", Column("b", nulls=0)], dtype="int64"),
+        RaggedInput("r", column="h", dtype="int64", max_length=4, overflow="reject", pad_value=99),
+    ],
+    outputs=[
+        Output("total", dtype="int64"),
+        Output("doubled", dtype="int64", lengths_of="r"),
+        Output("pair", dtype="int64", shape=[2]),
+    ],
+)
+SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.int64()), ("h", pa.list_(pa.int64()))])
+NUMBERS = st.none() | st.integers(-9, 9)
+HISTORIES = st.none() | st.lists(st.integers(-9, 9), max_size=5)
+ROWS = st.lists(st.fixed_dictionaries({"a": NUMBERS, "b": NUMBERS, "h": HISTORIES}), max_size=12)
+
+
+def model(x: Any, r: Any, r_mask: Any) -> list[npt.NDArray[Any]]:
+    return [x.sum(1) + (r * r_mask).sum(1), r * 2, x[:, ::-1]]
+
+
+def expected(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the prediction of one row, in plain Python."""
+    a, b, h = row["a"], row["b"] or 0, row["h"]
+    reason = None
+    if a is None:
+        reason = "column 'a' is null"
+    elif h is None:
+        reason = "column 'h' is null"
+    elif len(h) > 4:
+        reason = "column 'h' is longer than 4"
+    if reason:
+        return {"total": None, "doubled": None, "pair": None, "rejected_reason": reason}
+    doubled = [2 * value for value in h]
+    return {"total": a + b + sum(h), "doubled": doubled, "pair": [b, a], "rejected_reason": None}
+
+
+def batch_of(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+
+
+def predictor(function: Any = model, **options: Any) -> Predictor:
+    return Predictor(SIGNATURE, FunctionBackend(function), BatchOptions(**options))
+
+
+@given(rows=ROWS, cuts=st.lists(st.integers(0, 12), max_size=4), batch_size=st.integers(1, 13))
+def test_every_split_into_record_batches_and_batches_predicts_the_same(
+    rows: list[dict[str, Any]], cuts: list[int], batch_size: int
+) -> None:
+    whole = batch_of(rows)
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    pieces = [whole.slice(i, j - i) for i, j in itertools.pairwise(edges)]
+    predicted = list(predictor(batch_size=batch_size).stream(pieces))
+    assert [len(piece) for piece in predicted] == [len(piece) for piece in pieces]
+    found = [row for piece in predicted for row in piece.to_pylist()]
+    assert found == [expected(row) for row in rows]
+
+
+@given(rows=ROWS, row=st.integers(0, 11))
+def test_a_prediction_does_not_depend_on_the_neighbours(
+    rows: list[dict[str, Any]], row: int
+) -> None:
+    together = predictor().predict(batch_of(rows)).to_pylist()
+    alone = predictor().predict(batch_of(rows[row : row + 1])).to_pylist()
+    assert alone == together[row : row + 1]
+
+
+def test_a_table_is_predicted_like_a_record_batch() -> None:
+    rows = [{"a": 1, "b": None, "h": [1, 2]}, {"a": None, "b": 1, "h": []}]
+    table = pa.Table.from_batches([batch_of(rows[:1]), batch_of(rows[1:])])
+    predicted = predictor().predict(table)
+    assert isinstance(predicted, pa.RecordBatch)
+    assert predicted.to_pylist() == [expected(row) for row in rows]
+
+
+def test_the_schema_is_the_same_for_every_batch() -> None:
+    for rows in ([], [{"a": None, "b": 1, "h": None}], [{"a": 1, "b": 1, "h": [1]}]):
+        predicted = predictor().predict(batch_of(rows))
+        assert predicted.schema == predictor().schema
+        predicted.validate(full=True)
+    assert predictor().schema.names == ["total", "doubled", "pair", "rejected_reason"]
+    assert predictor().column_names == ("a", "b", "h")
+
+
+def test_the_model_gets_no_more_rows_than_the_batch_size_and_no_rejected_ones() -> None:
+    seen = []
+
+    def counting(x: Any, r: Any, r_mask: Any) -> Any:
+        seen.append(len(x))
+        return model(x, r, r_mask)
+
+    rows = [{"a": None if i % 3 == 0 else i, "b": 0, "h": [i]} for i in range(9)]
+    watched = predictor(counting, batch_size=4)
+    watched.predict(batch_of(rows))
+    assert seen == [4, 2]
+    metrics = watched.metrics
+    assert (metrics.num_rows, metrics.num_rejected, metrics.num_batches) == (9, 3, 2)
+    assert metrics.batch_rows == {4: 1, 2: 1}
+    assert set(metrics.seconds) == {"decode", "run", "encode"}
+
+
+def test_a_batch_is_padded_to_its_own_longest_row() -> None:
+    shapes = []
+
+    def watching(x: Any, r: Any, r_mask: Any) -> Any:
+        shapes.append(r.shape)
+        return model(x, r, r_mask)
+
+    rows = [{"a": 1, "b": 1, "h": [1] * length} for length in (0, 1, 4, 2)]
+    predictor(watching, batch_size=2).predict(batch_of(rows))
+    assert shapes == [(2, 1), (2, 4)]
+
+
+def test_a_batch_of_one_input_column_is_not_copied() -> None:
+    values = np.arange(6, dtype=np.float32)
+    seen = []
+    signature = Signature(inputs=[ScalarInput("x", columns=["a"])], outputs=[Output("y")])
+    backend = FunctionBackend(lambda x: (seen.append(x), x)[1])
+    batch = pa.RecordBatch.from_pydict({"a": pa.array(values)})
+    predicted = Predictor(signature, backend, BatchOptions(batch_size=4)).predict(batch)
+    assert [len(tensor) for tensor in seen] == [4, 2]
+    buffer = np.frombuffer(batch["a"].buffers()[1], np.float32)
+    assert all(np.shares_memory(tensor, buffer) for tensor in seen)
+    assert predicted["y"].to_pylist() == values.tolist()
+
+
+def test_packed_columns_predict_the_same() -> None:
+    rows = [{"a": 1, "b": None, "h": [1, 2]}, {"a": None, "b": 1, "h": []}]
+    packed = Predictor(SIGNATURE, FunctionBackend(model), packed=["x"])
+    assert packed.column_names == ("x[]", "h")
+    batch = pa.RecordBatch.from_pydict(
+        {"x[]": [[row["a"], row["b"]] for row in rows], "h": [row["h"] for row in rows]}
+    )
+    assert packed.predict(batch).to_pylist() == [expected(row) for row in rows]
+
+
+def test_metrics_can_be_shared() -> None:
+    metrics = Metrics()
+    rows = batch_of([{"a": 1, "b": 1, "h": []}])
+    for _ in range(2):
+        Predictor(SIGNATURE, FunctionBackend(model), metrics=metrics).predict(rows)
+    assert metrics.num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x, r, m: [x.sum(1)], r"returned 1 output\(s\), the signature promises 3"),
+        (lambda x, r, m: 1 / 0, r"failed on a batch of 2 row\(s\): ZeroDivisionError"),
+        (lambda x, r, m: [x.sum(1)[:1], r, x], r"output 'total': .*shape \(1,\)"),
+        (lambda x, r, m: [x.sum(1), r[:, 1:], x], r"output 'doubled': .*\(2, 1\).*\(2, 2\)"),
+        (lambda x, r, m: [x.sum(1), r, x * 0.5], "output 'pair': the model returned float64"),
+        (lambda x, r, m: [1.0, r, x], r"output 'total': the model returned shape \(\)"),
+    ],
+)
+def test_a_wrong_model_is_named(function: Any, message: str) -> None:
+    rows = [{"a": 1, "b": 1, "h": [1]}, {"a": 1, "b": 1, "h": [1, 2]}]
+    with pytest.raises(PredictionError, match=message):
+        predictor(function).predict(batch_of(rows))
+
+
+def test_errors_of_this_project_pass_through() -> None:
+    def refuse(*tensors: Any) -> Any:
+        raise ConfigError("not on this machine")
+
+    with pytest.raises(ConfigError, match="not on this machine"):
+        predictor(refuse).predict(batch_of([{"a": 1, "b": 1, "h": []}]))
+
+
+def test_columns_that_do_not_fit_are_named() -> None:
+    with pytest.raises(SignatureError, match=r"column 'h' is missing"):
+        predictor().predict(batch_of([]).drop_columns(["h"]))
