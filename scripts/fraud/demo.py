@@ -117,7 +117,9 @@ class Demo:
         return table
 
     def _show(self, summary: dict[str, str], alerts: Table, measures: Measures) -> None:
-        facts = Table.grid(padding=(0, 2))
+        facts = Table.grid(padding=(0, 2, 0, 0))
+        facts.add_column()
+        facts.add_column(overflow="fold")
         for label, value in summary.items():
             facts.add_row(f"[dim]{label}", value)
         facts.add_row("[dim]ROC AUC", f"{measures.roc_auc:.3f}")
@@ -182,7 +184,7 @@ def main() -> None:
         prog="scripts/demo",
         description="Generate card transactions, train two models, score a day, show the alerts.",
     )
-    parser.add_argument("--rows", type=int, default=350_000, help="transactions to generate")
+    parser.add_argument("--rows", type=int, default=300_000, help="transactions to generate")
     arguments = parser.parse_args()
     os.chdir(ROOT)
     try:

@@ -33,7 +33,7 @@ def work(tmp_path: Path, bundle: si.Bundle) -> Path:
         "key": ["id"],
         "bundle": {"path": str(bundle.path)},
         "target": {"table": "scores", "partition_by": ["day"], "keep": ["day"]},
-        "spark": {"spark.app.name": "not this one"},
+        "spark": {"spark.sql.warehouse.dir": str(tmp_path / "not-here")},  # spark-submit wins
     }
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
     return tmp_path

@@ -84,6 +84,12 @@ def test_garbage_under_a_null_row_is_not_too_long() -> None:
     assert rows.lengths.tolist() == [0, 1]
 
 
+def test_a_fixed_size_column_may_be_ragged() -> None:
+    column = pa.array([[9, 9], [1, 2], None, [3, 4]], pa.list_(pa.int8(), 2))[1:]
+    tensors = padded(column, dtype="int8", nulls="empty", max_length=1, overflow="keep_last")
+    assert tensors == {"x": [[2], [0], [4]], "x_mask": [[True], [False], [True]]}
+
+
 def test_a_null_that_the_overflow_rule_cuts_off_rejects_nothing() -> None:
     rejects = Rejects(2)
     column = pa.array([[None, 1, 2], [1, 2, None]])

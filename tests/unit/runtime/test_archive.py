@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from spark_infer.bundle import Bundle
+from spark_infer.errors import BundleError
+from spark_infer.runtime import pack
+from spark_infer.runtime.archive import unpack
+
+
+def tar(*entries: tarfile.TarInfo | tuple[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for entry in entries:
+            if isinstance(entry, tarfile.TarInfo):
+                archive.addfile(entry)
+            else:
+                info = tarfile.TarInfo(entry[0])
+                info.size = len(entry[1])
+                archive.addfile(info, io.BytesIO(entry[1]))
+    return buffer.getvalue()
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.linkname = target
+    return info
+
+
+def test_what_is_packed_is_unpacked(fraud: Bundle, tmp_path: Path) -> None:
+    unpack(pack(fraud), tmp_path / "copy")
+    copy = Bundle.load(tmp_path / "copy")
+    assert copy.digest == fraud.digest
+    assert copy.files == fraud.files
+
+
+def test_other_files_of_the_directory_stay_behind(fraud_copy: Bundle, tmp_path: Path) -> None:
+    (fraud_copy.path / "empty").mkdir()
+    unpack(pack(fraud_copy), tmp_path / "again")
+    assert not (tmp_path / "again" / "empty").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "{outside}/evil"])
+def test_an_entry_outside_is_refused(tmp_path: Path, name: str) -> None:
+    name = name.format(outside=tmp_path)
+    with pytest.raises(BundleError, match=r"the bundle's archive holds .*evil', which is refused"):
+        unpack(tar(("fine", b"1"), (name, b"2")), tmp_path / "target")
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        special("entry", tarfile.SYMTYPE, "/etc/hostname"),
+        special("entry", tarfile.LNKTYPE, "fine"),
+        special("entry", tarfile.DIRTYPE),
+        special("entry", tarfile.FIFOTYPE),
+    ],
+    ids=["symlink", "hard link", "directory", "fifo"],
+)
+def test_an_entry_that_is_no_file_is_refused(tmp_path: Path, entry: tarfile.TarInfo) -> None:
+    with pytest.raises(BundleError, match="archive holds 'entry', which is refused"):
+        unpack(tar(("fine", b"1"), entry), tmp_path / "target")
+    assert not (tmp_path / "target" / "entry").exists()
+
+
+@pytest.mark.parametrize("data", [b"no archive", tar(("a", bytes(2000)))[:1024]])
+def test_a_damaged_archive_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(BundleError, match="the bundle's archive is damaged"):
+        unpack(data, tmp_path)

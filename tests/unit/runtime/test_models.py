@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spark_infer.backends import FunctionBackend, load_backend
+from spark_infer.bundle import Bundle, Manifest
+from spark_infer.engine import BatchOptions, Predictor
+from spark_infer.runtime import load_model, models
+from tests.unit.models import HERE, LINE_SIGNATURE, visits
+
+MANIFEST = Manifest(name="m", model_format="export", signature=LINE_SIGNATURE)
+
+
+class Loads:
+    """Counts what is loaded, in the place of ``load_backend``."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.together: threading.Barrier | None = None
+
+    def __call__(self, bundle: Bundle, **options: Any) -> FunctionBackend:
+        self.calls.append(options)
+        if self.together is not None:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.together.wait(timeout=0.3)  # passes only when two threads load
+        return FunctionBackend(lambda x: x)
+
+
+@pytest.fixture(autouse=True)
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    loads = Loads()
+    monkeypatch.setattr(models, "_models", OrderedDict())
+    monkeypatch.setattr(models, "load_backend", loads)
+    return loads
+
+
+def load(digest: str, batch: BatchOptions | None = None, **options: Any) -> models.LoadedModel:
+    bundle = Bundle(Path(digest), digest, MANIFEST)
+    return load_model(digest, lambda: bundle, batch or BatchOptions(), **options)
+
+
+def test_a_model_is_loaded_once(loads: Loads) -> None:
+    first = load("a")
+    assert load("a") is first
+    assert first.bundle.digest == "a"
+    assert len(loads.calls) == 1
+
+
+def test_a_loaded_model_needs_no_bundle() -> None:
+    def never() -> Bundle:
+        raise AssertionError("the model is already loaded")
+
+    first = load("a")
+    assert load_model("a", never, BatchOptions()) is first
+
+
+@pytest.mark.parametrize(
+    ("batch", "options"),
+    [
+        ({"device": "cuda"}, {}),
+        ({"precision": "bfloat16"}, {}),
+        ({}, {"threads": 2}),
+        ({}, {"allow_modules": ("m",)}),
+    ],
+)
+def test_options_of_the_model_are_part_of_its_key(
+    loads: Loads, batch: dict[str, Any], options: dict[str, Any]
+) -> None:
+    assert load("a") is not load("a", BatchOptions(**batch), **options)
+    assert len(loads.calls) == 2
+    assert loads.calls[1].items() >= (batch | options).items()
+
+
+def test_the_digest_is_the_key_and_the_batch_size_is_not(loads: Loads) -> None:
+    assert load("a", BatchOptions(batch_size=1)) is load("a", BatchOptions(batch_size=2))
+    assert load("b") is not load("a")
+    assert len(loads.calls) == 2
+
+
+def test_the_least_recently_used_model_goes_first(loads: Loads) -> None:
+    digests = [str(number) for number in range(models.CAPACITY)]
+    kept = {digest: load(digest) for digest in digests}
+    load("0")
+    load("new")
+    assert len(models._models) == models.CAPACITY
+    before = len(loads.calls)
+    for digest in (*digests[2:], "0", "new"):
+        load(digest)
+    assert len(loads.calls) == before
+    assert load("0") is kept["0"]
+    assert load("1") is not kept["1"]
+
+
+def test_a_model_that_fails_to_load_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(models, "load_backend", fail)
+        with pytest.raises(OSError, match="disk"):
+            load("a")
+    assert load("a").bundle.digest == "a"
+
+
+def test_threads_that_ask_together_load_once(loads: Loads) -> None:
+    loads.together = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(load, ["a", "a"])
+    assert first is second
+    assert len(loads.calls) == 1
+
+
+def test_a_real_bundle_is_loaded(recurrent: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "load_backend", load_backend)
+    digest = recurrent.digest
+    loaded = load_model(digest, lambda: recurrent, BatchOptions(), allow_modules=(HERE,))
+    predicted = Predictor(loaded.bundle, loaded.backend).predict(visits(2, 1))
+    assert predicted["score"].null_count == 0

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from spark_infer import errors
+from spark_infer.errors import SparkInferError, nearest
+
+
+def test_every_error_has_the_one_root_and_is_drawn_in_the_tree() -> None:
+    classes = {
+        name: kind
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, Exception)
+    }
+    assert all(issubclass(kind, SparkInferError) for kind in classes.values())
+    drawn = set(re.findall(r"^(?:[├└│─ ]*)(\w+)", str(errors.__doc__), re.MULTILINE))
+    assert classes.keys() <= drawn
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("amuont", "; did you mean 'amount'?"),
+        ("AMOUNT", "; did you mean 'amount'?"),
+        ("hours", "; did you mean 'Hour'?"),
+        ("zzz", ""),
+    ],
+)
+def test_the_nearest_known_word_is_suggested(word: str, hint: str) -> None:
+    assert nearest(word, ["amount", "Hour"]) == hint
+    assert nearest(word, []) == ""

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from spark_infer.bundle import Bundle
+
+BLOCKER = """
+import importlib.abc, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def run(code: str, *arguments: str, blocked: tuple[str, ...] = ()) -> str:
+    """Run code in a Python where some libraries are not installed; return what it prints."""
+    code = f"BLOCKED = {blocked!r}\n{BLOCKER}\n{code}"
+    command = [sys.executable, "-W", "error", "-c", code, *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_package_loads_neither_torch_nor_pyspark() -> None:
+    code = "import sys, spark_infer; print(sorted({'torch', 'pyspark'} & set(sys.modules)))"
+    assert run(code) == "[]\n"
+
+
+def test_the_layers_below_backends_load_no_torch() -> None:
+    code = """
+import sys
+import spark_infer.bundle, spark_infer.tensors, spark_infer.engine, spark_infer.runtime
+from spark_infer import Bundle, Predictor, Signature, load_backend, save_bundle
+print(sorted({"torch", "pyspark", "pandas"} & set(sys.modules)))
+"""
+    assert run(code) == "[]\n"
+
+
+def test_prediction_works_where_pyspark_is_not_installed(fraud: Bundle) -> None:
+    code = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+import spark_infer as si
+from spark_infer.runtime import load_model, materialise, pack
+
+bundle = si.Bundle.load(sys.argv[1])
+copy = materialise(bundle.digest, lambda: pack(bundle), Path(sys.argv[2]))
+loaded = load_model(bundle.digest, lambda: copy, si.BatchOptions())
+rows = {"amount": [1.5], "hour": pa.array([None], pa.int32()), "history": [["a", "b"]]}
+predictor = si.Predictor(loaded.bundle, loaded.backend)
+predicted = predictor.predict(pa.RecordBatch.from_pydict(rows)).to_pylist()[0]
+assert 0 < predicted["score"] < 1 and len(predicted["weights"]) == 2, predicted
+assert "pyspark" not in sys.modules
+try:
+    si.predict
+except ModuleNotFoundError as error:
+    print(error.name)
+"""
+    cache = str(fraud.path.parent)
+    assert run(code, str(fraud.path), cache, blocked=("pyspark", "py4j")) == "pyspark\n"
+
+
+def test_a_missing_torch_is_named_when_the_model_is_loaded(fraud: Bundle) -> None:
+    code = """
+import sys
+import spark_infer as si
+
+bundle = si.Bundle.load(sys.argv[1])
+try:
+    si.load_backend(bundle)
+except si.errors.RuntimeUnavailable as error:
+    print(error)
+"""
+    message = run(code, str(fraud.path), blocked=("torch",))
+    assert message.startswith(f"torch is not installed for {sys.executable}")
