@@ -22,7 +22,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
@@ -187,12 +186,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300_000, help="transactions to generate")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    try:
-        Demo(Console(highlight=False)).run(arguments.rows)
-    except AnalysisException as error:
-        if "MetaStoreClient" not in str(error):
-            raise
-        sys.exit(f"{FOLDER}/metastore_db is in use: end the other Spark session and try again")
+    Demo(Console(highlight=False)).run(arguments.rows)
 
 
 if __name__ == "__main__":
