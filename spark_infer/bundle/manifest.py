@@ -108,7 +108,7 @@ class Manifest:
                 f"known: {list(MODEL_FORMATS)}"
             )
         vocabularies = {
-            item["name"]: json.loads((root / item["vocabulary"]).read_text(encoding="utf-8"))
+            item["name"]: json.loads(_inside(root, item["vocabulary"]).read_text(encoding="utf-8"))
             for item in data["signature"]["inputs"]
             if "vocabulary" in item
         }
@@ -122,3 +122,11 @@ class Manifest:
             metadata=data["metadata"],
             built_with=data["built_with"],
         )
+
+
+def _inside(root: Path, name: str) -> Path:
+    """Return the path of a bundle's file; a name that leads out of the bundle is a ValueError."""
+    path = root / name
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"{name!r} lies outside the bundle")
+    return path

@@ -109,3 +109,15 @@ def test_metadata_must_be_json(tmp_path: Path, value: object) -> None:
     )
     with pytest.raises(BundleError, match="bundle 'm': metadata must be JSON data"):
         manifest.write(tmp_path)
+
+
+def test_a_vocabulary_outside_the_bundle_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "bundle"
+    root.mkdir()
+    MANIFEST.write(root)
+    (tmp_path / "secret.json").write_text('["a"]')
+    signature = MANIFEST.signature.to_json()
+    signature["inputs"][1]["vocabulary"] = "../secret.json"
+    edit(root, signature=signature)
+    with pytest.raises(BundleError, match="lies outside the bundle"):
+        Manifest.read(root)

@@ -27,7 +27,10 @@ Caused by: java.lang.RuntimeException: broken
     [
         (WORKER, "column 'a': use: a cast"),
         (JVM, "java.lang.RuntimeException: broken"),
-        ("[TABLE_NOT_FOUND] no table `t`. SQLSTATE: 42P01; line 1", "[TABLE_NOT_FOUND] no table `t`."),
+        (
+            "[TABLE_NOT_FOUND] no table `t`. SQLSTATE: 42P01; line 1",
+            "[TABLE_NOT_FOUND] no table `t`.",
+        ),
         ("", "ValueError"),
     ],
 )

@@ -28,7 +28,7 @@ def test_a_java_that_starts_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_no_java_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="none on PATH; install it .*openjdk-17-jre-headless"):
+    with pytest.raises(ConfigError, match=r"none on PATH; install it .*openjdk-17-jre-headless"):
         check_java()
 
 
