@@ -81,9 +81,8 @@ class Demo:
             alerts = self._alerts(spark, report.target)
             scored = scored_rows(spark, report.target, TRANSACTIONS, PROTOCOL)
             measures = measure(scored.where(f"tx_date = DATE '{DAY}'"))
-        file = f"{job.config.report.path}/{report.job}-{report.run_id}.json"
-        self._show({**report.summary(), "report": file}, alerts, measures)
-        self._tell_more(job)
+        self._show(report.summary(), alerts, measures)
+        self._tell_more(job, f"{job.config.report.path}/{report.job}-{report.run_id}.json")
         spark.stop()
         self.console.print(f"\nDone in {time.monotonic() - self.started:.0f} s.")
 
@@ -129,7 +128,7 @@ class Demo:
         self.console.print()
         self.console.print(facts)
 
-    def _tell_more(self, job: si.ScoringJob) -> None:
+    def _tell_more(self, job: si.ScoringJob, report: str) -> None:
         """Print commands that work from the repository's root."""
         properties = FOLDER / "spark.conf"
         lines = [f"{key} {value}\n" for key, value in job.config.spark.items()]
@@ -138,6 +137,7 @@ class Demo:
         java = "" if shutil.which("java") else f"JAVA_HOME={shlex.quote(os.environ['JAVA_HOME'])} "
         query = f"SELECT * FROM {job.config.target.table} ORDER BY fraud_score DESC LIMIT 5"
         more = {
+            "Run report": report,
             "Spark's log": f"{FOLDER}/spark.log",
             "Score the next day": f"{java}{python}/spark-infer score {JOB} "
             f"--set date={DAY + timedelta(days=1)}",

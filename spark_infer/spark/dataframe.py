@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyspark import Accumulator
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
@@ -42,7 +42,8 @@ def predict(
     Args:
         df: Rows with the bundle's source columns.
         bundle: A bundle or its path.
-        keep: Columns of ``df`` to carry beside the predictions; None keeps all.
+        keep: Columns to carry beside the predictions; None keeps all. A feature with the name of
+            a source column stands in its place.
         options: How rows are cut into batches and where the model runs.
         allow_modules: Import paths that a bundle of format ``module`` may name.
         metrics: Accumulator to count into, see ``metrics_accumulator``.
@@ -57,32 +58,57 @@ def predict(
         ConfigError: A kept column is missing, or has the name of an output.
     """
     bundle = Bundle.load(bundle)
-    signature = bundle.signature
     source = with_features(df, bundle.features)
-    types = _column_types(source, signature)
-    columns = {name: F.col(quoted(name)) for name in signature.column_names}
-    kind = resolve_kind("auto")
-    wire = Wire.build(signature, columns, types, exact_nulls=keep is None and kind == "pandas")
-    outputs = prediction_fields(signature)
-    kept = df.columns if keep is None else list(keep)
-    _check_kept(df, kept, [field.name for field in outputs])
     reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
     if keep is None:
-        function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
-        predicted = source.select(
-            *(F.col(quoted(name)) for name in kept), function(*wire.columns).alias(_PREDICTED)
-        )
-        return predicted.select(
-            *(F.col(quoted(name)) for name in kept),
-            *(F.col(f"{_PREDICTED}.{quoted(field.name)}") for field in outputs),
-        )
-    carried = source.select(*(F.col(quoted(name)) for name in kept))
-    narrow = source.select(
-        *(column.alias(f"__wire_{i}") for i, column in enumerate(wire.columns)),
-        *(F.col(quoted(name)) for name in kept),
-    )
-    task = _PredictTask(reference, signature, wire.packed, len(wire.columns), metrics)
-    return narrow.mapInArrow(task, StructType([*carried.schema.fields, *outputs]))
+        return _joined(source, bundle.signature, reference, df.columns, metrics)
+    return predict_prepared(source, bundle.signature, reference, keep, metrics)
+
+
+def predict_prepared(
+    source: DataFrame,
+    signature: Signature,
+    reference: BundleReference,
+    keep: Sequence[str],
+    metrics: Accumulator[Metrics] | None = None,
+) -> DataFrame:
+    """Predict rows that have their derived columns, by ``mapInArrow``.
+
+    A job computes window features over more rows than it scores, so they must not be computed
+    again here. Arguments, result and errors are those of ``predict``.
+    """
+    outputs = prediction_fields(signature)
+    _check_kept(source, keep, [field.name for field in outputs])
+    wire = Wire.build(signature, _by_name(signature), _column_types(source, signature))
+    kept = [F.col(quoted(name)) for name in keep]
+    columns = [column.alias(f"__wire_{index}") for index, column in enumerate(wire.columns)]
+    task = _PredictTask(reference, wire.signature, wire.packed, len(columns), metrics)
+    schema = StructType([*source.select(*kept).schema.fields, *outputs])
+    return source.select(*columns, *kept).mapInArrow(task, schema)
+
+
+def _joined(
+    source: DataFrame,
+    signature: Signature,
+    reference: BundleReference,
+    keep: Sequence[str],
+    metrics: Accumulator[Metrics] | None,
+) -> DataFrame:
+    """Predict by a scalar function, whose result Spark joins to the row."""
+    outputs = prediction_fields(signature)
+    _check_kept(source, keep, [field.name for field in outputs])
+    kind = resolve_kind("auto")
+    types = _column_types(source, signature)
+    wire = Wire.build(signature, _by_name(signature), types, exact_nulls=kind == "pandas")
+    function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
+    kept = [F.col(quoted(name)) for name in keep]
+    predicted = source.select(*kept, function(*wire.columns).alias(_PREDICTED))
+    results = [F.col(f"{_PREDICTED}.{quoted(field.name)}") for field in outputs]
+    return predicted.select(*kept, *results)
+
+
+def _by_name(signature: Signature) -> dict[str, Column]:
+    return {name: F.col(quoted(name)) for name in signature.column_names}
 
 
 _PREDICTED = "__predicted"

@@ -21,9 +21,10 @@ from spark_infer.engine import Metrics
 from spark_infer.errors import ConfigError, SparkInferError, WarehouseError, nearest
 from spark_infer.report import RunReport
 from spark_infer.report.run import writable
-from spark_infer.spark.dataframe import predict, with_features
+from spark_infer.spark.dataframe import predict_prepared, with_features
 from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.reference import BundleReference
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.keys import check_keys
@@ -131,14 +132,11 @@ class _Run:
 
     def _scored(self, rows: DataFrame, bundle: Bundle, metrics: Accumulator[Metrics]) -> DataFrame:
         config = self.job.config
-        predicted = predict(
-            rows,
-            bundle,
-            keep=[*config.key, *config.target.keep],
-            options=config.batch.options(),
-            allow_modules=config.bundle.allow_modules,
-            metrics=metrics,
+        reference = BundleReference.share(
+            self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
+        keep = [*config.key, *config.target.keep]
+        predicted = predict_prepared(rows, bundle.signature, reference, keep, metrics)
         return lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
     def _write(self, target: Target, rows: DataFrame) -> None:

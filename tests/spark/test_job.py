@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
@@ -141,6 +142,24 @@ def test_features_see_the_read_rows_and_only_rows_are_scored(
     )
     run(spark, path)
     assert [row[:2] for row in scores(spark)] == [(2, 63.0), (3, 83.0)]
+
+
+def test_the_bundle_features_see_the_read_rows_too(
+    spark: SparkSession, job_file: Any, tmp_path: Path
+) -> None:
+    identity = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        identity.weight.fill_(1.0)
+        identity.bias.zero_()
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["rank"])], outputs=[si.Output("score")]
+    )
+    features = {"rank": "CAST(row_number() OVER (ORDER BY id) AS FLOAT)"}
+    bundle = tmp_path / "rank"
+    si.save_bundle(bundle, identity, signature=signature, features=features)
+    source = {"table": "bank.tx", "filter": "day <= :date"}
+    run(spark, job_file(source=source, rows="day = :date", bundle={"path": str(bundle)}))
+    assert [row[:2] for row in scores(spark)] == [(2, 2.0), (3, 3.0)]
 
 
 def test_a_path_is_a_source(spark: SparkSession, job_file: Any, tmp_path: Path) -> None:
