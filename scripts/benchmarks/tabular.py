@@ -30,7 +30,7 @@ from spark_infer.spark import session
 NUM_COLUMNS = 30
 NUM_FILES = 8
 COLUMNS = [f"f{index}" for index in range(NUM_COLUMNS)]
-PEER_BATCH_ROWS = 10_000
+BATCH_ROWS = 10_000
 BARS = {
     "predict_vs_peer": 1.8,
     "predict_vs_floor": 0.85,
@@ -89,18 +89,19 @@ def contenders(
     spark: SparkSession, df: DataFrame, bundle: si.Bundle, model: torch.nn.Module
 ) -> dict[str, Callable[[], DataFrame]]:
     """Return each contender's query over the same rows and the same network."""
-    arrow = si.predict_udf(spark, bundle, kind="arrow")
-    pandas = si.predict_udf(spark, bundle, kind="pandas")
+    options = si.BatchOptions(batch_size=BATCH_ROWS)
+    arrow = si.predict_udf(spark, bundle, kind="arrow", options=options)
+    pandas = si.predict_udf(spark, bundle, kind="pandas", options=options)
     packed = F.array(*COLUMNS)
     peer = predict_batch_udf(
         _peer_function(model),
         return_type=FloatType(),
-        batch_size=PEER_BATCH_ROWS,
+        batch_size=BATCH_ROWS,
         input_tensor_shapes=[[NUM_COLUMNS]],
     )
     columns = df.select(COLUMNS)
     return {
-        "predict": lambda: si.predict(df, bundle, keep=[]),
+        "predict": lambda: si.predict(df, bundle, keep=[], options=options),
         "predict_udf, arrow": lambda: df.select(arrow(*COLUMNS)),
         "predict_udf, pandas": lambda: df.select(pandas(*COLUMNS)),
         "predict_batch_udf": lambda: df.select(peer(packed).alias("score")),

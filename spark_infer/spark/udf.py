@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from spark_infer.bundle import Bundle, Signature
-from spark_infer.engine import BatchOptions, Metrics
+from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import ConfigError, SignatureError, nearest
 from spark_infer.spark.pandas_bridge import PandasColumn, from_pandas, to_pandas
 from spark_infer.spark.reference import BundleReference
@@ -161,26 +161,29 @@ def prediction_udf(
     return F.arrow_udf(predict_arrow, result)  # type: ignore[call-overload]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _UdfTask:
-    """What a scalar function runs for each record batch."""
+    """What a scalar function runs for each record batch; a task keeps its predictor."""
 
     reference: BundleReference
     signature: Signature
     packed: frozenset[str]
     has_null_flag: bool
     metrics: Accumulator[Metrics] | None
+    predictor: Predictor | None = None
 
     def arrow(self, columns: Sequence[pa.Array], named: Mapping[str, pa.Array]) -> pa.RecordBatch:
-        counted = Metrics()
-        predictor = self.reference.predictor(self.signature, self.packed, counted)
+        if self.predictor is None:
+            self.predictor = self.reference.predictor(self.signature, self.packed, Metrics())
+        predictor = self.predictor
         names = predictor.column_names
         bound = bind(names, columns, named)
         predicted = predictor.predict(
             pa.RecordBatch.from_arrays([bound[name] for name in names], names=names)
         )
         if self.metrics is not None:
-            self.metrics.add(counted)
+            self.metrics.add(predictor.metrics)
+            predictor.metrics = Metrics()
         return predicted
 
     def pandas(
