@@ -24,11 +24,22 @@ from spark_infer.tensors.types import is_list
 PandasColumn: TypeAlias = "pd.Series[Any]"
 
 
-def holds_null(items: Sequence[tuple[Input, Sequence[Column]]]) -> Column:
-    """Return a boolean column: true where any of the inputs' columns holds a null at any depth."""
-    conditions = [
-        _holds_null(column, _depth(item)) for item, columns in items for column in columns
-    ]
+def holds_null(items: Sequence[tuple[Input, Sequence[Column | str]]]) -> Column:
+    """Return a boolean column: true where any of the inputs' columns holds a null at any depth.
+
+    Scalar columns may be given as SQL text, which becomes one expression.
+    """
+    conditions = []
+    texts = []
+    for item, columns in items:
+        depth = _depth(item)
+        for column in columns:
+            if isinstance(column, str):
+                texts.append(f"({column}) IS NULL")
+            else:
+                conditions.append(_holds_null(column, depth))
+    if texts:
+        conditions.append(F.expr(" OR ".join(texts)))
     return reduce(or_, conditions)
 
 

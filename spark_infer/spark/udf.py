@@ -53,11 +53,14 @@ class PredictFunction:
         signature = self._bundle.signature
         if columns or named:
             bound = bind(self.column_names, columns, named)
-            given = {name: _column(value) for name, value in bound.items()}
+            given: dict[str, Column | str] = {
+                name: quoted(value) if isinstance(value, str) else value
+                for name, value in bound.items()
+            }
         else:
             features = self._bundle.features
             given = {
-                name: F.expr(features[name]) if name in features else F.col(quoted(name))
+                name: f"({features[name]})" if name in features else quoted(name)
                 for name in self.column_names
             }
         wire = Wire.build(signature, given, exact_nulls=self._kind == "pandas")
@@ -264,7 +267,3 @@ def resolve_kind(kind: Kind) -> Literal["arrow", "pandas"]:
 def _result_type(signature: Signature) -> DataType:
     fields = prediction_fields(signature, reasons=False)
     return fields[0].dataType if len(fields) == 1 else StructType(fields)
-
-
-def _column(value: Column | str) -> Column:
-    return F.col(quoted(value)) if isinstance(value, str) else value

@@ -24,6 +24,8 @@ _SPARK_TYPES = {
 }
 _INTEGERS = ("boolean", "tinyint", "smallint", "int", "bigint")
 
+Source = Column | str
+
 
 @dataclass(frozen=True)
 class Wire:
@@ -50,7 +52,7 @@ class Wire:
     def build(
         cls,
         signature: Signature,
-        columns: Mapping[str, Column],
+        columns: Mapping[str, Source],
         types: Mapping[str, DataType] | None = None,
         *,
         exact_nulls: bool = False,
@@ -59,7 +61,8 @@ class Wire:
 
         Args:
             signature: What the model reads.
-            columns: Spark column of each source column.
+            columns: Each source column, as a Spark column or as SQL text. Text is built in one
+                call to the JVM where columns take several calls for each.
             types: Their types where known. Unknown types are guarded by an expression that fails
                 when the query starts, and that the optimizer removes when they are right.
             exact_nulls: Add the null flag that a pandas function needs, and send structs as
@@ -69,7 +72,7 @@ class Wire:
         wire: list[Column] = []
         packed = set()
         for item in signature.inputs:
-            sources = [columns[name] for name in item.column_names]
+            sources = [as_column(columns[name]) for name in item.column_names]
             if isinstance(item, ScalarInput) and _can_pack(item, exact_nulls):
                 sources = [_pack(item, columns, types)]
                 packed.add(item.name)
@@ -79,10 +82,20 @@ class Wire:
             inputs.append(item)
             wire.extend(sources)
         if exact_nulls:
-            pairs = [(i, [columns[name] for name in i.column_names]) for i in signature.inputs]
+            pairs = [(item, _sources(item, columns)) for item in signature.inputs]
             wire.append(holds_null(pairs))
         travels = dataclasses.replace(signature, inputs=inputs)
         return cls(travels, tuple(wire), frozenset(packed), exact_nulls)
+
+
+def _sources(item: Input, columns: Mapping[str, Source]) -> list[Source]:
+    found = [columns[name] for name in item.column_names]
+    return found if isinstance(item, ScalarInput) else [as_column(source) for source in found]
+
+
+def as_column(source: Source) -> Column:
+    """Return the Spark column of a source column."""
+    return F.expr(source) if isinstance(source, str) else source
 
 
 def quoted(name: str) -> str:
@@ -97,12 +110,17 @@ def _can_pack(item: ScalarInput, always: bool) -> bool:
 
 
 def _pack(
-    item: ScalarInput, columns: Mapping[str, Column], types: Mapping[str, DataType] | None
+    item: ScalarInput, columns: Mapping[str, Source], types: Mapping[str, DataType] | None
 ) -> Column:
     target = _SPARK_TYPES[item.dtype]
-    if types is None:
-        return F.array(*(_guarded(item, name, columns[name], target) for name in item.column_names))
-    return F.array(*(_cast(columns[name], types[name], target) for name in item.column_names))
+    names = item.column_names
+    if types is not None:
+        return F.array(*(_cast(as_column(columns[name]), types[name], target) for name in names))
+    texts = [text for name in names if isinstance(text := columns[name], str)]
+    if len(texts) == len(names):
+        guarded = (_guarded_sql(item, *pair, target) for pair in zip(names, texts, strict=True))
+        return F.expr(f"array({', '.join(guarded)})")
+    return F.array(*(_guarded(item, name, as_column(columns[name]), target) for name in names))
 
 
 def _structs_as_arrays(item: RaggedInput, column: Column) -> Column:
@@ -129,16 +147,29 @@ def _cast(column: Column, kind: DataType, target: str) -> Column:
 
 def _guarded(item: Input, name: str, column: Column, target: str) -> Column:
     kind = F.typeof(column)
-    if target in ("float", "double"):
-        fits = kind.isin(*_INTEGERS, "float", "double") | kind.startswith("decimal")
-    else:
-        fits = kind.isin(*_INTEGERS[: _INTEGERS.index(target) + 1])
-    message = F.concat(
-        F.lit(f"column {name!r} (input {item.name!r}): "),
-        kind,
-        F.lit(f" does not fit a tensor of {item.dtype}; cast the column"),
+    message = F.concat(F.lit(_message(item, name)), kind)
+    refused = F.raise_error(message).cast(target)
+    return F.when(kind.rlike(_fitting(target)), column.cast(target)).otherwise(refused)
+
+
+def _guarded_sql(item: Input, name: str, text: str, target: str) -> str:
+    message = _message(item, name).replace("\\", "\\\\").replace("'", "\\'")
+    refused = f"CAST(raise_error(concat('{message}', typeof({text}))) AS {target})"
+    return (
+        f"CASE WHEN typeof({text}) RLIKE '{_fitting(target)}' "
+        f"THEN CAST({text} AS {target}) ELSE {refused} END"
     )
-    return F.when(fits, column.cast(target)).otherwise(F.raise_error(message).cast(target))
+
+
+def _fitting(target: str) -> str:
+    """Return a pattern of the types that a cast to ``target`` reads as ``tensors.types`` does."""
+    if target in ("float", "double"):
+        return f"^({'|'.join(_INTEGERS)}|float|double|decimal.*)$"
+    return f"^({'|'.join(_INTEGERS[: _INTEGERS.index(target) + 1])})$"
+
+
+def _message(item: Input, name: str) -> str:
+    return f"column {name!r} (input {item.name!r}) does not fit a tensor of {item.dtype}, cast it: "
 
 
 def _seconds_without_zone(column: Column, *, whole: bool) -> Column:

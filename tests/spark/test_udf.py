@@ -107,7 +107,10 @@ def test_wrong_types_stop_the_query(
 ) -> None:
     score = si.predict_udf(spark, mixture, kind=kind)
     texts = rows.withColumn("a", F.lit("x"))
-    with pytest.raises(Exception, match=r"column 'a' \(input 'numbers'\): string does not fit"):
+    with pytest.raises(
+        Exception,
+        match=r"column 'a' \(input 'numbers'\) does not fit a tensor of float32, cast it: string",
+    ):
         texts.select(score()).collect()
 
 
