@@ -35,6 +35,7 @@ class Metrics:
         try:
             yield
         finally:
+            # A Counter adds up floats as well, its type says int.
             self.seconds[stage] += time.perf_counter() - start  # type: ignore[assignment]
 
     def __add__(self, other: Metrics) -> Metrics:

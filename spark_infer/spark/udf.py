@@ -144,7 +144,8 @@ def prediction_udf(
     """Return the Spark function that predicts the wire's columns."""
     task = _UdfTask(reference, wire.signature, wire.packed, wire.has_null_flag, metrics)
     as_struct = isinstance(result, StructType)
-    # The annotations tell Spark which kind of function each is.
+    # The annotations tell Spark which kind of function each is; pyspark's overloads do not know
+    # functions of any number of columns, and mypy does not carry as_struct into the functions.
     if kind == "pandas":
 
         def predict_pandas(*columns: pd.Series, **named: pd.Series) -> pd.Series:
