@@ -102,7 +102,7 @@ def _joined(
     wire = Wire.build(signature, _by_name(signature), types, exact_nulls=kind == "pandas")
     function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
     kept = [F.col(quoted(name)) for name in keep]
-    predicted = source.select(*kept, function(*wire.columns).alias(_PREDICTED))
+    predicted = source.select(*kept, function(*wire.arguments()).alias(_PREDICTED))
     results = [F.col(f"{_PREDICTED}.{quoted(field.name)}") for field in outputs]
     return predicted.select(*kept, *results)
 

@@ -67,7 +67,7 @@ class PredictFunction:
         udf = prediction_udf(self._reference, wire, _result_type(signature), self._kind)
         outputs = signature.outputs
         name = outputs[0].name if len(outputs) == 1 else self._bundle.name
-        return udf(*wire.columns).alias(name)  # type: ignore[no-any-return]
+        return udf(*wire.arguments()).alias(name)  # type: ignore[no-any-return]
 
 
 def predict_udf(

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyspark
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, DecimalType, TimestampNTZType, TimestampType
@@ -35,7 +36,7 @@ class Wire:
         signature: What the predictor reads from the columns.
         columns: One for each of the predictor's columns, in order; then the null flag, if any.
         packed: Names of the scalar inputs that travel as one array.
-        has_null_flag: Whether the last column says which rows hold a null.
+        has_null_flag: Whether the last column says which rows hold a null, by 1 or 0.
     """
 
     signature: Signature
@@ -83,9 +84,40 @@ class Wire:
             wire.extend(sources)
         if exact_nulls:
             pairs = [(item, _sources(item, columns)) for item in signature.inputs]
-            wire.append(holds_null(pairs))
+            wire.append(holds_null(pairs).cast("tinyint"))
         travels = dataclasses.replace(signature, inputs=inputs)
         return cls(travels, tuple(wire), frozenset(packed), exact_nulls)
+
+    def arguments(self) -> list[Column]:
+        """Return the columns as arguments of a scalar Python function."""
+        found = list(self.columns)
+        start = 0
+        for item in self.signature.inputs:
+            if item.name in self.packed:
+                empty = F.array().cast(f"array<{_SPARK_TYPES[item.dtype]}>")
+                found[start] = _computed_below(found[start], never=empty)
+                start += 1
+            else:
+                start += len(item.column_names)
+        if self.has_null_flag:
+            found[-1] = _computed_below(found[-1], never=F.lit(2).cast("tinyint"))
+        return found
+
+
+def _computed_below(column: Column, *, never: Column) -> Column:
+    """Return the column such that Spark computes it in a projection below a Python function.
+
+    There whole-stage code generation computes it, and its source columns need not pass through
+    the function's operator. As a plain argument that operator computes it: over a Parquet scan
+    of thirty floats the query takes half as long again (Spark 4.3). Spark 4 moves an expression
+    that ``nullif`` repeats into such a projection; Spark 3.5 would compute it twice.
+
+    Args:
+        column: What to compute.
+        never: A value of its type that it cannot have, so that ``nullif`` changes nothing.
+    """
+    major = int(pyspark.__version__.split(".")[0])
+    return F.nullif(column, never) if major >= 4 else column
 
 
 def _sources(item: Input, columns: Mapping[str, Source]) -> list[Source]:

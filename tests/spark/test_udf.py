@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pyspark
@@ -50,6 +52,34 @@ def test_one_output_is_a_plain_column_named_after_it(
     scored = rows.select(si.predict_udf(spark, linear, kind=kind)())
     assert scored.dtypes == [("score", "float")]
     assert scored.collect()[0]["score"] == 41.0
+
+
+@pytest.mark.skipif(not SPARK_4, reason="Spark 3.5 computes a function's arguments as plain ones")
+def test_features_are_packed_in_a_projection_of_their_own(
+    spark: SparkSession, linear: si.Bundle, kind: Any, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "rows")
+    spark.createDataFrame([(1.0, 2)], "a double, b int").write.parquet(path)
+    scored = spark.read.parquet(path).select(si.predict_udf(spark, linear, kind=kind)())
+    plan = scored._jdf.queryExecution().optimizedPlan().toString()
+    function, below = re.search(r"ArrowEvalPython(.*)\n\s*\+- (Project.*)", plan).groups()
+    assert "array(" not in function
+    assert below.startswith("Project [array(cast(a#")
+    assert scored.collect()[0]["score"] == 41.0
+
+
+def test_works_in_every_place_of_a_query(spark: SparkSession, linear: si.Bundle, kind: Any) -> None:
+    rows = spark.range(1, 4).select(F.col("id").cast("double").alias("a"), F.lit(0).alias("b"))
+    score = si.predict_udf(spark, linear, kind=kind)
+    scores = sorted(row[0] for row in rows.select(score()).collect())
+    assert rows.agg(F.sum(score())).first()[0] == sum(scores)
+    assert rows.orderBy(score().desc()).select(score()).first()[0] == scores[-1]
+    assert rows.where(score() > scores[0]).count() == 2
+    assert rows.groupBy("b").agg(F.max(score()).alias("m")).first()["m"] == scores[-1]
+    chosen = rows.select(F.when(F.col("a") > 2, score()).alias("p")).dropna()
+    assert [row["p"] for row in chosen.collect()] == scores[-1:]
+    other = rows.select(F.col("a").alias("c"))
+    assert rows.join(other, (F.col("a") == F.col("c")) & (score() < scores[-1])).count() == 2
 
 
 def test_nulls_and_nan_stay_apart(spark: SparkSession, linear: si.Bundle, kind: Any) -> None:
