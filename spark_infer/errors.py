@@ -6,6 +6,7 @@ SparkInferError
 ├── SignatureError       columns or tensors do not fit the signature
 ├── ConfigError          the job file or an option is wrong
 ├── PredictionError      the model failed on rows and the policy says stop
+│   └── TooManyRejects   more rows failed than the limit allows
 ├── RuntimeUnavailable   the model's runtime could not be reached or started
 └── WarehouseError       source or sink cannot do what the job asks
     └── GateError        scored, checked, and not published
@@ -38,6 +39,10 @@ class ConfigError(SparkInferError):
 
 class PredictionError(SparkInferError):
     """The model failed on rows, or what it returned does not fit the signature."""
+
+
+class TooManyRejects(PredictionError):
+    """More rows failed than the limit allows."""
 
 
 class RuntimeUnavailable(SparkInferError):

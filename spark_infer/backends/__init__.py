@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from spark_infer.backends.backend import Backend, Precision
+from spark_infer.backends.backend import Array, Backend, Pending, Precision
 from spark_infer.backends.function import FunctionBackend
+from spark_infer.backends.host import HostBackend
 from spark_infer.backends.load import load_backend
+from spark_infer.backends.memory import Memory, is_out_of_memory, process_memory
 
-__all__ = ["Backend", "FunctionBackend", "Precision", "load_backend"]
+__all__ = [
+    "Array",
+    "Backend",
+    "FunctionBackend",
+    "HostBackend",
+    "Memory",
+    "Pending",
+    "Precision",
+    "is_out_of_memory",
+    "load_backend",
+    "process_memory",
+]

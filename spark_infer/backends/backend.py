@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 import numpy.typing as npt
 
+from spark_infer.backends.memory import Memory
 from spark_infer.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
+Array = npt.NDArray[Any]
+
+Pending = Callable[[], Sequence[Array]]
+"""Waits for the outputs of a batch that was submitted, and returns them. To be called once."""
+
 
 class Backend(Protocol):
-    """Runs a loaded model on batches of tensors."""
+    """Runs a loaded model on batches of tensors.
 
-    def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+    Batches are submitted by one thread at a time.
+    """
+
+    def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch.
 
         Args:
@@ -23,6 +32,30 @@ class Backend(Protocol):
 
         Returns:
             The model's outputs in the order of the signature, each of shape (rows, ...).
+        """
+        ...
+
+    def submit(self, tensors: Mapping[str, Array]) -> Pending:
+        """Start one batch.
+
+        A device runs batches in the order in which they were submitted, while the host goes on;
+        the host itself has run the batch when this returns. What goes wrong is raised here, or
+        when the outputs are waited for. A batch whose outputs nobody waits for needs no cleaning
+        up.
+
+        Args:
+            tensors: As for ``run``. Outputs may share memory with them.
+        """
+        ...
+
+    def memory(self) -> Memory:
+        """Return the memory of the device on which the model runs."""
+        ...
+
+    def release(self) -> None:
+        """Give back the memory that is kept for later batches, after running out of it.
+
+        The caller drops the error first: its traceback holds the tensors of the batch.
         """
         ...
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-NumpyFunction = Callable[..., npt.NDArray[Any] | Sequence[npt.NDArray[Any]]]
+from spark_infer.backends.backend import Array
+from spark_infer.backends.host import HostBackend
+
+NumpyFunction = Callable[..., Array | Sequence[Array]]
 
 
-class FunctionBackend:
+class FunctionBackend(HostBackend):
     """Runs a function of NumPy arrays, for models that need no framework and for tests.
 
     Args:
@@ -21,7 +22,7 @@ class FunctionBackend:
     def __init__(self, function: NumpyFunction) -> None:
         self._function = function
 
-    def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+    def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch."""
         outputs = self._function(*tensors.values())
         several = outputs if isinstance(outputs, (tuple, list)) else (outputs,)

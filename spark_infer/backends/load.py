@@ -38,13 +38,14 @@ def load_backend(
     try:
         from spark_infer.backends import torch_export, torch_module
         from spark_infer.backends.torch_backend import TorchBackend, check_device
+        from spark_infer.backends.torch_cuda import CudaBackend
     except ModuleNotFoundError as error:
         raise missing_library(error) from None
     check_device(device)
     outputs = [output.name for output in bundle.signature.outputs]
     try:
         if manifest.model_format == "export":
-            model = torch_export.load(bundle.path)
+            model = torch_export.load(bundle.path, device)
         else:
             model = torch_module.load(bundle.path, manifest.model, allow_modules)
     except SparkInferError:
@@ -52,7 +53,8 @@ def load_backend(
     except Exception as error:
         # torch, safetensors and the module's own code raise what they like.
         raise BundleError(f"bundle {bundle.path}: the model cannot be rebuilt: {error}") from error
-    return TorchBackend(model, outputs, device=device, precision=precision, threads=threads)
+    kind = CudaBackend if device.startswith("cuda") else TorchBackend
+    return kind(model, outputs, device=device, precision=precision, threads=threads)
 
 
 def missing_library(error: ModuleNotFoundError) -> RuntimeUnavailable:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from spark_infer.backends.backend import Precision
+from spark_infer.backends.backend import Array, Precision
+from spark_infer.backends.host import HostBackend
 from spark_infer.errors import ConfigError, PredictionError, RuntimeUnavailable
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class TorchBackend:
+class TorchBackend(HostBackend):
     """Runs a torch module (or the module of an exported program).
 
     In half precision the weight matrices are stored and multiplied in it and everything else
@@ -26,7 +25,7 @@ class TorchBackend:
     Args:
         module: Called with the tensors in order.
         outputs: Names of the outputs, for a module that returns a dict.
-        device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        device: Where the module is put, and where tensors must be.
         precision: Type of the weights and of the matrix products.
         threads: CPU threads of one batch, for this whole process; None leaves torch's setting.
     """
@@ -50,20 +49,22 @@ class TorchBackend:
             for part in self._module.modules():
                 _store_in(part, self._dtype)
 
-    def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+    def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch."""
-        with torch.inference_mode(), self._autocast():
-            result = self._module(*(self._to_device(array) for array in tensors.values()))
-        return [_to_numpy(output) for output in self._in_order(result)]
+        with torch.inference_mode():
+            outputs = self._call([view(array) for array in tensors.values()])
+            return [with_numpy_type(output).cpu().numpy() for output in outputs]
+
+    def _call(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Call the module with tensors on its device; return its outputs in order."""
+        with self._autocast():
+            result = self._module(*tensors)
+        return self._in_order(result)
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self._dtype is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self._device.type, dtype=self._dtype)
-
-    def _to_device(self, array: npt.NDArray[Any]) -> torch.Tensor:
-        tensor = _view(array)
-        return tensor if self._device.type == "cpu" else tensor.to(self._device)
 
     def _in_order(self, result: object) -> list[torch.Tensor]:
         if isinstance(result, Mapping):
@@ -116,19 +117,18 @@ class _Shared:
     Models read their inputs, so sharing is right and a copy of every batch would be waste.
     """
 
-    def __init__(self, array: npt.NDArray[Any]) -> None:
+    def __init__(self, array: Array) -> None:
         self._array = array
         address, _ = array.__array_interface__["data"]
         self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
 
 
-def _view(array: npt.NDArray[Any]) -> torch.Tensor:
+def view(array: Array) -> torch.Tensor:
+    """Return a tensor that shares the array's memory, or that of a contiguous copy."""
     array = np.ascontiguousarray(array)
     return torch.from_numpy(array if array.flags.writeable else np.asarray(_Shared(array)))
 
 
-def _to_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
-    if tensor.dtype in (torch.bfloat16, torch.float16):
-        tensor = tensor.float()
-    array: npt.NDArray[Any] = tensor.cpu().numpy()
-    return array
+def with_numpy_type(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor in a type that NumPy users expect: float32 for half precision."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.export import Dim
+from torch.export.passes import move_to_device_pass
 
 from spark_infer.backends.torch_weights import assign_weights, save_weights
 from spark_infer.bundle import Input, RaggedInput, Signature
@@ -60,15 +61,24 @@ def save(program: torch.export.ExportedProgram, root: Path) -> None:
     torch.export.save(program, root / PROGRAM_FILE)
 
 
-def load(root: Path) -> torch.nn.Module:
+def load(root: Path, device: str = "cpu") -> torch.nn.Module:
     """Load the program and map its weights.
+
+    Args:
+        root: The bundle's directory.
+        device: Where the program makes its own tensors, and where its constants are put. The
+            weights are mapped on the host: the caller moves them.
 
     Raises:
         BundleError: The archive holds pickled data.
     """
     path = root / PROGRAM_FILE
     _refuse_pickles(path)
-    module = torch.export.load(path).module(check_guards=False)
+    program = torch.export.load(path)
+    if torch.device(device).type != "cpu":
+        # Tracing wrote the host's name into calls such as arange, and constants are not buffers.
+        program = move_to_device_pass(program, {"cpu": device})
+    module = program.module(check_guards=False)
     # The decoder has checked what these hooks would check again for every batch.
     module._forward_pre_hooks.clear()
     return assign_weights(module, root)

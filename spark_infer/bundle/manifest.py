@@ -27,6 +27,7 @@ class Manifest:
         model_format: How the model is stored.
         signature: Inputs and outputs.
         features: Spark SQL expression of each derived column, over the source columns.
+        stochastic: Whether equal rows may get different predictions, which are then never shared.
         model: What the format's backend needs to rebuild the model.
         description: One paragraph for people.
         metadata: Free JSON data of the author.
@@ -37,6 +38,7 @@ class Manifest:
     model_format: ModelFormat
     signature: Signature
     features: Mapping[str, str] = field(default_factory=dict)
+    stochastic: bool = False
     model: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Manifest:
             "description": self.description,
             "model_format": self.model_format,
             "model": dict(self.model),
+            "stochastic": self.stochastic,
             "signature": self.signature.to_json(),
             "features": dict(self.features),
             "metadata": dict(self.metadata),
@@ -117,6 +120,7 @@ class Manifest:
             model_format=cast(ModelFormat, data["model_format"]),
             signature=Signature.from_json(data["signature"], vocabularies),
             features=data["features"],
+            stochastic=data["stochastic"],
             model=data["model"],
             description=data["description"],
             metadata=data["metadata"],

@@ -23,6 +23,7 @@ class Output:
             cut back to that input's true length.
         labels: Class names. An integer tensor of ids, or a float tensor of one score for each
             label (the highest wins), becomes a string column.
+        finite: Whether a row with a NaN or infinite value is rejected instead.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Output:
     shape: Sequence[int] = field(default=(), kw_only=True)
     lengths_of: str | None = field(default=None, kw_only=True)
     labels: Sequence[str] | None = field(default=None, kw_only=True)
+    finite: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, what="an output")
@@ -40,6 +42,8 @@ class Output:
         object.__setattr__(self, "shape", tuple(self.shape))
         if not all(isinstance(n, int) and n > 0 for n in self.shape):
             raise SignatureError(f"output {self.name!r}: shape must be positive integers")
+        if self.finite and self.dtype not in FLOAT_DTYPES:
+            raise SignatureError(f"output {self.name!r}: finite needs floats, not {self.dtype}")
         if self.labels is not None:
             self._check_labels(self.labels)
 
@@ -72,4 +76,5 @@ class Output:
             "shape": list(self.shape),
             "lengths_of": self.lengths_of,
             "labels": None if self.labels is None else list(self.labels),
+            "finite": self.finite,
         }

@@ -17,6 +17,7 @@ from spark_infer.errors import (
     GateError,
     SignatureError,
     SparkInferError,
+    TooManyRejects,
     WarehouseError,
 )
 
@@ -48,7 +49,8 @@ def score(
 ) -> None:
     """Run a scoring job: read, predict, write the target table and the run report.
 
-    Exit codes: 0 done, 2 wrong input or configuration, 3 stopped by a gate, 1 anything else.
+    Exit codes: 0 done, 2 wrong input or configuration, 3 stopped by a gate, 4 too many rejected
+    rows, 1 anything else.
     """
     from spark_infer.spark import session
     from spark_infer.warehouse import ScoringJob
@@ -94,9 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def exit_code(error: SparkInferError) -> int:
-    """Return the exit code of an error: 2 for wrong input, 3 for a gate, 1 for the rest."""
+    """Return the code of an error: 2 wrong input, 3 a gate, 4 too many rejects, 1 the rest."""
     if isinstance(error, GateError):
         return 3
+    if isinstance(error, TooManyRejects):
+        return 4
     wrong_input = (BundleError, ConfigError, SignatureError, WarehouseError)
     return 2 if isinstance(error, wrong_input) else 1
 

@@ -6,27 +6,60 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-Stage = Literal["load", "decode", "run", "encode"]
+import numpy as np
+
+from spark_infer.tensors.lists import Lengths
+
+Stage = Literal["load", "wait", "assemble", "run", "unpack"]
 
 
 @dataclass
 class Metrics:
     """Counts of one or several predictors.
 
+    Each field is written by one thread at a time: ``wait`` and ``assemble`` seconds and the
+    lengths by the thread that reads, the rest by the one that runs or unpacks.
+
     Attributes:
         num_rows: Rows that came in.
-        num_rejected: Rows that got no prediction.
-        batch_rows: Number of batches by their number of rows.
-        seconds: Wall-clock seconds of each stage, summed over tasks.
+        num_rejected: Rows that got no prediction, for whatever reason.
+        num_failed: Rows among them on which the model failed.
+        num_predicted: Rows that the model ran, each once.
+        num_repeats: Rows that took the prediction of an equal row of their window.
+        num_cached: Rows that took a prediction from the cache.
+        num_splits: Batches that were run again in halves for want of memory.
+        num_bisections: Batches that were run again in halves to find the rows at fault.
+        num_oversized: Rows that ran alone because they are longer than the token budget.
+        num_real: Real positions of ragged inputs in the batches.
+        num_padded: Positions of ragged inputs in the batches, padding included.
+        batch_rows: Number of batches by their rows, rounded up to a power of two.
+        row_lengths: Number of rows by their length, rounded up to a power of two; 0 is 0.
+        seconds: Wall-clock seconds of each stage, summed over tasks: ``load`` the model, ``wait``
+            for input, ``assemble`` tensors, ``run`` the model, ``unpack`` its outputs.
+        peak_memory_bytes: Most memory that a worker's device had in use.
+        learned_tokens: Token budget that ``batch_size="auto"`` came to, by padded length (a power
+            of two); the largest of the workers'.
     """
 
     num_rows: int = 0
     num_rejected: int = 0
+    num_failed: int = 0
+    num_predicted: int = 0
+    num_repeats: int = 0
+    num_cached: int = 0
+    num_splits: int = 0
+    num_bisections: int = 0
+    num_oversized: int = 0
+    num_real: int = 0
+    num_padded: int = 0
     batch_rows: Counter[int] = field(default_factory=Counter)
+    row_lengths: Counter[int] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
+    peak_memory_bytes: int = 0
+    learned_tokens: dict[int, int] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:
@@ -35,28 +68,59 @@ class Metrics:
         try:
             yield
         finally:
-            # A Counter adds up floats as well, its type says int.
-            self.seconds[stage] += time.perf_counter() - start  # type: ignore[assignment]
+            self.spent(stage, time.perf_counter() - start)
+
+    def spent(self, stage: Stage, seconds: float) -> None:
+        """Add seconds to a stage."""
+        # A Counter adds up floats as well, its type says int.
+        self.seconds[stage] += seconds  # type: ignore[assignment]
+
+    def count_batch(self, num_rows: int, real: int, padded: int) -> None:
+        """Count a batch that was cut: its rows, real positions and padded positions."""
+        self.batch_rows[power_of_two(num_rows)] += 1
+        self.num_real += real
+        self.num_padded += padded
+
+    def count_lengths(self, lengths: Lengths) -> None:
+        """Count rows by their length."""
+        exponents = np.bincount(np.ceil(np.log2(np.maximum(lengths, 0.5))).astype(np.int64) + 1)
+        for exponent in np.flatnonzero(exponents).tolist():
+            bucket = 1 << (exponent - 1) if exponent else 0
+            self.row_lengths[bucket] += int(exponents[exponent])
 
     def __add__(self, other: Metrics) -> Metrics:
-        return Metrics(
-            num_rows=self.num_rows + other.num_rows,
-            num_rejected=self.num_rejected + other.num_rejected,
-            batch_rows=self.batch_rows + other.batch_rows,
-            seconds=self.seconds + other.seconds,
-        )
+        summed = {
+            item.name: getattr(self, item.name) + getattr(other, item.name)
+            for item in fields(self)
+            if item.name not in ("peak_memory_bytes", "learned_tokens")
+        }
+        learned = dict(self.learned_tokens)
+        for length, tokens in other.learned_tokens.items():
+            learned[length] = max(tokens, learned.get(length, 0))
+        peak = max(self.peak_memory_bytes, other.peak_memory_bytes)
+        return Metrics(**summed, peak_memory_bytes=peak, learned_tokens=learned)
 
     @property
     def num_batches(self) -> int:
         """Batches that the model ran."""
         return sum(self.batch_rows.values())
 
+    @property
+    def padding_efficiency(self) -> float:
+        """Real positions / positions with padding, of the ragged inputs; 1.0 without any."""
+        return self.num_real / self.num_padded if self.num_padded else 1.0
+
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON data."""
-        return {
-            "num_rows": self.num_rows,
-            "num_rejected": self.num_rejected,
-            "num_batches": self.num_batches,
-            "batch_rows": {str(rows): count for rows, count in sorted(self.batch_rows.items())},
-            "seconds": {stage: round(value, 6) for stage, value in self.seconds.items()},
-        }
+        data: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in ("batch_rows", "row_lengths", "learned_tokens"):
+            data[name] = {str(key): count for key, count in sorted(data[name].items())}
+        data["seconds"] = {stage: round(value, 6) for stage, value in self.seconds.items()}
+        data["num_batches"] = self.num_batches
+        data["padding_efficiency"] = round(self.padding_efficiency, 4)
+        return data
+
+
+def power_of_two(number: int) -> int:
+    """Return the smallest power of two that is at least ``number``; 0 for 0."""
+    return 1 << (number - 1).bit_length() if number else 0

@@ -1,12 +1,19 @@
-"""How rows are cut into batches and where the model runs."""
+"""How rows are cut into batches, where the model runs, and what happens to rows that fail."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from spark_infer.backends import Precision
 from spark_infer.backends.backend import check_precision
 from spark_infer.errors import ConfigError
+from spark_infer.tensors import PadRule
+
+BatchSize = int | Literal["auto"]
+Switch = bool | Literal["auto"]
+OnError = Literal["reject", "fail"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +24,43 @@ class BatchOptions:
         ConfigError: A value is out of range.
     """
 
-    batch_size: int = 4096
-    """Most rows that the model runs together."""
+    batch_size: BatchSize = "auto"
+    """Most rows that the model runs together; ``"auto"`` learns what is fastest."""
+
+    max_tokens: int | None = None
+    """Token budget: rows x padded length of a batch stay within it. None: no limit, or what
+    ``batch_size="auto"`` learns. Without ragged inputs a row is one token."""
+
+    pad_multiple: int = 1
+    """Padded lengths are multiples of this, so that compiled programs see few shapes."""
+
+    bucket_edges: Sequence[int] = ()
+    """Ascending lengths to pad to instead; longer rows follow ``pad_multiple``."""
+
+    window_rows: int = 32_768
+    """Rows of ragged inputs that are ordered by length together."""
+
+    window_bytes: int = 64 * 2**20
+    """Most bytes of input that are held together; a longer record batch is taken in pieces."""
+
+    on_error: OnError = "reject"
+    """``"reject"``: a row on which the model fails gets no prediction, and a reason. ``"fail"``:
+    the first failure ends the prediction."""
+
+    max_rejected_share: float = 0.5
+    """Share of the model's rows that may fail, from the thousandth row on and at the end."""
+
+    max_bisections: int = 10_000
+    """Batches that may be run again in halves to find the rows at fault."""
+
+    dedupe: Switch = "auto"
+    """Predict equal rows once. ``"auto"``: while enough rows repeat to pay for the comparison."""
+
+    cache_bytes: int = 64 * 2**20
+    """Size of a worker's cache of predictions, which serves repeats; 0 for none."""
+
+    overlap: Switch = "auto"
+    """Read and pad in one thread, run in another. ``"auto"``: with ragged inputs or on a GPU."""
 
     device: str = "cpu"
     """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``."""
@@ -27,8 +69,39 @@ class BatchOptions:
     """Type of weights and matrix products: ``float32``, ``bfloat16`` or ``float16``."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int):
-            raise ConfigError(f"batch_size must be a whole number, got {self.batch_size!r}")
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.batch_size != "auto":
+            _check_count("batch_size", self.batch_size, 1, "or 'auto'")
+        if self.max_tokens is not None:
+            _check_count("max_tokens", self.max_tokens, 1)
+        _check_count("pad_multiple", self.pad_multiple, 1)
+        _check_count("window_rows", self.window_rows, 1)
+        _check_count("window_bytes", self.window_bytes, 1)
+        _check_count("max_bisections", self.max_bisections, 0)
+        _check_count("cache_bytes", self.cache_bytes, 0)
+        edges = tuple(self.bucket_edges)
+        for edge in edges:
+            _check_count("bucket_edges", edge, 1)
+        if list(edges) != sorted(set(edges)):
+            raise ConfigError(f"bucket_edges must ascend, got {list(edges)}")
+        object.__setattr__(self, "bucket_edges", edges)
+        if self.on_error not in get_args(OnError):
+            raise ConfigError(f"on_error {self.on_error!r} is unknown; use 'reject' or 'fail'")
+        share = self.max_rejected_share
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ConfigError(f"max_rejected_share must be between 0 and 1, got {share!r}")
+        for name in ("dedupe", "overlap"):
+            if (value := getattr(self, name)) not in (True, False, "auto"):
+                raise ConfigError(f"{name} must be true, false or 'auto', got {value!r}")
         check_precision(self.precision)
+
+    @property
+    def pad_rule(self) -> PadRule:
+        """The lengths that batches are padded to."""
+        return PadRule(self.pad_multiple, tuple(self.bucket_edges))
+
+
+def _check_count(name: str, value: object, least: int, or_else: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{name} must be a whole number {or_else}".rstrip() + f", got {value!r}")
+    if value < least:
+        raise ConfigError(f"{name} must be at least {least}, got {value}")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+import time
+from collections import deque
+from collections.abc import Collection, Generator, Iterable, Iterator
+from typing import TypeVar
 
-import numpy.typing as npt
+import numpy as np
 import pyarrow as pa
 
 from spark_infer.backends import Backend
-from spark_infer.bundle import Bundle, Output, Signature
+from spark_infer.bundle import Bundle, RaggedInput, Signature
+from spark_infer.engine.background import in_background
+from spark_infer.engine.cache import PredictionCache
 from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
-from spark_infer.errors import PredictionError, SparkInferError
-from spark_infer.tensors import Decoded, Decoder, encode, output_schema
-from spark_infer.tensors.dense import Rows
-from spark_infer.tensors.encode import check_output, cut
+from spark_infer.engine.repeats import RepeatRule
+from spark_infer.engine.runner import Batch, Finish, Runner
+from spark_infer.engine.sizing import BatchSizer
+from spark_infer.engine.window import Slots, regroup, windows
+from spark_infer.engine.work import Work, count
+from spark_infer.tensors import Decoder, cut_batches, length_order, output_schema
+from spark_infer.tensors.leaves import Rows
 
-Array = npt.NDArray[Any]
+T = TypeVar("T")
+_AHEAD = 2
+"""Batches that are assembled, or run, before the next stage takes them."""
 
 
 class Predictor:
@@ -26,9 +35,14 @@ class Predictor:
     Args:
         bundle: The bundle, or just its signature.
         backend: The bundle's model, from ``load_backend``, or any other backend.
-        options: How rows are cut into batches.
+        options: How rows are cut into batches, and what happens to rows that fail.
         packed: Names of scalar inputs that arrive as one list column (``tensors.packed_name``).
         metrics: Where to count; a new one when None.
+        sizer: What is known of batch sizes, when several predictors share it.
+        cache: Predictions of earlier rows, when several predictors share them. Used where the
+            options allow a cache; it grows to the largest that any of them allows.
+        stochastic: Whether equal rows may get different predictions; by default what the bundle
+            says. Predictions are then never shared.
     """
 
     def __init__(
@@ -39,12 +53,36 @@ class Predictor:
         *,
         packed: Collection[str] = (),
         metrics: Metrics | None = None,
+        sizer: BatchSizer | None = None,
+        cache: PredictionCache | None = None,
+        stochastic: bool | None = None,
     ) -> None:
         self._signature = bundle.signature if isinstance(bundle, Bundle) else bundle
-        self._backend = backend
+        if stochastic is None:
+            stochastic = isinstance(bundle, Bundle) and bundle.manifest.stochastic
         self._options = options or BatchOptions()
         self._decoder = Decoder(self._signature, packed)
-        self.metrics = Metrics() if metrics is None else metrics
+        self._is_ragged = any(isinstance(item, RaggedInput) for item in self._signature.inputs)
+        self._backend = backend
+        self._sizer = sizer or BatchSizer()
+        self._repeats = RepeatRule(False if stochastic else self._options.dedupe)
+        self._cache = None
+        if not stochastic and self._options.dedupe and self._options.cache_bytes:
+            self._cache = cache or PredictionCache()
+            self._cache.allow(self._options.cache_bytes)
+        self._metrics = Metrics() if metrics is None else metrics
+        self._runner = Runner(backend, self._options, self._sizer, self._metrics)
+
+    @property
+    def metrics(self) -> Metrics:
+        """What was counted so far."""
+        return self._metrics
+
+    def take_metrics(self) -> Metrics:
+        """Return what was counted so far, and count anew from now on."""
+        taken, self._metrics = self._metrics, Metrics()
+        self._runner.count_into(self._metrics)
+        return taken
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -60,85 +98,157 @@ class Predictor:
         """Predict the rows of a record batch (or table).
 
         Returns:
-            One row for each row, in order. A row that a null or overflow rule rejects has null
-            outputs and the reason in ``rejected_reason``, which is null otherwise.
+            One row for each row, in order. A row that a null or overflow rule rejects, or on
+            which the model fails, has null outputs and the reason in ``rejected_reason``, which
+            is null otherwise.
 
         Raises:
             SignatureError: The columns do not fit the signature.
-            PredictionError: The model fails, or its outputs do not fit the signature.
+            PredictionError: The model's outputs do not fit the signature, or it fails and the
+                options say stop.
         """
-        with self.metrics.timed("decode"):
-            decoded = self._decoder.decode(batch)
-        accepted = decoded.rejects.accepted
-        parts: list[list[Array]] = [[] for _ in self._signature.outputs]
-        for rows in self._cut(accepted):
-            for part, array in zip(parts, self._run(decoded, rows), strict=True):
-                part.append(array)
-        self.metrics.num_rows += decoded.num_rows
-        self.metrics.num_rejected += decoded.rejects.count
-        with self.metrics.timed("encode"):
-            return self._encode(decoded, parts, accepted)
+        return next(self._predicted([batch], overlap=False))
 
-    def stream(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Predict record batches one after another, whatever their sizes."""
-        for batch in batches:
-            yield self.predict(batch)
+    def stream(
+        self, batches: Iterable[pa.RecordBatch | pa.Table]
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """Predict record batches: one for each, in order, whatever their sizes.
 
-    def _cut(self, accepted: Rows) -> Iterator[Rows]:
-        """Cut the accepted rows into batches."""
-        size = self._options.batch_size
-        if not isinstance(accepted, slice):
-            yield from (accepted[start : start + size] for start in range(0, len(accepted), size))
-            return
-        for start in range(accepted.start, accepted.stop, size):
-            yield slice(start, min(start + size, accepted.stop))
+        At most a window of rows (``BatchOptions.window_rows`` and ``window_bytes``; without
+        ragged inputs a record batch, or two with ``BatchOptions.overlap``) and one record batch
+        more are read ahead of what was returned. Threads end when the iterator is closed or
+        dropped.
 
-    def _run(self, decoded: Decoded, rows: Rows) -> list[Array]:
-        with self.metrics.timed("decode"):
-            tensors = decoded.tensors(rows)
-        num_rows = len(next(iter(tensors.values())))
-        self.metrics.batch_rows[num_rows] += 1
-        with self.metrics.timed("run"):
-            arrays = self._call(tensors, num_rows)
-        outputs = self._signature.outputs
-        if len(arrays) != len(outputs):
-            raise PredictionError(
-                f"the model returned {len(arrays)} output(s), the signature promises "
-                f"{len(outputs)}: {[output.name for output in outputs]}"
-            )
-        return [
-            _real_values(array, output, decoded, rows, tensors)
-            for array, output in zip(arrays, outputs, strict=True)
-        ]
+        Raises:
+            SignatureError, PredictionError: As ``predict``.
+        """
+        overlap = self._options.overlap
+        if overlap == "auto":
+            overlap = self._is_ragged or self._options.device != "cpu"
+        yield from self._predicted(batches, overlap=overlap)
+        self._runner.limits.check_share()
 
-    def _call(self, tensors: dict[str, Array], num_rows: int) -> Sequence[Array]:
+    def _predicted(
+        self, batches: Iterable[pa.RecordBatch | pa.Table], *, overlap: bool
+    ) -> Iterator[pa.RecordBatch]:
+        sizes: deque[int] = deque()
+        # One window is read while another one runs: each is half of what may be held.
+        slots = Slots(2 if overlap else 1)
+        source = windows(
+            self._waiting(batches),
+            max_rows=max(1, self._options.window_rows // slots.count) if self._is_ragged else None,
+            max_bytes=max(1, self._options.window_bytes // slots.count),
+            sizes=sizes,
+        )
+        assembled = self._assemble(source, slots)
+        if overlap:
+            assembled = in_background(assembled, capacity=_AHEAD, name="spark_infer assemble")
+        run = self._run(assembled)
+        if overlap:
+            run = in_background(run, capacity=_AHEAD, name="spark_infer run")
         try:
-            return self._backend.run(tensors)
-        except SparkInferError:
-            raise
-        except Exception as error:
-            # A model may raise anything.
-            raise PredictionError(
-                f"the model failed on a batch of {num_rows} row(s): {type(error).__name__}: {error}"
-            ) from error
+            yield from regroup(self._finish(run, slots), sizes)
+        finally:
+            # The thread that reads may be waiting for one.
+            slots.close()
+            run.close()
 
-    def _encode(self, decoded: Decoded, parts: list[list[Array]], accepted: Rows) -> pa.RecordBatch:
-        columns = []
-        for output, arrays in zip(self._signature.outputs, parts, strict=True):
-            follows = output.lengths_of
-            lengths = None if follows is None else decoded.lengths(follows)[accepted]
-            columns.append(encode(output, arrays, accepted, decoded.num_rows, lengths))
-        columns.append(decoded.rejects.reasons())
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+    def _waiting(self, items: Iterable[T]) -> Iterator[T]:
+        """Count the time that the source takes."""
+        iterator = iter(items)
+        while True:
+            with self._metrics.timed("wait"):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
 
+    def _assemble(
+        self, source: Iterator[pa.RecordBatch], slots: Slots
+    ) -> Generator[Batch | Work, None, None]:
+        """Turn windows into batches; each window's batches are followed by the window itself."""
+        while slots.take() and (window := next(source, None)) is not None:
+            with self._metrics.timed("assemble"):
+                work = Work(self._signature, self._decoder.decode(window), self._metrics)
+                if self._repeats.wants():
+                    work.drop_repeats(self._cache)
+                rows = self._ordered(work)
+            yield from self._batches(work, rows)
+            yield work
 
-def _real_values(
-    array: Array, output: Output, decoded: Decoded, rows: Rows, tensors: dict[str, Array]
-) -> Array:
-    """Check one output of one batch; cut a ragged one back to its rows' true lengths."""
-    num_rows = len(next(iter(tensors.values())))
-    if output.lengths_of is None:
-        return check_output(array, output, num_rows, None)
-    longest = tensors[output.lengths_of].shape[1]
-    checked = check_output(array, output, num_rows, longest)
-    return cut(checked, decoded.lengths(output.lengths_of)[rows])
+    def _ordered(self, work: Work) -> Rows:
+        lengths = work.decoded.ragged
+        if not lengths:
+            return work.rows
+        rows = work.rows
+        lengths_of = [of_input[rows] for of_input in lengths.values()]
+        self._metrics.count_lengths(np.sum(lengths_of, axis=0))
+        order = length_order(lengths_of)
+        return order + rows.start if isinstance(rows, slice) else rows[order]
+
+    def _batches(self, work: Work, rows: Rows) -> Iterator[Batch]:
+        pad = self._options.pad_rule
+        padded = work.decoded.padded(rows, pad)
+        max_rows = self._options.batch_size
+        batches = cut_batches(
+            count(rows),
+            padded,
+            budget=self._budget,
+            max_rows=None if max_rows == "auto" else max_rows,
+        )
+        for start, stop, length in batches:
+            taken = (
+                rows[start:stop]
+                if not isinstance(rows, slice)
+                else slice(rows.start + start, rows.start + stop)
+            )
+            begin = time.perf_counter()
+            try:
+                tensors, error = work.decoded.tensors(taken, pad), None
+            except MemoryError as raised:
+                tensors, error = {}, raised
+            seconds = time.perf_counter() - begin
+            self._metrics.spent("assemble", seconds)
+            self._count(work, taken, stop - start, length)
+            yield Batch(work, taken, length, tensors, seconds, error)
+
+    def _budget(self, length: int) -> int:
+        """Return the most tokens of a batch of this padded length."""
+        if self._options.batch_size == "auto":
+            tokens = self._sizer.tokens(length)
+        else:
+            tokens = self._sizer.ceiling(length)
+        most = self._options.max_tokens
+        return tokens if most is None else min(tokens, most)
+
+    def _count(self, work: Work, rows: Rows, num_rows: int, length: int) -> None:
+        metrics = self._metrics
+        metrics.num_predicted += num_rows
+        lengths = work.decoded.ragged.values()
+        real = sum(int(of_input[rows].sum()) for of_input in lengths)
+        metrics.count_batch(num_rows, real, num_rows * length if self._is_ragged else 0)
+        most = self._options.max_tokens
+        if most is not None and length > most:
+            metrics.num_oversized += 1
+
+    def _run(self, assembled: Iterable[Batch | Work]) -> Generator[Finish | Work, None, None]:
+        for item in assembled:
+            yield item if isinstance(item, Work) else self._runner.start(item)
+
+    def _finish(self, run: Iterable[Finish | Work], slots: Slots) -> Iterator[pa.RecordBatch]:
+        for item in run:
+            if not isinstance(item, Work):
+                item()
+                continue
+            with self._metrics.timed("unpack"):
+                predicted = item.finish(self._repeats, self._cache)
+            self._metrics.num_rows += item.decoded.num_rows
+            self._metrics.num_rejected += item.decoded.rejects.count
+            self._metrics.num_failed += item.num_failed
+            peak = self._backend.memory().peak_bytes
+            self._metrics.peak_memory_bytes = max(self._metrics.peak_memory_bytes, peak)
+            self._metrics.learned_tokens |= self._sizer.tokens_by_length()
+            self._runner.limits.count_rows(count(item.accepted), item.num_failed)
+            slots.give_back()
+            yield predicted

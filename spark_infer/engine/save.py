@@ -13,6 +13,7 @@ from spark_infer.backends import load_backend
 from spark_infer.backends.artifact import prepare_artifact
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
+from spark_infer.engine.options import BatchOptions
 from spark_infer.engine.predictor import Predictor
 from spark_infer.engine.sample import zero_sample
 from spark_infer.errors import PredictionError, SignatureError, nearest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 _MAX_SAMPLE_ROWS = 1024
+_TRIAL = BatchOptions(on_error="fail", dedupe=False)
 
 
 def save_bundle(
@@ -30,6 +32,7 @@ def save_bundle(
     signature: Signature,
     sample: pa.RecordBatch | pa.Table | None = None,
     features: Mapping[str, str] | None = None,
+    stochastic: bool = False,
     format: ModelFormat = "export",
     module: str | None = None,
     arguments: Mapping[str, Any] | None = None,
@@ -48,6 +51,8 @@ def save_bundle(
         signature: Typed inputs and outputs.
         sample: Rows with the signature's columns to try the model on (the first 1,024 are used).
         features: Spark SQL expression of each derived column, over the source columns.
+        stochastic: Whether equal rows may get different predictions (dropout, sampling); such a
+            model's predictions are never cached or shared.
         format: ``"export"`` stores a torch.export program. ``"module"`` stores the weights and
             the import path of the model's class, for a model that cannot be exported.
         module: ``"package.module:Class"``, for ``format="module"``.
@@ -73,6 +78,7 @@ def save_bundle(
         model_format=format,
         signature=signature,
         features=dict(features or {}),
+        stochastic=stochastic,
         model=artifact.description,
         description=description,
         metadata=dict(metadata or {}),
@@ -82,7 +88,8 @@ def save_bundle(
 
     def try_model(bundle: Bundle) -> None:
         allowed = () if module is None else (module.partition(":")[0],)
-        predictor = Predictor(bundle, load_backend(bundle, allow_modules=allowed))
+        backend = load_backend(bundle, allow_modules=allowed)
+        predictor = Predictor(bundle, backend, _TRIAL)
         trials = [zero_sample(signature, 1), zero_sample(signature, 3)]
         if sample is not None:
             trials.append(sample.slice(0, _MAX_SAMPLE_ROWS))

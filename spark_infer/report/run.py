@@ -71,10 +71,11 @@ class RunReport:
     def summary(self) -> dict[str, str]:
         """Return what a person wants to see first, label by label."""
         steps = ", ".join(f"{name} {value:.1f}" for name, value in self.seconds.items())
-        sizes = [int(rows) for rows in self.batches.get("batch_rows", {})]
-        batches = f"{self.batches.get('num_batches', 0):,}"
-        if sizes:
-            batches += f" of {min(sizes):,} to {max(sizes):,} rows"
+        num_batches = self.batches.get("num_batches", 0)
+        batches = f"{num_batches:,}"
+        if num_batches:
+            batches += f" of {self.batches['num_predicted'] / num_batches:,.0f} rows"
+            batches += f", {self.batches['padding_efficiency']:.0%} of positions real"
         return {
             "job": f"{self.job}, run {self.run_id}",
             "parameters": ", ".join(f"{k}={v}" for k, v in self.parameters.items()) or "none",

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from spark_infer.backends import Backend, load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.engine import BatchOptions
+from spark_infer.engine.cache import PredictionCache
+from spark_infer.engine.sizing import BatchSizer
+from spark_infer.runtime.learned import LearnedSizes
+from spark_infer.runtime.materialise import cache_directory
 
 CAPACITY = 4
 """Most models that one process keeps; the least recently used one goes first."""
@@ -17,15 +21,19 @@ CAPACITY = 4
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A bundle and its model in memory.
+    """A bundle and its model in memory, and what its predictors share.
 
     Attributes:
         bundle: The bundle on this machine's disk.
         backend: Its model.
+        sizer: What is known of its batch sizes, also from earlier processes of this machine.
+        cache: Predictions of earlier rows; the predictors' options say how much it may hold.
     """
 
     bundle: Bundle
     backend: Backend
+    sizer: BatchSizer
+    cache: PredictionCache
 
 
 _Key = tuple[str, str, str, int | None, tuple[str, ...]]
@@ -63,7 +71,21 @@ def load_model(
             threads=threads,
             allow_modules=allow_modules,
         )
-        _models[key] = LoadedModel(bundle, backend)
+        _models[key] = LoadedModel(
+            bundle, backend, _sizer(digest, options, threads), PredictionCache()
+        )
         while len(_models) > CAPACITY:
             _models.popitem(last=False)
         return _models[key]
+
+
+def _sizer(digest: str, options: BatchOptions, threads: int | None) -> BatchSizer:
+    """Start from what this machine learned before, and keep what is learned from now on."""
+    sizes = LearnedSizes(cache_directory() / "learned-sizes.json")
+    device = options.device.partition(":")[0]
+    if device == "cpu" and threads is not None:
+        device = f"cpu x{threads}"
+    known = sizes.load(digest, device, options.precision)
+    return BatchSizer(
+        learned=known, on_change=lambda now: sizes.save(digest, device, options.precision, now)
+    )

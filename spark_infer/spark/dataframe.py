@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -127,18 +128,26 @@ class _PredictTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counted = Metrics()
         predictor = self.reference.predictor(self.signature, self.packed, counted)
-        try:
+        held: deque[pa.RecordBatch] = deque()
+
+        def inputs() -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                inputs = pa.RecordBatch.from_arrays(
+                held.append(batch)
+                yield pa.RecordBatch.from_arrays(
                     batch.columns[: self.num_wire], names=predictor.column_names
                 )
-                predicted = predictor.predict(inputs)
+
+        predictions = predictor.stream(inputs())
+        try:
+            for predicted in predictions:
+                batch = held.popleft()
                 kept = batch.schema.names[self.num_wire :]
                 yield pa.RecordBatch.from_arrays(
                     [*batch.columns[self.num_wire :], *predicted.columns],
                     names=[*kept, *predicted.schema.names],
                 )
         finally:
+            predictions.close()
             if self.metrics is not None:
                 self.metrics.add(counted)
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
+from spark_infer.errors import TooManyRejects
+
 SPARK_FAILURES = (PySparkException, Py4JJavaError)
 """What a query may raise: Spark 3.5 leaves some of the JVM's exceptions as they are."""
 
 _OURS = "spark_infer.errors."
 _CAUSE = "Caused by: "
+
+
+def has_too_many_rejects(error: Exception) -> bool:
+    """Return whether a task stopped because the model failed on too many rows."""
+    return f"{_OURS}{TooManyRejects.__name__}: " in str(error)
 
 
 def reason(error: Exception) -> str:

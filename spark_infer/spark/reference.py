@@ -82,7 +82,16 @@ class BundleReference:
                 threads=None if task is None else task.cpus(),
                 allow_modules=self.allow_modules,
             )
-        return Predictor(signature, model.backend, self.options, packed=packed, metrics=metrics)
+        return Predictor(
+            signature,
+            model.backend,
+            self.options,
+            packed=packed,
+            metrics=metrics,
+            sizer=model.sizer,
+            cache=model.cache,
+            stochastic=model.bundle.manifest.stochastic,
+        )
 
 
 def _broadcast(context: SparkContext, bundle: Bundle) -> Broadcast[bytes]:

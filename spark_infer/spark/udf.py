@@ -186,8 +186,7 @@ class _UdfTask:
             pa.RecordBatch.from_arrays([bound[name] for name in names], names=names)
         )
         if self.metrics is not None:
-            self.metrics.add(predictor.metrics)
-            predictor.metrics = Metrics()
+            self.metrics.add(predictor.take_metrics())
         return predicted
 
     def pandas(

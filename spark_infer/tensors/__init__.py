@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from spark_infer.tensors.buckets import PadRule, cut_batches, length_order
+from spark_infer.tensors.collected import Collected
 from spark_infer.tensors.decode import Decoded, Decoder
 from spark_infer.tensors.dense import Dense
 from spark_infer.tensors.encode import encode
+from spark_infer.tensors.hashing import row_hashes
 from spark_infer.tensors.ragged import Ragged
 from spark_infer.tensors.schema import check_schema, output_schema, packed_name
 from spark_infer.tensors.types import arrow_dtype, type_problem
 
 __all__ = [
+    "Collected",
     "Decoded",
     "Decoder",
     "Dense",
+    "PadRule",
     "Ragged",
     "arrow_dtype",
     "check_schema",
+    "cut_batches",
     "encode",
+    "length_order",
     "output_schema",
     "packed_name",
+    "row_hashes",
     "type_problem",
 ]

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
 from spark_infer.tensors import dense, ragged
-from spark_infer.tensors.dense import Dense, Rows
-from spark_infer.tensors.leaves import Array, plain
+from spark_infer.tensors.buckets import EXACT, PadRule
+from spark_infer.tensors.dense import Dense
+from spark_infer.tensors.leaves import Array, Rows, plain
 from spark_infer.tensors.lists import Lengths
 from spark_infer.tensors.ragged import Ragged
 from spark_infer.tensors.rejects import Rejects
@@ -33,17 +34,32 @@ class Decoded:
     rejects: Rejects
     num_rows: int
 
-    def tensors(self, rows: Rows) -> dict[str, Array]:
+    def tensors(self, rows: Rows, pad: PadRule = EXACT) -> dict[str, Array]:
         """Return the model's tensors for some rows, in the order in which it takes them."""
         tensors: dict[str, Array] = {}
         for item in self.signature.inputs:
             data = self.inputs[item.name]
             if isinstance(data, Ragged):
                 assert isinstance(item, RaggedInput)
-                tensors |= data.tensors(item, rows)
+                tensors |= data.tensors(item, rows, pad)
             else:
                 tensors |= data.tensors(item, rows)
         return tensors
+
+    @property
+    def ragged(self) -> dict[str, Lengths]:
+        """True length of each row of each ragged input, by the input's name."""
+        return {
+            name: data.lengths for name, data in self.inputs.items() if isinstance(data, Ragged)
+        }
+
+    def padded(self, rows: Rows, pad: PadRule = EXACT) -> list[Lengths]:
+        """Return the padded length of each of some rows, for each ragged input."""
+        return [
+            pad.padded(self.lengths(item.name)[rows], item.max_length)
+            for item in self.signature.inputs
+            if isinstance(item, RaggedInput)
+        ]
 
     def lengths(self, name: str) -> Lengths:
         """Return the true length of each row of a ragged input."""

@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from spark_infer.bundle import Output
 from spark_infer.errors import PredictionError
-from spark_infer.tensors.dense import Rows
-from spark_infer.tensors.leaves import Array, BoolArray
+from spark_infer.tensors.leaves import Array, BoolArray, Rows
 from spark_infer.tensors.lists import Lengths
 from spark_infer.tensors.schema import output_type
 
@@ -153,3 +152,18 @@ def _labels(values: Array, output: Output, valid: BoolArray | None) -> pa.Array:
 
 def _same_kind(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
     return given.kind == wanted.kind or {given.kind, wanted.kind} <= {"i", "u"}
+
+
+def is_finite(array: Array, lengths: Lengths | None) -> BoolArray:
+    """Return for each row whether its values are finite, padding aside.
+
+    Args:
+        array: Shape (rows, ...), or (rows, longest, ...) with ``lengths``.
+        lengths: True length of each row of an output that follows a ragged input.
+    """
+    finite = np.isfinite(array)
+    if lengths is not None:
+        padding = np.arange(array.shape[1]) >= lengths[:, None]
+        padding = padding.reshape(*padding.shape, *[1] * (array.ndim - 2))
+        finite = np.logical_or(finite, padding)
+    return np.asarray(finite.reshape(len(array), -1).all(axis=1), np.bool_)

@@ -15,6 +15,8 @@ from spark_infer.bundle import Input
 
 Array = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.intp]
+Rows = slice | Positions
 
 _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _MILLISECONDS_PER_DAY = 86_400_000

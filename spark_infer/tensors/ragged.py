@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pat
 
 from spark_infer.bundle import RaggedInput
 from spark_infer.errors import SignatureError
-from spark_infer.tensors.dense import Rows
-from spark_infer.tensors.leaves import Array, BoolArray, leaves, plain
+from spark_infer.tensors.buckets import EXACT, PadRule
+from spark_infer.tensors.leaves import Array, BoolArray, Rows, leaves, plain
 from spark_infer.tensors.lists import FlatList, Lengths, flatten
 from spark_infer.tensors.rejects import Rejects
 
@@ -33,27 +32,25 @@ class Ragged:
     starts: Lengths
     lengths: Lengths
 
-    def tensors(self, item: RaggedInput, rows: Rows) -> dict[str, Array]:
-        """Return padded tensors of shape (rows, longest, *inner) for some rows.
+    def tensors(self, item: RaggedInput, rows: Rows, pad: PadRule = EXACT) -> dict[str, Array]:
+        """Return padded tensors of shape (rows, padded length, *inner) for some rows.
 
-        ``longest`` is at least 1, so that a model never meets an empty dimension. Short rows
-        end in ``item.pad_value``; the mask is true where a value is real.
+        Short rows end in ``item.pad_value``; the mask is true where a value is real.
         """
         starts, lengths = self.starts[rows], self.lengths[rows]
-        longest = max(int(lengths.max(initial=1)), 1)
+        longest = pad.padded(int(lengths.max(initial=0)), item.max_length)
         mask = np.arange(longest) < lengths[:, None]
-        positions = _positions(starts, lengths)
-        tensors = {item.name: _pad(self.values[positions], mask, item.pad_value)}
+        tensors = {item.name: _padded(self.values, starts, mask, item.pad_value)}
         if item.mask:
             tensors[f"{item.name}_mask"] = mask
         if item.presence:
-            present = mask if self.present is None else self.present[positions]
-            if present is mask:
+            if self.present is None:
+                fill = mask.reshape(*mask.shape, *[1] * (self.values.ndim - 1))
                 shape = (*mask.shape, *self.values.shape[1:])
-                fill = mask.reshape(*mask.shape, *[1] * (len(shape) - 2))
-                tensors[f"{item.name}_present"] = np.broadcast_to(fill, shape).copy()
+                present = np.broadcast_to(fill, shape).copy()
             else:
-                tensors[f"{item.name}_present"] = _pad(present, mask, False)
+                present = _padded(self.present, starts, mask, False)
+            tensors[f"{item.name}_present"] = present
         return tensors
 
 
@@ -142,18 +139,16 @@ def _resolve_nulls(
     return values
 
 
-def _positions(starts: Lengths, lengths: Lengths) -> slice | npt.NDArray[np.int64]:
-    """Return where the rows' values lie, end to end: a slice when they adjoin."""
-    if len(starts) == 0:
-        return slice(0, 0)
-    ends = starts + lengths
-    if np.array_equal(ends[:-1], starts[1:]):
-        return slice(int(starts[0]), int(ends[-1]))
-    offsets = np.cumsum(lengths) - lengths
-    return np.repeat(starts - offsets, lengths) + np.arange(int(lengths.sum()))
-
-
-def _pad(values: Array, mask: BoolArray, pad_value: float | int | bool) -> Array:
-    padded = np.full((*mask.shape, *values.shape[1:]), pad_value, values.dtype)
-    padded[mask] = values
+def _padded(
+    values: Array, starts: Lengths, mask: BoolArray, pad_value: float | int | bool
+) -> Array:
+    """Gather rows as (rows, longest, *inner); where the mask is false stands the pad value."""
+    shape = (*mask.shape, *values.shape[1:])
+    if not len(values):
+        return np.full(shape, pad_value, values.dtype)
+    # Past a row's end this reads its neighbor, or the last value: cheaper than to look.
+    positions = starts[:, None] + np.arange(mask.shape[1])
+    padded = values.take(positions, axis=0, mode="clip")
+    if not mask.all():
+        padded[~mask] = pad_value
     return padded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from spark_infer.tensors.leaves import BoolArray
+from spark_infer.tensors.leaves import BoolArray, Positions, Rows
 
 
 class Rejects:
@@ -22,6 +22,17 @@ class Rejects:
             self._reasons.append(reason)
             self._which[rows & (self._which == 0)] = len(self._reasons)
 
+    def add_rows(self, rows: Positions, reason: str) -> None:
+        """Reject the rows at these positions."""
+        if len(rows):
+            self._reasons.append(reason)
+            self._which[rows] = len(self._reasons)
+
+    def repeat(self, rows: Rows, first: Positions) -> None:
+        """Treat each of some rows as the row at its position in ``first`` was treated."""
+        if self._reasons:
+            self._which[rows] = self._which[first]
+
     @property
     def rows(self) -> BoolArray | None:
         """Shape (num_rows,), true where a row is rejected; None when none is."""
@@ -33,7 +44,7 @@ class Rejects:
         return int(np.count_nonzero(self._which))
 
     @property
-    def accepted(self) -> slice | np.ndarray[tuple[int], np.dtype[np.intp]]:
+    def accepted(self) -> Rows:
         """Positions of the rows that go to the model: a slice when that is all of them."""
         if not self._reasons:
             return slice(0, self._num_rows)

@@ -18,11 +18,17 @@ from pyspark.sql import functions as F
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import Metrics
-from spark_infer.errors import ConfigError, SparkInferError, WarehouseError, nearest
+from spark_infer.errors import (
+    ConfigError,
+    SparkInferError,
+    TooManyRejects,
+    WarehouseError,
+    nearest,
+)
 from spark_infer.report import RunReport
 from spark_infer.report.run import writable
 from spark_infer.spark.dataframe import predict_prepared, with_features
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import SPARK_FAILURES, has_too_many_rejects, reason
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.reference import BundleReference
 from spark_infer.warehouse.config import JobConfig
@@ -145,9 +151,8 @@ class _Run:
         except SparkInferError:
             raise
         except SPARK_FAILURES as error:
-            raise WarehouseError(
-                f"scoring failed and the target is as it was: {reason(error)}"
-            ) from error
+            kind = TooManyRejects if has_too_many_rejects(error) else WarehouseError
+            raise kind(f"scoring failed and the target is as it was: {reason(error)}") from error
 
     def _report(
         self, bundle: Bundle, rows_in: int, observed: Mapping[str, Any], metrics: Metrics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from spark_infer.errors import ConfigError, nearest
 from spark_infer.warehouse.config import JobConfig
 
 ENVIRONMENT_PREFIX = "SPARK_INFER_SET_"
+_UNION_MEMBERS = ("int", "bool", "literal['auto']")
+"""What pydantic puts behind the place of a value that may be of one of several types."""
 
 
 def read_job(
@@ -101,7 +103,23 @@ def _override(data: dict[str, Any], name: str, value: Any, file: Path) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    return "; ".join(_explain_one(item) for item in error.errors())
+    by_place: dict[tuple[int | str, ...], list[Any]] = {}
+    for item in error.errors():
+        by_place.setdefault(_place(item["loc"]), []).append(item)
+    return "; ".join(_explain_place(place, items) for place, items in by_place.items())
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return a location without the member of a union that did not match."""
+    return location[:-1] if location[-1:] and location[-1] in _UNION_MEMBERS else location
+
+
+def _explain_place(place: tuple[int | str, ...], items: Sequence[Any]) -> str:
+    if len(items) == 1:
+        return _explain_one(items[0])
+    first, *others = (item["msg"] for item in items)
+    choices = [first, *(other.removeprefix("Input should be ") for other in others)]
+    return f"{'.'.join(map(str, place))}: {', or '.join(choices)}{_received(items[0])}"
 
 
 def _explain_one(item: Any) -> str:

@@ -84,10 +84,27 @@ def test_metrics_add_up_across_tasks(
     spark: SparkSession, rows: DataFrame, mixture: si.Bundle
 ) -> None:
     counted = metrics_accumulator(spark)
-    rows.repartition(3).transform(si.predict, mixture, keep=["id"], metrics=counted).collect()
+    options = si.BatchOptions(cache_bytes=0)
+    spread = rows.repartition(3)
+    spread.transform(si.predict, mixture, keep=["id"], options=options, metrics=counted).collect()
     metrics = counted.value
-    assert (metrics.num_rows, metrics.num_rejected) == (3, 1)
-    assert sum(rows * count for rows, count in metrics.batch_rows.items()) == 2
+    assert (metrics.num_rows, metrics.num_rejected, metrics.num_predicted) == (3, 1, 2)
+    assert set(metrics.seconds) == {"load", "wait", "assemble", "run", "unpack"}
+    assert metrics.peak_memory_bytes > 0
+
+
+@pytest.mark.parametrize("keep", [["id"], None])
+def test_rows_of_an_earlier_query_come_from_the_cache(
+    spark: SparkSession, mixture: si.Bundle, keep: list[str] | None
+) -> None:
+    numbers = spark.range(100, 200, 1, 1).selectExpr("id", "id * 1.0D a", "1 b", "array('x') w")
+    counts = [metrics_accumulator(spark) for _ in range(3)]
+    for counted in counts:
+        scored = numbers.transform(si.predict, mixture, keep=keep, metrics=counted)
+        assert [row["score"] for row in scored.collect()] == [n + 10.0 for n in range(100, 200)]
+        assert counted.value.num_predicted + counted.value.num_cached == 100
+    # There are two workers, so the third query met one of them again.
+    assert sum(counted.value.num_cached for counted in counts) >= 100
 
 
 TYPES = [

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import spark_infer as si
+from spark_infer.backends import torch_backend, torch_cuda, torch_export
 from spark_infer.backends.load import missing_library
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.digest import seal
@@ -38,6 +39,19 @@ def test_mistakes_are_named(
 ) -> None:
     with pytest.raises(error, match=message):
         si.load_backend(fraud, **options)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_gpu_gets_its_own_backend(
+    fraud: Bundle, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    # No test here has a GPU: these stand for what needs one.
+    monkeypatch.setattr(torch_backend, "check_device", lambda device: None)
+    monkeypatch.setattr(torch_export, "load", lambda path, device: f"program on {device}")
+    monkeypatch.setattr(torch_cuda, "CudaBackend", lambda model, outputs, **rest: (model, rest))
+    model, options = si.load_backend(fraud, device=device, precision="bfloat16", threads=2)
+    assert model == f"program on {device}"
+    assert options == {"device": device, "precision": "bfloat16", "threads": 2}
 
 
 @pytest.mark.parametrize("allow", [(), ("tests.unit.model",), ("models",)])

@@ -91,7 +91,7 @@ def test_read_only_memory_is_shared_without_a_warning() -> None:
 def test_a_tensor_keeps_its_memory_alive() -> None:
     values = read_only(X["x"])
     alive = weakref.ref(values)
-    tensor = torch_backend._view(values)
+    tensor = torch_backend.view(values)
     del values
     gc.collect()
     assert alive() is not None

@@ -98,6 +98,26 @@ def test_constants_and_tied_weights_survive(tmp_path: Path) -> None:
     assert output.tolist() == [3 * 111.5 + 4 * 222.5 + 7]
 
 
+class Positions(Constants):
+    """Makes a tensor where its input is."""
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return super().forward(x * torch.arange(x.shape[1], device=x.device))
+
+
+def test_a_program_makes_its_tensors_where_it_is_loaded_for(tmp_path: Path) -> None:
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a", "b"])], outputs=[si.Output("y")]
+    )
+    bundle = si.save_bundle(tmp_path / "b", Positions(), signature=signature)
+    # This device has no memory; torch refuses to mix it with the host, as it does for a GPU.
+    module = torch_export.load(bundle.path, "meta")
+    assert {value.device.type for value in module.state_dict().values()} == {"cpu"}
+    outputs = module.to("meta")(torch.zeros(3, 2, device="meta"))
+    assert outputs["y"].device.type == "meta"
+    assert outputs["y"].shape == (3,)
+
+
 @pytest.mark.parametrize(
     ("item", "shapes"),
     [

@@ -26,7 +26,7 @@ def report() -> RunReport:
         rows_rejected=6,
         seconds={"check": 0.5, "score": 2.25},
         rows_per_second=5486.7,
-        batches={"num_batches": 4, "batch_rows": {"57": 1, "4096": 3}},
+        batches={"num_batches": 4, "num_predicted": 12_339, "padding_efficiency": 0.956},
     )
 
 
@@ -40,7 +40,7 @@ def test_is_written_whole(report: RunReport, tmp_path: Path) -> None:
 def test_summary_says_what_matters(report: RunReport) -> None:
     summary = report.summary()
     assert summary["rows"] == "12,345 in, 12,345 out, 6 rejected"
-    assert summary["batches"] == "4 of 57 to 4,096 rows"
+    assert summary["batches"] == "4 of 3,085 rows, 96% of positions real"
     assert summary["seconds"] == "check 0.5, score 2.2"
     assert summary["parameters"] == "date=2018-08-08"
 

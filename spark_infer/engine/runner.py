@@ -1,0 +1,130 @@
+"""Run batches: start one while another is under way, and put what comes out in its window."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spark_infer.backends import Backend
+from spark_infer.engine.isolation import Failure, FailureLimits, Isolation
+from spark_infer.engine.metrics import Metrics
+from spark_infer.engine.options import BatchOptions
+from spark_infer.engine.sizing import BatchSizer
+from spark_infer.engine.work import Result, Work, count
+from spark_infer.tensors.leaves import Array, Rows
+
+Finish = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that run together.
+
+    Attributes:
+        work: The window they belong to.
+        rows: Their positions in it.
+        length: Padded length, summed over the ragged inputs; 1 without any.
+        tensors: What the model gets.
+        seconds: What it took to assemble them.
+        error: Why there are no tensors.
+    """
+
+    work: Work
+    rows: Rows
+    length: int
+    tensors: dict[str, Array]
+    seconds: float = 0.0
+    error: Exception | None = None
+
+
+class Runner:
+    """Runs batches on a backend.
+
+    One thread starts batches, and one, which may be another, finishes them in the same order.
+
+    Args:
+        backend: The model.
+        options: What to do with rows that fail, and when to give up.
+        sizer: Learns from how batches went.
+        metrics: Where to count.
+    """
+
+    def __init__(
+        self, backend: Backend, options: BatchOptions, sizer: BatchSizer, metrics: Metrics
+    ) -> None:
+        self._backend = backend
+        self._learns = options.batch_size == "auto"
+        self._sizer = sizer
+        self.limits = FailureLimits(options)
+        self._isolation = Isolation(backend, options, sizer, self.limits, metrics)
+        # A batch that fails when it is finished runs again while others are started.
+        self._turn = threading.Lock()
+        self.count_into(metrics)
+
+    def count_into(self, metrics: Metrics) -> None:
+        """Count into these metrics from now on."""
+        self._metrics = metrics
+        self._isolation.metrics = metrics
+
+    def start(self, batch: Batch) -> Finish:
+        """Start a batch. What is returned waits for its outputs and puts them in the window.
+
+        Raises:
+            PredictionError: The model failed and the options say stop, or it returned something
+                that does not fit the signature; also raised by what is returned.
+        """
+        start = time.perf_counter()
+        with self._turn:
+            if batch.error is not None:
+                get_results = self._again(batch, Failure("assemble", batch.error))
+            else:
+                get_results = self._submit(batch)
+        started = time.perf_counter() - start
+
+        def finish() -> None:
+            # Only this thread adds to the window and to the seconds of the stage.
+            start = time.perf_counter()
+            results = get_results()
+            seconds = started + time.perf_counter() - start
+            batch.work.run_seconds += seconds
+            self._metrics.spent("run", seconds)
+            with self._metrics.timed("unpack"):
+                for result in results:
+                    for reason in batch.work.put(result):
+                        self.limits.count_reject(reason)
+
+        return finish
+
+    def _submit(self, batch: Batch) -> Callable[[], list[Result]]:
+        start = time.perf_counter()
+        longest = batch.work.longest(batch.tensors)
+        try:
+            pending = self._backend.submit(batch.tensors)
+            if self._learns and not self._sizer.is_settled(batch.length):
+                outputs = pending()
+                self._learn(batch, batch.seconds + time.perf_counter() - start)
+                return lambda: [Result(batch.rows, outputs, longest)]
+        except Exception as error:
+            # A model may raise anything.
+            return self._again(batch, Failure("run", error))
+
+        def wait() -> list[Result]:
+            try:
+                return [Result(batch.rows, pending(), longest)]
+            except Exception as error:
+                # A model may raise anything.
+                with self._turn:
+                    return self._again(batch, Failure("run", error))()
+
+        return wait
+
+    def _again(self, batch: Batch, failure: Failure) -> Callable[[], list[Result]]:
+        results = list(self._isolation.results(batch.work, batch.rows, batch.length, failure))
+        return lambda: results
+
+    def _learn(self, batch: Batch, seconds: float) -> None:
+        rows = count(batch.rows)
+        memory = self._backend.memory()
+        self._sizer.record(batch.length, rows * batch.length, rows, seconds, memory=memory)

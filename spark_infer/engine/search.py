@@ -1,0 +1,114 @@
+"""The search for the batch size of one length bucket."""
+
+from __future__ import annotations
+
+import math
+
+from spark_infer.backends.memory import Memory
+
+MARGIN = 1.03
+"""A size is better when it is faster by more than this; a smaller one needs less memory."""
+
+MAX_MISSES = 2
+"""Growth ends after so many sizes in a row that are not better."""
+
+MAX_SECONDS = 1.0
+"""Growth ends where a batch takes longer."""
+
+MEMORY_SHARE = 0.8
+"""Growth ends where the next size would take more than this share of the memory."""
+
+# The best of a few batches counts: the first at a new size allocates, and others may be disturbed.
+_TRIES = 2
+_TRIES_OF_A_MISS = 3
+
+
+class Search:
+    """The search for the best token budget of one length bucket; knows nothing of the others.
+
+    Attributes:
+        size: The token budget on trial, or settled at.
+        ceiling: The largest one that may be tried.
+        inherited: The neighbor's size that it began with.
+        settled: It is over.
+        best_tokens: The best size so far; 0 before any is known.
+        best_rate: Tokens per second at that size.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        ceiling: int | None,
+        *,
+        inherited: int | None = None,
+        settled: bool = False,
+    ) -> None:
+        self.ceiling = ceiling
+        self.inherited = inherited
+        self.settled = settled
+        self.best_tokens = 0
+        self.best_rate = 0.0
+        self._num_misses = 0
+        self._peak: int | None = None
+        self.begin(size)
+
+    def begin(self, size: int) -> None:
+        """Put a size on trial."""
+        self.size = size
+        self._num_tries = 0
+        self._rate = 0.0
+        self._seconds = math.inf
+        self._peak_before, self._peak = self._peak, None
+
+    def record(self, rate: float, seconds: float, memory: Memory | None) -> None:
+        """Count a batch of the size on trial."""
+        self._num_tries += 1
+        self._rate = max(self._rate, rate)
+        self._seconds = min(self._seconds, seconds)
+        if memory is not None:
+            self._peak = memory.peak_bytes
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether enough batches ran to say if the size is better."""
+        clear = self._is_better or self._seconds > MAX_SECONDS
+        return self._num_tries >= (_TRIES if clear else _TRIES_OF_A_MISS)
+
+    @property
+    def _is_better(self) -> bool:
+        return self._rate > MARGIN * self.best_rate
+
+    def conclude(self) -> bool:
+        """Keep the size on trial when it is the best so far, and tell whether it is."""
+        if not self._is_better:
+            self._num_misses += 1
+            return False
+        self.best_tokens, self.best_rate = self.size, self._rate
+        self._num_misses = 0
+        return True
+
+    def may_grow(self, memory: Memory | None) -> bool:
+        """Tell whether a size twice as large is worth a try."""
+        if self._num_misses == MAX_MISSES or self._seconds > MAX_SECONDS:
+            return False
+        if memory is None or self._peak is None:
+            return True
+        # The last doubling added half of what the next one will.
+        added = 0 if self._peak_before is None else self._peak - self._peak_before
+        return self._peak + 2 * added <= MEMORY_SHARE * memory.limit_bytes
+
+    def settle(self) -> None:
+        """End at the best size."""
+        self.size = self.best_tokens
+        self.settled = True
+
+    def lower(self, ceiling: int) -> None:
+        """Stay at or below a ceiling from now on."""
+        self.ceiling = min(ceiling, self.ceiling or ceiling)
+        if self.size <= self.ceiling:
+            return
+        if self.best_tokens > self.ceiling:
+            self.best_tokens, self.best_rate = 0, 0.0
+        self.settled = False
+        self.inherited = None
+        self.begin(self.ceiling)

@@ -1,0 +1,198 @@
+"""How many tokens a batch may hold, learned from how fast batches ran."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from spark_infer.backends.memory import Memory
+from spark_infer.engine.search import Search
+
+
+def bucket_of(length: int) -> int:
+    """Return the length bucket: the smallest power of two that is not below ``length``."""
+    return 1 << max(0, length - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class LearnedSize:
+    """What is known of one length bucket.
+
+    Attributes:
+        tokens: The best token budget so far.
+        ceiling: The largest budget that may be tried, after an out-of-memory; None before.
+        tokens_per_second: Rate at ``tokens``; 0 when no batch has shown it.
+        settled: The search is over.
+    """
+
+    tokens: int
+    ceiling: int | None
+    tokens_per_second: float
+    settled: bool
+
+    def under(self, ceiling: int | None) -> LearnedSize:
+        """Return this below another ceiling as well: a size above it has to be found anew."""
+        if ceiling is None or (self.ceiling is not None and self.ceiling <= ceiling):
+            ceiling = self.ceiling
+        if ceiling is None or self.tokens <= ceiling:
+            return replace(self, ceiling=ceiling)
+        return LearnedSize(ceiling, ceiling, 0.0, settled=False)
+
+
+class BatchSizer:
+    """Decides the token budget of batches, for each length bucket by itself.
+
+    A bucket starts small, doubles while that makes the best of a few batches faster, and settles
+    at the best size. One that comes later starts from its neighbor's size, and also tries smaller
+    ones when larger ones are no better. May be used by several threads.
+
+    Args:
+        learned: Where to start, by bucket: what ``learned()`` returned before.
+        on_change: Called with ``learned()`` after each step, by the thread that made it.
+        start_tokens: Budget of the first batches.
+        max_tokens: Largest budget.
+    """
+
+    def __init__(
+        self,
+        *,
+        learned: Mapping[int, LearnedSize] | None = None,
+        on_change: Callable[[dict[int, LearnedSize]], None] | None = None,
+        start_tokens: int = 256,
+        max_tokens: int = 1 << 20,
+    ) -> None:
+        self._on_change = on_change
+        self._start_tokens = start_tokens
+        self._max_tokens = max_tokens
+        self._lock = threading.Lock()
+        self._searches: dict[int, Search] = {}
+        for bucket, size in sorted((learned or {}).items()):
+            known = size.under(self._ceiling(bucket))
+            search = Search(min(known.tokens, max_tokens), known.ceiling, settled=known.settled)
+            if known.tokens_per_second:
+                search.best_tokens = known.tokens
+                search.best_rate = known.tokens_per_second
+                if not known.settled and self._fits(search, 2 * search.size):
+                    search.size *= 2
+            self._searches[bucket] = search
+
+    def tokens(self, length: int) -> int:
+        """Return the budget of a batch whose longest row is padded to ``length``."""
+        with self._lock:
+            return max(length, self._search(bucket_of(length)).size)
+
+    def ceiling(self, length: int) -> int:
+        """Return the most tokens that fit in memory, as far as is known; at least ``length``."""
+        with self._lock:
+            ceiling = self._ceiling(bucket_of(length))
+            return sys.maxsize if ceiling is None else max(length, ceiling)
+
+    def record(
+        self, length: int, tokens: int, rows: int, seconds: float, *, memory: Memory | None
+    ) -> None:
+        """Learn from a batch that ran.
+
+        Args:
+            length: Padded length of its longest row.
+            tokens: Its rows times ``length``.
+            rows: Its rows.
+            seconds: What it cost in all.
+            memory: The device's memory after it.
+        """
+        bucket = bucket_of(length)
+        with self._lock:
+            search = self._search(bucket)
+            # A batch of half the size or less, or of more than the size, says nothing about it:
+            # rows were few, or it was cut before the size changed. One row is never too many.
+            fills = 2 * tokens > search.size and (tokens <= search.size or rows == 1)
+            if search.settled or not fills:
+                return
+            self._searches[bucket] = search
+            search.record(tokens / max(seconds, 1e-9), seconds, memory)
+            if not search.is_clear:
+                return
+            self._conclude(bucket, search, memory)
+        self._changed()
+
+    def lower(self, length: int, tokens: int) -> None:
+        """Never again run so many tokens at this length or a longer one: memory ran out."""
+        bucket = bucket_of(length)
+        with self._lock:
+            self._searches[bucket] = self._search(bucket)
+            for other, search in self._searches.items():
+                if other >= bucket:
+                    search.lower(max(1, tokens // 2))
+        self._changed()
+
+    def is_settled(self, length: int) -> bool:
+        """Tell whether the search for this length is over."""
+        with self._lock:
+            search = self._searches.get(bucket_of(length))
+            return search is not None and search.settled
+
+    def tokens_by_length(self) -> dict[int, int]:
+        """Return the best budget so far of each bucket that has shown one."""
+        return {
+            bucket: size.tokens for bucket, size in self.learned().items() if size.tokens_per_second
+        }
+
+    def learned(self) -> dict[int, LearnedSize]:
+        """Return what is known by bucket, for a later sizer to start from."""
+        with self._lock:
+            return {
+                bucket: LearnedSize(
+                    search.best_tokens or search.size,
+                    search.ceiling,
+                    search.best_rate,
+                    # A later sizer may be given more room.
+                    search.settled and 2 * search.best_tokens <= self._max_tokens,
+                )
+                for bucket, search in sorted(self._searches.items())
+                if search.best_tokens or search.ceiling is not None
+            }
+
+    def _changed(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self.learned())
+
+    def _search(self, bucket: int) -> Search:
+        """Return the bucket's search, or the one that it would begin now."""
+        if bucket in self._searches:
+            return self._searches[bucket]
+        ceiling = self._ceiling(bucket)
+        size = self._smallest(bucket)
+        known = [other for other, search in self._searches.items() if search.best_tokens]
+        if known:
+            # Of two neighbors the longer one: its rows need more memory for each token.
+            nearest = min(known, key=lambda other: (max(other / bucket, bucket / other), -other))
+            size = max(size, self._searches[nearest].best_tokens)
+        size = min(size, self._max_tokens, ceiling or size)
+        return Search(size, ceiling, inherited=size if known else None)
+
+    def _ceiling(self, bucket: int) -> int | None:
+        """Return the lowest ceiling of the buckets up to this one."""
+        found = (search.ceiling for other, search in self._searches.items() if other <= bucket)
+        return min((ceiling for ceiling in found if ceiling is not None), default=None)
+
+    def _smallest(self, bucket: int) -> int:
+        """Return the smallest size worth trying: one that a row of the bucket fits in."""
+        return max(self._start_tokens, bucket)
+
+    def _fits(self, search: Search, tokens: int) -> bool:
+        return tokens <= self._max_tokens and (search.ceiling is None or tokens <= search.ceiling)
+
+    def _conclude(self, bucket: int, search: Search, memory: Memory | None) -> None:
+        """Go on to the next size, or settle at the best one."""
+        grew = search.inherited is None or search.size >= search.inherited
+        better = search.conclude()
+        if grew and self._fits(search, 2 * search.size) and search.may_grow(memory):
+            search.begin(2 * search.size)
+            return
+        # The best size is the neighbor's, or already below it: a smaller one may be still better.
+        down = search.best_tokens == search.inherited if grew else better
+        if down and search.best_tokens // 2 >= self._smallest(bucket):
+            search.begin(search.best_tokens // 2)
+        else:
+            search.settle()

@@ -1,0 +1,117 @@
+"""Record batches to windows, the rows that are looked at together, and back."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import pyarrow as pa
+
+Rows: TypeAlias = "pa.RecordBatch | pa.Table"
+
+
+class Slots:
+    """Places of the windows that may be on their way at once.
+
+    Args:
+        count: How many places there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free = threading.Semaphore(count)
+        self._closed = False
+
+    def take(self) -> bool:
+        """Wait for a place and take it; false when there will be none."""
+        self._free.acquire()
+        return not self._closed
+
+    def give_back(self) -> None:
+        """Free a place."""
+        self._free.release()
+
+    def close(self) -> None:
+        """Let nobody take a place any more, nor wait for one."""
+        self._closed = True
+        self._free.release()
+
+
+def windows(
+    batches: Iterable[Rows], *, max_rows: int | None, max_bytes: int, sizes: deque[int]
+) -> Iterator[Rows]:
+    """Gather record batches into windows.
+
+    Args:
+        batches: Record batches of one schema, of whatever size.
+        max_rows: Rows of a window of several record batches; None keeps each by itself.
+        max_bytes: Bytes of a window. A record batch that is larger comes in pieces.
+        sizes: Gets the rows of each record batch, for ``regroup``.
+    """
+    held: list[Rows] = []
+    num_rows = num_bytes = 0
+    for batch in batches:
+        sizes.append(batch.num_rows)
+        for piece in _pieces(batch, max_rows, max_bytes):
+            if held and (
+                max_rows is None
+                or num_rows + piece.num_rows > max_rows
+                or num_bytes + piece.nbytes > max_bytes
+            ):
+                yield _joined(held)
+                held, num_rows, num_bytes = [], 0, 0
+            held.append(piece)
+            num_rows += piece.num_rows
+            num_bytes += piece.nbytes
+        if held and max_rows is None:
+            yield _joined(held)
+            held, num_rows, num_bytes = [], 0, 0
+    if held:
+        yield _joined(held)
+
+
+def regroup(predicted: Iterable[pa.RecordBatch], sizes: deque[int]) -> Iterator[pa.RecordBatch]:
+    """Cut predictions into record batches of the sizes that came in."""
+    held: list[pa.RecordBatch] = []
+    num_rows = 0
+    for window in predicted:
+        held.append(window)
+        num_rows += window.num_rows
+        while sizes and num_rows >= sizes[0]:
+            size = sizes.popleft()
+            joined = _joined(held)
+            yield joined.slice(0, size)
+            num_rows -= size
+            # A record batch without rows belongs to the window that follows or ends here.
+            held = [joined.slice(size)]
+
+
+def _pieces(batch: Rows, max_rows: int | None, max_bytes: int) -> Iterator[Rows]:
+    rows = batch.num_rows
+    if rows and batch.nbytes > max_bytes:
+        rows = max(rows * max_bytes // batch.nbytes, 1)
+    if max_rows is not None:
+        rows = min(rows, max_rows)
+    if rows == batch.num_rows:
+        yield batch
+        return
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
+
+
+def _joined(held: list[Rows]) -> Rows:
+    if len(held) == 1:
+        return held[0]
+    filled = [part for part in held if part.num_rows] or held[:1]
+    return filled[0] if len(filled) == 1 else _concat(filled)
+
+
+def _concat(parts: list[Rows]) -> pa.RecordBatch:
+    tables = [
+        part if isinstance(part, pa.Table) else pa.Table.from_batches([part]) for part in parts
+    ]
+    joined = pa.concat_tables(tables).combine_chunks()
+    columns = [column.chunk(0) for column in joined.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=joined.schema)

@@ -1,0 +1,123 @@
+"""The batch sizes that this machine has learned, in a file that its processes share."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from spark_infer.engine.sizing import LearnedSize
+
+FORMAT_VERSION = 1
+
+MAX_ENTRIES = 200
+"""Most models (digest, device and precision) that the file keeps; the oldest goes first."""
+
+_logger = logging.getLogger("spark_infer")
+
+_Sizes = dict[int, LearnedSize]
+
+
+class LearnedSizes:
+    """The file of learned batch sizes, by digest, device, precision and length bucket.
+
+    It is a cache: when it cannot be read or written, a warning is logged and nothing else happens.
+
+    Args:
+        path: The file. A lock file stands beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self, digest: str, device: str, precision: str) -> dict[int, LearnedSize]:
+        """Return the sizes of one model by length bucket; empty when none are known."""
+        return self._read().get(_key(digest, device, precision), {})
+
+    def save(
+        self, digest: str, device: str, precision: str, sizes: Mapping[int, LearnedSize]
+    ) -> None:
+        """Add sizes of one model to the file.
+
+        Of two sizes of a bucket a settled one is kept, or else the new one, below both ceilings.
+        """
+        key = _key(digest, device, precision)
+        try:
+            with self._locked():
+                entries = self._read()
+                # Out and in again: the entries stand in the order of their age.
+                entries[key] = _merged(entries.pop(key, {}), sizes)
+                self._write(dict(list(entries.items())[-MAX_ENTRIES:]))
+        except OSError as error:
+            _logger.warning("learned batch sizes are not kept: %s", error)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._beside(".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
+    def _read(self) -> dict[str, _Sizes]:
+        try:
+            return _parse(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as e:
+            # Any JSON can stand in a damaged file.
+            _logger.warning("learned batch sizes in %s are ignored: %r", self._path, e)
+            return {}
+
+    def _write(self, entries: dict[str, _Sizes]) -> None:
+        data = {
+            "format_version": FORMAT_VERSION,
+            "entries": {
+                key: {str(bucket): asdict(size) for bucket, size in sorted(sizes.items())}
+                for key, sizes in entries.items()
+            },
+        }
+        # A reader takes no lock. One name will do: whoever writes holds the lock.
+        staging = self._beside(".new")
+        staging.write_text(json.dumps(data), encoding="utf-8")
+        staging.replace(self._path)
+
+
+def _key(digest: str, device: str, precision: str) -> str:
+    return f"{digest} {device} {precision}"
+
+
+def _merged(old: Mapping[int, LearnedSize], new: Mapping[int, LearnedSize]) -> _Sizes:
+    merged = dict(old)
+    for bucket, size in new.items():
+        known = old.get(bucket, size)
+        winner, other = (known, size) if known.settled and not size.settled else (size, known)
+        merged[bucket] = winner.under(other.ceiling)
+    return merged
+
+
+def _parse(text: bytes) -> dict[str, _Sizes]:
+    data = json.loads(text)
+    if data["format_version"] != FORMAT_VERSION:
+        raise ValueError(f"format version {data['format_version']!r}, expected {FORMAT_VERSION}")
+    return {
+        key: {int(bucket): _size(fields) for bucket, fields in sizes.items()}
+        for key, sizes in data["entries"].items()
+    }
+
+
+def _size(fields: dict[str, Any]) -> LearnedSize:
+    size = LearnedSize(**fields)
+    counts = [size.tokens] if size.ceiling is None else [size.tokens, size.ceiling]
+    if not all(type(count) is int and count > 0 for count in counts):
+        raise ValueError(f"{size} counts no tokens")
+    if not (isinstance(size.tokens_per_second, float | int) and isinstance(size.settled, bool)):
+        raise TypeError(f"{size} is of other types")
+    return size

@@ -1,0 +1,106 @@
+"""Rows of like length together: order, padded lengths and batches by a token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from spark_infer.tensors.leaves import Positions
+from spark_infer.tensors.lists import Lengths
+
+L = TypeVar("L", int, Lengths)
+
+
+@dataclass(frozen=True)
+class PadRule:
+    """Lengths that batches are padded to, so that compiled programs see few shapes.
+
+    Attributes:
+        multiple: Lengths are rounded up to a multiple of this.
+        edges: Ascending lengths; one up to the last edge is rounded up to the next edge instead.
+    """
+
+    multiple: int = 1
+    edges: tuple[int, ...] = ()
+
+    def padded(self, lengths: L, max_length: int | None) -> L:
+        """Return what lengths are padded to: at least 1, and past ``max_length`` only if longer.
+
+        A model never meets an empty dimension, and none beyond the length it was made for.
+        """
+        longest = np.maximum(np.asarray(lengths, np.int64), 1)
+        padded = -(-longest // self.multiple) * self.multiple
+        if self.edges:
+            edges = np.asarray(self.edges, np.int64)
+            next_edge = edges[np.minimum(np.searchsorted(edges, longest), len(edges) - 1)]
+            padded = np.where(longest <= edges[-1], next_edge, padded)
+        if max_length is not None:
+            padded = np.minimum(padded, np.maximum(longest, max_length))
+        return int(padded) if isinstance(lengths, int) else padded
+
+
+EXACT = PadRule()
+"""Pad to the longest row and no further."""
+
+
+def length_order(lengths: Sequence[Lengths]) -> Positions:
+    """Return the order of rows by length, longest first; rows of equal length keep their order.
+
+    Args:
+        lengths: Length of each row in each ragged input; the sum counts.
+    """
+    total = np.sum(lengths, axis=0)
+    rank = total.max(initial=0) - total
+    # NumPy sorts 16-bit integers by radix, several times faster.
+    small = rank.astype(np.uint16) if rank.max(initial=0) < 1 << 16 else rank
+    return np.argsort(small, kind="stable")
+
+
+def cut_batches(
+    num_rows: int,
+    padded: Sequence[Lengths],
+    *,
+    budget: Callable[[int], int],
+    max_rows: int | None = None,
+) -> Iterator[tuple[int, int, int]]:
+    """Cut rows into batches: rows x padded length stays within a token budget.
+
+    A row that is longer than the budget runs alone. Without ragged inputs the length is 1 and
+    the batches are of like size.
+
+    Args:
+        num_rows: Number of rows.
+        padded: Padded length of each row in each ragged input, the rows longest first. Lengths of
+            several inputs add up.
+        budget: Returns the most tokens of a batch whose first row has this length. It is asked
+            when a batch is cut, so that it may change from one to the next.
+        max_rows: Most rows of a batch; None for no such limit.
+
+    Yields:
+        First row, row after the last, and padded length of a batch.
+    """
+    start = 0
+    while start < num_rows:
+        left = num_rows - start
+        most = left if max_rows is None else min(left, max_rows)
+        length = sum(int(lengths[start]) for lengths in padded) if padded else 1
+        size = min(most, max(budget(length) // length, 1))
+        if not padded:
+            # Two batches of 5,000 beat one of 8,192 and one of 1,808.
+            size = -(-left // -(-left // size)) if size < left else left
+        elif len(padded) > 1:
+            size, length = _fit(padded, start, size, max(budget(length), length))
+        yield start, start + size, length
+        start += size
+
+
+def _fit(padded: Sequence[Lengths], start: int, most: int, tokens: int) -> tuple[int, int]:
+    """Return how many rows fit when each input is as long as its longest row, and that length."""
+    longest = sum(np.maximum.accumulate(lengths[start : start + most]) for lengths in padded)
+    assert not isinstance(longest, int)
+    fits = longest * np.arange(1, most + 1) <= tokens
+    size = max(int(np.argmin(fits)) if not fits.all() else most, 1)
+    return size, int(longest[size - 1])

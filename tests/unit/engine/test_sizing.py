@@ -1,0 +1,190 @@
+"""Batch sizes that are learned: simulated devices stand in for the clock."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_infer.backends import Memory
+from spark_infer.engine.sizing import BatchSizer, LearnedSize, bucket_of
+
+Seconds = Callable[[int], float]
+
+
+def overhead(tokens: int) -> float:
+    """A device with a fixed cost for each batch: larger is always faster, less and less so."""
+    return 1e-3 + tokens * 1e-6
+
+
+def cache_of(most: int) -> Seconds:
+    """A device that is fastest with so many tokens, and slower the further a batch is from it."""
+    return lambda tokens: tokens * 1e-6 * (max(tokens, most) / min(tokens, most)) ** 0.3
+
+
+def run(
+    sizer: BatchSizer, length: int, seconds: Seconds, *, memory: Memory | None = None
+) -> list[int]:
+    """Run full batches until the search is over; return their tokens."""
+    sizes = []
+    while not sizer.is_settled(length):
+        rows = sizer.tokens(length) // length
+        sizes.append(rows * length)
+        sizer.record(length, sizes[-1], rows, seconds(sizes[-1]), memory=memory)
+        assert len(sizes) < 100
+    return sizes
+
+
+def test_it_starts_small_and_doubles_while_throughput_grows() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    sizes = run(sizer, 16, overhead)
+    assert sizes[0] == 256
+    assert sizes == sorted(sizes)
+    rate = {tokens: tokens / overhead(tokens) for tokens in sizes}
+    assert rate[sizer.tokens(16)] >= 0.9 * max(rate.values())
+
+
+def test_it_settles_at_the_size_that_fits_the_cache() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    sizes = run(sizer, 1, cache_of(4096))
+    assert sizer.tokens(1) == 4096
+    # Two misses, a few tries each: a worse size costs little.
+    assert max(sizes) <= 4 * 4096
+
+
+@given(best=st.integers(8, 16), length=st.integers(1, 64))
+def test_it_finds_the_best_power_of_two_in_few_batches(best: int, length: int) -> None:
+    sizer = BatchSizer(start_tokens=64)
+    sizes = run(sizer, length, cache_of(1 << best))
+    assert sizer.tokens(length) == 1 << best
+    # Two tries for each size that is better, three for each of two that are not.
+    assert len(sizes) <= 2 * (best - 5) + 2 * 3
+
+
+def test_growth_ends_where_a_batch_takes_longer_than_a_second() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    sizes = run(sizer, 1, lambda tokens: 0.5 + tokens / 1000)
+    assert 0.5 + max(sizes) / 1000 < 2.5
+
+
+def test_growth_ends_below_the_memory_limit() -> None:
+    limit = 100 * 2**20
+    sizer = BatchSizer(start_tokens=256)
+    peak = 0
+    for _ in range(60):
+        if sizer.is_settled(1):
+            break
+        tokens = sizer.tokens(1)
+        peak = max(peak, 10 * 2**20 + tokens * 1024)
+        sizer.record(1, tokens, tokens, overhead(tokens), memory=Memory(peak, limit))
+    assert sizer.is_settled(1)
+    assert 0.2 * limit < peak < 0.8 * limit
+
+
+def test_one_disturbed_batch_does_not_end_the_search() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    tries = 0
+    while not sizer.is_settled(1):
+        tries += 1
+        tokens = sizer.tokens(1)
+        disturbed = 10.0 if tries % 3 == 0 else 1.0
+        sizer.record(1, tokens, tokens, 1e-2 * disturbed + tokens * 1e-7, memory=None)
+    assert sizer.tokens(1) >= 1 << 17
+
+
+def test_batches_that_do_not_fill_the_size_say_nothing() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    for tokens in (1, 100, 128, 257, 5000):
+        for _ in range(5):
+            sizer.record(1, tokens, tokens, 1e-9, memory=None)
+    assert sizer.tokens(1) == 256
+    assert sizer.learned() == {}
+
+
+def test_a_row_longer_than_the_size_counts() -> None:
+    sizer = BatchSizer(start_tokens=16)
+    run(sizer, 300, cache_of(1))
+    assert sizer.tokens(300) >= 300
+
+
+def test_a_new_bucket_starts_from_its_neighbor_and_may_go_down() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    run(sizer, 16, cache_of(8192))
+    assert sizer.tokens(16) == 8192
+    assert sizer.tokens(32) == 8192
+    sizes = run(sizer, 32, cache_of(2048))
+    assert sizes[0] == 8192
+    assert sizer.tokens(32) == 2048
+    assert sizer.tokens(16) == 8192
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_out_of_memory_lowers_this_and_longer_buckets_for_good(settled: bool) -> None:
+    sizer = BatchSizer(start_tokens=256)
+    for length in (8, 16, 32):
+        if settled:
+            run(sizer, length, cache_of(8192))
+        else:
+            sizer.record(length, 256, 256 // length, 1.0, memory=None)
+    assert sizer.ceiling(16) == sys.maxsize
+    sizer.lower(16, 4096)
+    assert (sizer.ceiling(16), sizer.ceiling(32), sizer.ceiling(4000)) == (2048, 2048, 4000)
+    assert sizer.ceiling(8) == sys.maxsize
+    for length in (16, 32, 64):
+        run(sizer, length, cache_of(8192))
+        assert sizer.tokens(length) <= 2048
+    run(sizer, 8, cache_of(8192))
+    assert sizer.tokens(8) == 8192
+
+
+def test_what_was_learned_is_where_the_next_one_starts() -> None:
+    changes: list[dict[int, LearnedSize]] = []
+    sizer = BatchSizer(start_tokens=256, on_change=changes.append)
+    run(sizer, 16, cache_of(4096))
+    sizer.lower(100, 1024)
+    learned = sizer.learned()
+    assert changes[-1] == learned
+    assert learned[16].tokens == 4096
+    assert learned[16].settled
+    again = BatchSizer(learned=learned)
+    assert again.is_settled(16)
+    assert again.tokens(16) == 4096
+    assert (again.ceiling(100), again.tokens(100)) == (512, 512)
+    assert sizer.tokens_by_length() == {16: 4096}
+
+
+def test_a_search_that_was_cut_off_goes_on() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    for _ in range(4):
+        tokens = sizer.tokens(1)
+        sizer.record(1, tokens, tokens, overhead(tokens), memory=None)
+    learned = sizer.learned()
+    assert not learned[1].settled
+    again = BatchSizer(learned=learned)
+    assert again.tokens(1) == 2 * learned[1].tokens
+    run(again, 1, cache_of(8192))
+    assert again.tokens(1) == 8192
+
+
+@pytest.mark.parametrize(
+    ("size", "ceiling", "expected"),
+    [
+        (LearnedSize(8, None, 1.0, True), None, LearnedSize(8, None, 1.0, True)),
+        (LearnedSize(8, None, 1.0, True), 16, LearnedSize(8, 16, 1.0, True)),
+        (LearnedSize(8, 32, 1.0, True), 16, LearnedSize(8, 16, 1.0, True)),
+        (LearnedSize(8, 8, 1.0, True), 16, LearnedSize(8, 8, 1.0, True)),
+        (LearnedSize(8, None, 1.0, True), 4, LearnedSize(4, 4, 0.0, False)),
+    ],
+)
+def test_a_size_above_a_ceiling_is_found_anew(
+    size: LearnedSize, ceiling: int | None, expected: LearnedSize
+) -> None:
+    assert size.under(ceiling) == expected
+
+
+@pytest.mark.parametrize(("length", "bucket"), [(0, 1), (1, 1), (2, 2), (3, 4), (256, 256)])
+def test_buckets_are_powers_of_two(length: int, bucket: int) -> None:
+    assert bucket_of(length) == bucket

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections import deque
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_infer.engine.window import regroup, windows
+
+
+def batches(sizes: list[int]) -> list[pa.RecordBatch]:
+    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    return [
+        pa.RecordBatch.from_pydict({"n": pa.array(range(start, start + size), pa.int64())})
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+
+
+@given(
+    sizes=st.lists(st.integers(0, 30), max_size=8),
+    max_rows=st.none() | st.integers(1, 40),
+    max_bytes=st.integers(1, 400),
+)
+def test_rows_keep_their_order_and_their_record_batches(
+    sizes: list[int], max_rows: int | None, max_bytes: int
+) -> None:
+    came: deque[int] = deque()
+    seen = []
+
+    def through() -> list[pa.RecordBatch]:
+        for window in windows(batches(sizes), max_rows=max_rows, max_bytes=max_bytes, sizes=came):
+            seen.append(window)
+            yield window
+
+    found = list(regroup(through(), came))
+    assert [len(batch) for batch in found] == sizes
+    assert [row for batch in found for row in batch["n"].to_pylist()] == list(range(sum(sizes)))
+    for window in seen:
+        assert max_rows is None or len(window) <= max_rows
+        assert window.nbytes <= max_bytes or len(window) == 1
+
+
+def test_record_batches_are_gathered_up_to_the_limit() -> None:
+    found = windows(batches([3, 3, 3, 3]), max_rows=7, max_bytes=10**6, sizes=deque())
+    assert [len(window) for window in found] == [6, 6]
+    found = windows(batches([3, 3, 3, 3]), max_rows=100, max_bytes=72, sizes=deque())
+    assert [len(window) for window in found] == [9, 3]
+
+
+def test_without_gathering_each_record_batch_is_a_window() -> None:
+    found = list(windows(batches([3, 0, 2]), max_rows=None, max_bytes=10**6, sizes=deque()))
+    assert [len(window) for window in found] == [3, 0, 2]
+
+
+def test_a_large_record_batch_comes_in_pieces_and_returns_whole() -> None:
+    sizes: deque[int] = deque()
+    pieces = list(windows(batches([10]), max_rows=None, max_bytes=24, sizes=sizes))
+    assert [len(piece) for piece in pieces] == [3, 3, 3, 1]
+    (whole,) = regroup(pieces, sizes)
+    assert whole["n"].to_pylist() == list(range(10))
+
+
+@pytest.mark.parametrize("max_rows", [None, 4])
+def test_no_more_is_read_than_the_window_and_one_record_batch(max_rows: int | None) -> None:
+    num_read = 0
+
+    def source() -> list[pa.RecordBatch]:
+        nonlocal num_read
+        for batch in batches([2] * 6):
+            num_read += 1
+            yield batch
+
+    found = windows(source(), max_rows=max_rows, max_bytes=10**6, sizes=deque())
+    assert len(next(found)) == (2 if max_rows is None else 4)
+    assert num_read == (1 if max_rows is None else 3)
+
+
+def test_tables_are_gathered_too() -> None:
+    tables = [pa.Table.from_batches(batches([2, 3])), pa.Table.from_batches(batches([2]))]
+    (window,) = windows(tables, max_rows=10, max_bytes=10**6, sizes=deque())
+    assert window["n"].to_pylist() == [0, 1, 2, 3, 4, 0, 1]

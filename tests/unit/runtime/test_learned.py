@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spark_infer.engine.sizing import LearnedSize
+from spark_infer.runtime.learned import MAX_ENTRIES, LearnedSizes
+
+SIZE = LearnedSize(4096, None, 1e6, settled=True)
+MODEL = ("digest", "cpu", "float32")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "sizes.json"
+
+
+def test_sizes_are_kept_by_model_device_and_precision(file: Path) -> None:
+    assert LearnedSizes(file).load(*MODEL) == {}
+    LearnedSizes(file).save(*MODEL, {16: SIZE})
+    other = LearnedSize(512, 512, 0.0, settled=False)
+    LearnedSizes(file).save("digest", "cuda", "float32", {16: other})
+    assert LearnedSizes(file).load(*MODEL) == {16: SIZE}
+    assert LearnedSizes(file).load("digest", "cuda", "float32") == {16: other}
+    assert LearnedSizes(file).load("digest", "cpu", "bfloat16") == {}
+    assert sorted(path.name for path in file.parent.iterdir()) == [
+        "sizes.json",
+        "sizes.json.lock",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        (SIZE, LearnedSize(256, None, 1e5, False), SIZE),
+        (LearnedSize(256, None, 1e5, False), SIZE, SIZE),
+        (SIZE, LearnedSize(8192, None, 2e6, True), LearnedSize(8192, None, 2e6, True)),
+        (SIZE, LearnedSize(512, 1024, 0.0, False), LearnedSize(1024, 1024, 0.0, False)),
+        (LearnedSize(512, 1024, 0.0, False), SIZE, LearnedSize(1024, 1024, 0.0, False)),
+    ],
+)
+def test_a_settled_size_wins_and_every_ceiling_holds(
+    file: Path, old: LearnedSize, new: LearnedSize, kept: LearnedSize
+) -> None:
+    sizes = LearnedSizes(file)
+    sizes.save(*MODEL, {16: old})
+    sizes.save(*MODEL, {16: new, 32: SIZE})
+    assert sizes.load(*MODEL) == {16: kept, 32: SIZE}
+
+
+def _save_many(file: Path, number: int) -> None:
+    for length in range(20):
+        LearnedSizes(file).save(f"digest {number}", "cpu", "float32", {1 << length: SIZE})
+
+
+def test_processes_share_the_file(file: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_save_many, args=(file, number)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    for number in range(4):
+        assert len(LearnedSizes(file).load(f"digest {number}", "cpu", "float32")) == 20
+
+
+def test_the_oldest_model_goes_first(file: Path) -> None:
+    sizes = LearnedSizes(file)
+    sizes.save("first", "cpu", "float32", {16: SIZE})
+    sizes.save("second", "cpu", "float32", {16: SIZE})
+    sizes.save("first", "cpu", "float32", {32: SIZE})
+    for number in range(MAX_ENTRIES - 1):
+        sizes.save(f"later {number}", "cpu", "float32", {16: SIZE})
+    assert sizes.load("second", "cpu", "float32") == {}
+    assert len(sizes.load("first", "cpu", "float32")) == 2
+
+
+GOOD = {"tokens": 8, "ceiling": None, "tokens_per_second": 1.0, "settled": True}
+
+
+def entries(size: Any) -> str:
+    return json.dumps({"format_version": 1, "entries": {" ".join(MODEL): {"16": size}}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 100_000,
+        json.dumps({"format_version": 2, "entries": {}}),
+        entries({**GOOD, "tokens": 0}),
+        entries({**GOOD, "tokens": True}),
+        entries({**GOOD, "ceiling": -1}),
+        entries({**GOOD, "settled": "yes"}),
+        entries({**GOOD, "tokens_per_second": None}),
+        entries({**GOOD, "more": 1}),
+        entries([8]),
+    ],
+)
+def test_a_damaged_file_is_ignored_and_replaced(
+    file: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.parent.mkdir()
+    file.write_text(text)
+    with caplog.at_level(logging.WARNING):
+        assert LearnedSizes(file).load(*MODEL) == {}
+    assert "learned batch sizes" in caplog.text
+    LearnedSizes(file).save(*MODEL, {16: SIZE})
+    assert LearnedSizes(file).load(*MODEL) == {16: SIZE}
+
+
+def test_a_file_that_cannot_be_written_is_only_a_warning(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.mkdir(parents=True)
+    with caplog.at_level(logging.WARNING):
+        LearnedSizes(file).save(*MODEL, {16: SIZE})
+    assert "learned batch sizes are not kept" in caplog.text
+    assert LearnedSizes(file).load(*MODEL) == {}

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_infer.tensors import PadRule, cut_batches, length_order
+
+LENGTHS = st.lists(st.integers(0, 40), max_size=60)
+
+
+@given(lengths=LENGTHS, offset=st.sampled_from([0, 70_000]))
+def test_order_is_longest_first_and_stable(lengths: list[int], offset: int) -> None:
+    array = np.array(lengths, np.int64) + offset * np.arange(len(lengths)) % (offset + 1)
+    order = length_order([array]).tolist()
+    assert order == sorted(range(len(lengths)), key=lambda row: -array[row])
+
+
+def test_order_goes_by_the_sum_of_several_inputs() -> None:
+    assert length_order([np.array([1, 5, 0]), np.array([9, 1, 7])]).tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "padded"),
+    [
+        (PadRule(), [1, 1, 5, 16, 17, 40]),
+        (PadRule(multiple=8), [8, 8, 8, 16, 24, 40]),
+        (PadRule(edges=(4, 16)), [4, 4, 16, 16, 17, 40]),
+        (PadRule(multiple=8, edges=(4, 16)), [4, 4, 16, 16, 24, 40]),
+    ],
+)
+def test_lengths_are_padded_up(rule: PadRule, padded: list[int]) -> None:
+    lengths = np.array([0, 1, 5, 16, 17, 40])
+    assert rule.padded(lengths, None).tolist() == padded
+    assert [rule.padded(int(length), None) for length in lengths] == padded
+
+
+def test_padding_stops_at_the_longest_length_that_a_model_takes() -> None:
+    assert PadRule(multiple=64).padded(3, 20) == 20
+    assert PadRule(multiple=64).padded(np.array([3, 20]), 20).tolist() == [20, 20]
+
+
+@given(
+    inputs=st.integers(1, 60).flatmap(
+        lambda n: st.lists(
+            st.lists(st.integers(1, 40), min_size=n, max_size=n), min_size=1, max_size=3
+        )
+    ),
+    tokens=st.integers(1, 400),
+    max_rows=st.none() | st.integers(1, 20),
+)
+def test_batches_cover_all_rows_within_the_budget(
+    inputs: list[list[int]], tokens: int, max_rows: int | None
+) -> None:
+    lengths = [np.array(values) for values in inputs]
+    order = length_order(lengths)
+    padded = [values[order] for values in lengths]
+    num_rows = len(order)
+    found = list(cut_batches(num_rows, padded, budget=lambda _: tokens, max_rows=max_rows))
+    assert [stop for _, stop, _ in found][-1] == num_rows
+    assert [start for start, _, _ in found] == [0, *(stop for _, stop, _ in found[:-1])]
+    for start, stop, length in found:
+        assert length == sum(int(values[start:stop].max()) for values in padded)
+        assert max_rows is None or stop - start <= max_rows
+        assert (stop - start) * length <= tokens or stop - start == 1
+        if stop < num_rows and stop - start != max_rows:
+            wider = sum(int(values[start : stop + 1].max()) for values in padded)
+            assert (stop + 1 - start) * wider > tokens, "one more row would have fitted"
+
+
+@given(num_rows=st.integers(0, 300), tokens=st.integers(1, 300))
+def test_rows_of_one_length_are_cut_evenly(num_rows: int, tokens: int) -> None:
+    found = [stop - start for start, stop, _ in cut_batches(num_rows, [], budget=lambda _: tokens)]
+    assert sum(found) == num_rows
+    assert len(found) == -(-num_rows // tokens)
+    assert not found or max(found) - min(found) <= 1
+
+
+def test_the_budget_is_asked_for_each_batch() -> None:
+    budgets = iter([1, 4, 6])
+    found = list(cut_batches(5, [np.array([2, 2, 2, 1, 1])], budget=lambda _: next(budgets)))
+    assert [stop for _, stop, _ in found] == [1, 3, 5]
