@@ -1,32 +1,142 @@
 """Benchmarks: ``python scripts/bench.py tabular --json out.json``.
 
 Every figure is a ratio to a contender measured in the same run: contenders are interleaved, and
-the median of the repetitions counts.
+the median of the repetitions counts. ``all`` runs one after another, each in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import tabular
-from benchmarks.report import print_result, write_json
+from benchmarks.machine import cache_directory
+from benchmarks.report import print_ratios, print_result, read_json, write_json
+from rich.console import Console
 
-BENCHMARKS = {"tabular": tabular.run}
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A module of ``benchmarks`` with a function ``run``, imported when it is run.
+
+    Attributes:
+        about: What it measures.
+        rows: How many rows by default.
+        repetitions: How often by default.
+        options: Options of its own.
+    """
+
+    about: str
+    rows: int
+    repetitions: int = 5
+    options: tuple[str, ...] = ()
+
+
+BENCHMARKS = {
+    "tabular": Benchmark("float columns through a small network in Spark", 4_000_000),
+    "ragged": Benchmark(
+        "rows of different lengths through a transformer in Spark",
+        1_600,
+        options=("precision", "texts"),
+    ),
+    "tensors": Benchmark("ragged lists to padded batches, without a model", 1_000_000),
+    "repeats": Benchmark("rows that come more than once", 200_000),
+    "poison": Benchmark("rows that make the model raise", 1_000_000),
+    "memory": Benchmark("resident memory while rows stream", 10_000_000, repetitions=1),
+    "gpu": Benchmark("a CUDA device kept busy", 100_000),
+}
 
 
 def main() -> None:
-    """Run one benchmark and print its table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("benchmark", choices=sorted(BENCHMARKS))
-    parser.add_argument("--json", type=Path, help="also write the result to this file")
-    parser.add_argument("--repetitions", type=int, default=5, help="default: 5")
-    parser.add_argument("--rows", type=int, default=4_000_000, help="default: 4,000,000")
-    options = parser.parse_args()
-    result = BENCHMARKS[options.benchmark](options.rows, options.repetitions)
+    """Run one benchmark, or all, and print tables."""
+    options = _parser().parse_args()
+    if options.benchmark == "all":
+        run_all(options)
+        return
+    benchmark = BENCHMARKS[options.benchmark]
+    module = importlib.import_module(f"benchmarks.{options.benchmark}")
+    own = {name: getattr(options, name) for name in benchmark.options}
+    result = module.run(options.rows, options.repetitions, **own)
     print_result(result)
     if options.json:
         write_json(result, options.json)
+
+
+def run_all(options: argparse.Namespace) -> None:
+    """Run every benchmark that can run here; one that fails does not stop the others."""
+    results, failed = [], []
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, benchmark in BENCHMARKS.items():
+            if name == "gpu" and not _has_device():
+                console.print("gpu: not run, torch sees no CUDA device")
+                continue
+            path = Path(folder) / f"{name}.json"
+            rows = max(int(benchmark.rows * options.scale), 1)
+            command = [sys.executable, __file__, name, "--json", str(path), "--rows", str(rows)]
+            if options.repetitions is not None:
+                command += ["--repetitions", str(options.repetitions)]
+            if "texts" in benchmark.options and options.texts is not None:
+                command += ["--texts", str(options.texts)]
+            if subprocess.run(command, check=False).returncode:
+                failed.append(name)
+            else:
+                results.append(read_json(path))
+    print_ratios(results)
+    write_json(results, options.json)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="benchmark", required=True, metavar="benchmark")
+    for name, benchmark in BENCHMARKS.items():
+        command = commands.add_parser(name, help=benchmark.about, description=benchmark.about)
+        command.add_argument("--json", type=Path, help="also write the result to this file")
+        command.add_argument(
+            "--repetitions",
+            type=int,
+            default=benchmark.repetitions,
+            help=f"default: {benchmark.repetitions}",
+        )
+        command.add_argument(
+            "--rows", type=int, default=benchmark.rows, help=f"default: {benchmark.rows:,}"
+        )
+        if "precision" in benchmark.options:
+            command.add_argument(
+                "--precision",
+                choices=("float32", "bfloat16"),
+                default="float32",
+                help="of all contenders; default: float32",
+            )
+        if "texts" in benchmark.options:
+            _add_texts(command)
+    every = commands.add_parser("all", help="one after another", description="one after another")
+    default = cache_directory() / "all.json"
+    every.add_argument("--json", type=Path, default=default, help=f"default: {default}")
+    every.add_argument("--repetitions", type=int, help="default: each benchmark's own")
+    every.add_argument("--scale", type=float, default=1.0, help="share of each benchmark's rows")
+    _add_texts(every)
+    return parser
+
+
+def _add_texts(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--texts",
+        type=Path,
+        help="folder with NLTK's sentence_polarity.zip and movie_reviews.zip, to run on them too",
+    )
+
+
+def _has_device() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
 def describe() -> dict[str, str]:
-    """Return the processor, memory and versions of the libraries that matter."""
+    """Return the processor, memory and versions of the libraries that matter and are there."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     libraries = ("torch", "pyspark", "pyarrow", "numpy", "pandas")
     return {
@@ -17,7 +17,7 @@ def describe() -> dict[str, str]:
         "processor": _processor(),
         "memory": f"{memory:.0f} GiB",
         "python": platform.python_version(),
-        **{library: version(library) for library in libraries},
+        **{library: found for library in libraries if (found := _version(library))},
     }
 
 
@@ -27,6 +27,13 @@ def cache_directory() -> Path:
     path = Path(root) / "spark_infer" / "bench"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ class Result:
         rows_per_second: Median of each contender.
         seconds: Every repetition of each contender.
         ratios: The figures that count, by name.
-        bars: The least that each ratio is meant to be.
+        bars: What a ratio is meant to be at least; a ratio without one is only told.
+        at_most: Ratios whose bar is the most that they are meant to be.
         machine: What it ran on.
     """
 
@@ -32,7 +33,13 @@ class Result:
     seconds: Mapping[str, list[float]]
     ratios: Mapping[str, float]
     bars: Mapping[str, float]
+    at_most: Sequence[str] = ()
     machine: Mapping[str, str]
+
+    def reached(self, ratio: str) -> bool:
+        """Return whether a ratio is on the right side of its bar."""
+        value, bar = self.ratios[ratio], self.bars[ratio]
+        return value <= bar if ratio in self.at_most else value >= bar
 
 
 def print_result(result: Result) -> None:
@@ -46,14 +53,33 @@ def print_result(result: Result) -> None:
         numbers = (statistics.median(values), min(values), max(values))
         contenders.add_row(name, f"{rate:,.0f}", *(f"{number:.2f}" for number in numbers))
     console.print(contenders)
-    ratios = Table("ratio", "value", "at least", "", box=None)
-    for name, value in result.ratios.items():
-        reached = "reached" if value >= result.bars[name] else "[red]missed[/]"
-        ratios.add_row(name, f"{value:.2f}", f"{result.bars[name]:.2f}", reached)
-    console.print(ratios)
+    print_ratios([result])
 
 
-def write_json(result: Result, path: Path) -> None:
-    """Write the result to a file."""
-    path.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
+def print_ratios(results: Sequence[Result]) -> None:
+    """Print the ratios of one or several results in one table."""
+    table = Table("benchmark", "ratio", "value", "bar", "", box=None)
+    for result in results:
+        for name, value in result.ratios.items():
+            bar, reached = "", ""
+            if name in result.bars:
+                side = "at most" if name in result.at_most else "at least"
+                bar = f"{side} {result.bars[name]:.2f}"
+                reached = "reached" if result.reached(name) else "[red]missed[/]"
+            table.add_row(result.benchmark, name, f"{value:.2f}", bar, reached)
+    Console(highlight=False).print(table)
+
+
+def write_json(results: Result | Sequence[Result], path: Path) -> None:
+    """Write one result as an object, or several as a list."""
+    if isinstance(results, Result):
+        data: object = asdict(results)
+    else:
+        data = [asdict(result) for result in results]
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     Console().print(f"written to {path}", highlight=False)
+
+
+def read_json(path: Path) -> Result:
+    """Read one result that ``write_json`` wrote."""
+    return Result(**json.loads(path.read_text(encoding="utf-8")))

@@ -7,7 +7,6 @@ columns and of the packed array, with no model at all.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from pyspark import cloudpickle
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -23,9 +21,9 @@ from pyspark.sql.types import FloatType
 
 import spark_infer as si
 from benchmarks.interleave import interleave, rates
+from benchmarks.local_spark import local_session, noop
 from benchmarks.machine import cache_directory, describe
 from benchmarks.report import Result
-from spark_infer.spark import session
 
 NUM_COLUMNS = 30
 NUM_FILES = 8
@@ -41,8 +39,6 @@ BARS = {
 
 def run(num_rows: int, repetitions: int) -> Result:
     """Run the benchmark in a local session with two cores."""
-    # Workers do not have this folder on their path.
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     data = table(num_rows)
     model = network()
     bundle = si.save_bundle(
@@ -52,20 +48,12 @@ def run(num_rows: int, repetitions: int) -> Result:
             inputs=[si.ScalarInput("features", columns=COLUMNS)], outputs=[si.Output("score")]
         ),
     )
-    conf = {
-        "spark.master": "local[2]",
-        "spark.driver.memory": "4g",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
-    }
-    spark = session("spark_infer bench tabular", conf)
-    queries = contenders(spark, spark.read.parquet(str(data)), bundle, model)
-    check_equal(queries)
-    seconds = interleave(
-        {name: noop(query) for name, query in queries.items()}, repetitions=repetitions
-    )
-    spark.stop()
+    with local_session("tabular") as spark:
+        queries = contenders(spark, spark.read.parquet(str(data)), bundle, model)
+        check_equal(queries)
+        seconds = interleave(
+            {name: noop(query) for name, query in queries.items()}, repetitions=repetitions
+        )
     rate = rates(seconds, num_rows)
     peer = rate["predict_batch_udf"]
     floor = max(rate["identity, 30 columns"], rate["identity, packed"])
@@ -89,7 +77,8 @@ def contenders(
     spark: SparkSession, df: DataFrame, bundle: si.Bundle, model: torch.nn.Module
 ) -> dict[str, Callable[[], DataFrame]]:
     """Return each contender's query over the same rows and the same network."""
-    options = si.BatchOptions(batch_size=BATCH_ROWS)
+    # Each repetition brings the same rows: a worker's cache would answer them.
+    options = si.BatchOptions(batch_size=BATCH_ROWS, cache_bytes=0)
     arrow = si.predict_udf(spark, bundle, kind="arrow", options=options)
     pandas = si.predict_udf(spark, bundle, kind="pandas", options=options)
     packed = F.array(*COLUMNS)
@@ -110,11 +99,6 @@ def contenders(
             _identity, "x array<float>"
         ),
     }
-
-
-def noop(query: Callable[[], DataFrame]) -> Callable[[], None]:
-    """Return a function that runs a query to its end and drops the rows."""
-    return lambda: query().write.format("noop").mode("overwrite").save()
 
 
 def check_equal(queries: dict[str, Callable[[], DataFrame]]) -> None:

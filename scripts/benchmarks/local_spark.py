@@ -1,0 +1,44 @@
+"""A local Spark session with two cores, and queries that end in Spark's noop sink."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_infer.runtime.materialise import CACHE_VARIABLE
+from spark_infer.spark import session
+
+NUM_CORES = 2
+
+
+@contextmanager
+def local_session(benchmark: str) -> Iterator[SparkSession]:
+    """Start a session in which each task has one core and this package is on the workers' path.
+
+    A worker that imports a contender's module keeps its loaded model from query to query, as one
+    that imports spark_infer does. Bundles are unpacked into a directory that goes at the end.
+    """
+    with tempfile.TemporaryDirectory() as unpacked:
+        conf = {
+            "spark.master": f"local[{NUM_CORES}]",
+            "spark.driver.memory": "4g",
+            "spark.executorEnv.PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+            f"spark.executorEnv.{CACHE_VARIABLE}": unpacked,
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.log.level": "ERROR",
+        }
+        spark = session(f"spark_infer bench {benchmark}", conf)
+        try:
+            yield spark
+        finally:
+            spark.stop()
+
+
+def noop(query: Callable[[], DataFrame]) -> Callable[[], None]:
+    """Return a function that runs a query to its end and drops the rows."""
+    return lambda: query().write.format("noop").mode("overwrite").save()

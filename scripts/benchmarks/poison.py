@@ -1,0 +1,152 @@
+"""Rows that make the model raise: what finding them costs, and whether they are found exactly.
+
+A bad row has a category outside of the embedding, so that torch raises ``IndexError`` for its whole
+batch. The late contenders show the worst case, a model that raises when all of its work is done.
+No Spark, one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import torch
+from rich.console import Console
+from torch import nn
+
+import spark_infer as si
+from benchmarks.interleave import interleave, rates
+from benchmarks.machine import cache_directory, describe
+from benchmarks.report import Result
+from spark_infer.backends.torch_backend import TorchBackend
+
+NUM_CATEGORIES = 1_000
+NUM_FEATURES = 10
+RECORD_BATCH_ROWS = 10_000
+ROWS_TO_A_BAD_ONE = 10_000
+NUM_HIDDEN = 10
+SIGNATURE = si.Signature(
+    inputs=[
+        si.ScalarInput("features", columns=[f"f{index}" for index in range(NUM_FEATURES)]),
+        si.ScalarInput("category", columns=["category"], dtype="int64"),
+    ],
+    outputs=[si.Output("score")],
+)
+BARS = {"poison_vs_clean": 0.95, "poison_found": 1.0}
+
+
+class Network(nn.Module):
+    """An embedding beside the features, then 42-128-64-1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(NUM_CATEGORIES, 32)
+        self.layers = nn.Sequential(
+            nn.Linear(NUM_FEATURES + 32, 128),
+            nn.ReLU(),
+            nn.Linear(128, 64),
+            nn.ReLU(),
+            nn.Linear(64, 1),
+        )
+
+    def forward(self, features: torch.Tensor, category: torch.Tensor) -> torch.Tensor:
+        return self.layers(torch.cat([features, self.embed(category[:, 0])], 1))
+
+
+class Late(Network):
+    """The same network, which looks at its categories after its work."""
+
+    def forward(self, features: torch.Tensor, category: torch.Tensor) -> torch.Tensor:
+        score = super().forward(features, category.clamp(max=NUM_CATEGORIES - 1))
+        if bool((category >= NUM_CATEGORIES).any()):
+            raise ValueError("a category is unknown")
+        return score
+
+
+def run(num_rows: int, repetitions: int) -> Result:
+    """Run the benchmark in this process."""
+    torch.manual_seed(0)
+    bundle = si.save_bundle(cache_directory() / "poison_bundle", Network(), signature=SIGNATURE)
+    exported = si.load_backend(bundle, threads=1)
+    late = TorchBackend(Late().eval(), ["score"], threads=1)
+    every = np.arange(ROWS_TO_A_BAD_ONE // 2, num_rows, ROWS_TO_A_BAD_ONE)
+    clean, poisoned = rows(num_rows, ()), rows(num_rows, every)
+    found = found_exactly(exported, num_rows)
+    seconds = interleave(
+        {
+            "clean": _over(exported, clean),
+            "1 bad row in 10,000": _over(exported, poisoned),
+            "late, clean": _over(late, clean),
+            "late, 1 bad row in 10,000": _over(late, poisoned),
+        },
+        repetitions=repetitions,
+    )
+    rate = rates(seconds, num_rows)
+    return Result(
+        benchmark="poison",
+        workload=f"{num_rows:,} rows x {NUM_FEATURES} floats and a category, 42-128-64-1 network",
+        rows_per_second=rate,
+        seconds=seconds,
+        ratios={
+            "poison_vs_clean": rate["1 bad row in 10,000"] / rate["clean"],
+            "late_poison_vs_clean": rate["late, 1 bad row in 10,000"] / rate["late, clean"],
+            "poison_found": found,
+        },
+        bars=BARS,
+        machine=describe(),
+    )
+
+
+def found_exactly(backend: si.Backend, num_rows: int) -> float:
+    """Hide bad rows and print what was found.
+
+    Returns:
+        Bad rows found to all rows that are bad or were called so: 1 when all are found and no
+        other row is lost.
+    """
+    hidden = np.random.default_rng(1).choice(num_rows, NUM_HIDDEN, replace=False)
+    scores, rejected = predict(backend, rows(num_rows, hidden))
+    wanted, _ = predict(backend, rows(num_rows, ()))
+    bad = np.zeros(num_rows, np.bool_)
+    bad[hidden] = True
+    # A batch of another size adds up in another order.
+    differs = ~np.isclose(scores, wanted, rtol=1e-4, atol=1e-5)
+    num_found = int((rejected & bad).sum())
+    num_wrong = int((~bad & (rejected | differs)).sum())
+    Console().print(
+        f"{num_rows:,} rows, {NUM_HIDDEN} bad: {num_found} found, {num_wrong} other rows lost",
+        highlight=False,
+    )
+    return num_found / (NUM_HIDDEN + num_wrong)
+
+
+def predict(
+    backend: si.Backend, record_batches: Iterable[pa.RecordBatch]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores (NaN where there is none) and which rows were rejected."""
+    predictor = si.Predictor(SIGNATURE, backend)
+    predicted = pa.Table.from_batches(predictor.stream(record_batches))
+    scores = predicted["score"].to_numpy()
+    return scores, predicted["rejected_reason"].is_valid().to_numpy()
+
+
+def rows(num_rows: int, bad: Sequence[int] | np.ndarray) -> list[pa.RecordBatch]:
+    """Return the same rows each time, but for the bad ones."""
+    random = np.random.default_rng(0)
+    columns = {
+        f"f{index}": random.standard_normal(num_rows, np.float32) for index in range(NUM_FEATURES)
+    }
+    category = random.integers(NUM_CATEGORIES, size=num_rows)
+    category[np.asarray(bad, np.int64)] = NUM_CATEGORIES
+    table = pa.table({**columns, "category": category})
+    return table.to_batches(max_chunksize=RECORD_BATCH_ROWS)
+
+
+def _over(backend: si.Backend, record_batches: list[pa.RecordBatch]) -> Callable[[], None]:
+    def run() -> None:
+        # A new predictor, as a task has: what one learned does not help the next contender.
+        for _ in si.Predictor(SIGNATURE, backend).stream(record_batches):
+            pass
+
+    return run
