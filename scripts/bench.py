@@ -44,7 +44,7 @@ BENCHMARKS = {
         options=("precision", "texts"),
     ),
     "tensors": Benchmark("ragged lists to padded batches, without a model", 1_000_000),
-    "repeats": Benchmark("rows that come more than once", 200_000),
+    "repeats": Benchmark("rows that come more than once", 20_000),
     "poison": Benchmark("rows that make the model raise", 1_000_000),
     "memory": Benchmark("resident memory while rows stream", 10_000_000, repetitions=1),
     "gpu": Benchmark("a CUDA device kept busy", 100_000),

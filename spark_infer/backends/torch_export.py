@@ -81,6 +81,9 @@ def load(root: Path, device: str = "cpu") -> torch.nn.Module:
     module = program.module(check_guards=False)
     # The decoder has checked what these hooks would check again for every batch.
     module._forward_pre_hooks.clear()
+    # Its class is its own. fx wraps the call to describe the program's source when it raises: slow
+    # where rows at fault are searched for, and nothing that its user wrote.
+    type(module).__call__ = torch.nn.Module.__call__  # type: ignore[method-assign]
     return assign_weights(module, root)
 
 

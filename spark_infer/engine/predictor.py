@@ -13,10 +13,9 @@ import pyarrow as pa
 from spark_infer.backends import Backend
 from spark_infer.bundle import Bundle, RaggedInput, Signature
 from spark_infer.engine.background import in_background
-from spark_infer.engine.cache import PredictionCache
 from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
-from spark_infer.engine.repeats import RepeatRule
+from spark_infer.engine.repeats import PredictionCache, RepeatRule
 from spark_infer.engine.runner import Batch, Finish, Runner
 from spark_infer.engine.sizing import BatchSizer
 from spark_infer.engine.window import Slots, regroup, windows
@@ -68,7 +67,7 @@ class Predictor:
         self._repeats = RepeatRule(False if stochastic else self._options.dedupe)
         self._cache = None
         if not stochastic and self._options.dedupe and self._options.cache_bytes:
-            self._cache = cache or PredictionCache()
+            self._cache = PredictionCache() if cache is None else cache
             self._cache.allow(self._options.cache_bytes)
         self._metrics = Metrics() if metrics is None else metrics
         self._runner = Runner(backend, self._options, self._sizer, self._metrics)
@@ -190,13 +189,7 @@ class Predictor:
     def _batches(self, work: Work, rows: Rows) -> Iterator[Batch]:
         pad = self._options.pad_rule
         padded = work.decoded.padded(rows, pad)
-        max_rows = self._options.batch_size
-        batches = cut_batches(
-            count(rows),
-            padded,
-            budget=self._budget,
-            max_rows=None if max_rows == "auto" else max_rows,
-        )
+        batches = cut_batches(count(rows), padded, budget=self._budget, max_rows=self._max_rows)
         for start, stop, length in batches:
             taken = (
                 rows[start:stop]
@@ -212,6 +205,12 @@ class Predictor:
             self._metrics.spent("assemble", seconds)
             self._count(work, taken, stop - start, length)
             yield Batch(work, taken, length, tensors, seconds, error)
+
+    def _max_rows(self) -> int | None:
+        """Return the most rows of a batch."""
+        size = self._options.batch_size
+        limits = [None if size == "auto" else size, self._runner.max_rows()]
+        return min((limit for limit in limits if limit is not None), default=None)
 
     def _budget(self, length: int) -> int:
         """Return the most tokens of a batch of this padded length."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from spark_infer.backends import Backend
-from spark_infer.engine.isolation import Failure, FailureLimits, Isolation
+from spark_infer.engine.failures import Failure, FailureLimits, Isolation
 from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
 from spark_infer.engine.sizing import BatchSizer
@@ -68,6 +68,10 @@ class Runner:
         self._metrics = metrics
         self._isolation.metrics = metrics
 
+    def max_rows(self) -> int | None:
+        """Return the most rows that a batch should have, where rows fail; None where none do."""
+        return self._isolation.cost.max_rows()
+
     def start(self, batch: Batch) -> Finish:
         """Start a batch. What is returned waits for its outputs and puts them in the window.
 
@@ -76,9 +80,10 @@ class Runner:
                 that does not fit the signature; also raised by what is returned.
         """
         start = time.perf_counter()
+        self._isolation.cost.count_rows(count(batch.rows))
         with self._turn:
             if batch.error is not None:
-                get_results = self._again(batch, Failure("assemble", batch.error))
+                get_results = self._again(batch, "assemble", batch.error, batch.seconds)
             else:
                 get_results = self._submit(batch)
         started = time.perf_counter() - start
@@ -102,27 +107,35 @@ class Runner:
         longest = batch.work.longest(batch.tensors)
         try:
             pending = self._backend.submit(batch.tensors)
-            if self._learns and not self._sizer.is_settled(batch.length):
+            if self._is_trial(batch):
                 outputs = pending()
                 self._learn(batch, batch.seconds + time.perf_counter() - start)
                 return lambda: [Result(batch.rows, outputs, longest)]
         except Exception as error:
             # A model may raise anything.
-            return self._again(batch, Failure("run", error))
+            return self._again(batch, "run", error, time.perf_counter() - start)
 
         def wait() -> list[Result]:
+            start = time.perf_counter()
             try:
                 return [Result(batch.rows, pending(), longest)]
             except Exception as error:
                 # A model may raise anything.
                 with self._turn:
-                    return self._again(batch, Failure("run", error))()
+                    return self._again(batch, "run", error, time.perf_counter() - start)()
 
         return wait
 
-    def _again(self, batch: Batch, failure: Failure) -> Callable[[], list[Result]]:
+    def _again(
+        self, batch: Batch, stage: str, error: Exception, seconds: float
+    ) -> Callable[[], list[Result]]:
+        failure = Failure(stage, error, seconds)
         results = list(self._isolation.results(batch.work, batch.rows, batch.length, failure))
         return lambda: results
+
+    def _is_trial(self, batch: Batch) -> bool:
+        rows = count(batch.rows)
+        return self._learns and self._sizer.wants(batch.length, rows * batch.length, rows)
 
     def _learn(self, batch: Batch, seconds: float) -> None:
         rows = count(batch.rows)

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.bundle import Signature
-from spark_infer.engine.cache import PredictionCache
 from spark_infer.engine.metrics import Metrics
-from spark_infer.engine.repeats import RepeatRule, first_of_each
+from spark_infer.engine.repeats import PredictionCache, RepeatRule, first_of_each
 from spark_infer.errors import PredictionError
 from spark_infer.tensors import Collected, Decoded, output_schema, row_hashes
 from spark_infer.tensors.encode import check_output, cut, is_finite

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from spark_infer.backends import Backend, load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.engine import BatchOptions
-from spark_infer.engine.cache import PredictionCache
+from spark_infer.engine.repeats import PredictionCache
 from spark_infer.engine.sizing import BatchSizer
 from spark_infer.runtime.learned import LearnedSizes
 from spark_infer.runtime.materialise import cache_directory

@@ -64,7 +64,7 @@ def cut_batches(
     padded: Sequence[Lengths],
     *,
     budget: Callable[[int], int],
-    max_rows: int | None = None,
+    max_rows: Callable[[], int | None] = lambda: None,
 ) -> Iterator[tuple[int, int, int]]:
     """Cut rows into batches: rows x padded length stays within a token budget.
 
@@ -77,7 +77,7 @@ def cut_batches(
             several inputs add up.
         budget: Returns the most tokens of a batch whose first row has this length. It is asked
             when a batch is cut, so that it may change from one to the next.
-        max_rows: Most rows of a batch; None for no such limit.
+        max_rows: Returns the most rows of a batch, None for no such limit. It is asked as often.
 
     Yields:
         First row, row after the last, and padded length of a batch.
@@ -85,7 +85,8 @@ def cut_batches(
     start = 0
     while start < num_rows:
         left = num_rows - start
-        most = left if max_rows is None else min(left, max_rows)
+        limit = max_rows()
+        most = left if limit is None else min(left, limit)
         length = sum(int(lengths[start]) for lengths in padded) if padded else 1
         size = min(most, max(budget(length) // length, 1))
         if not padded:

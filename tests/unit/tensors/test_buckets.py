@@ -57,7 +57,7 @@ def test_batches_cover_all_rows_within_the_budget(
     order = length_order(lengths)
     padded = [values[order] for values in lengths]
     num_rows = len(order)
-    found = list(cut_batches(num_rows, padded, budget=lambda _: tokens, max_rows=max_rows))
+    found = list(cut_batches(num_rows, padded, budget=lambda _: tokens, max_rows=lambda: max_rows))
     assert [stop for _, stop, _ in found][-1] == num_rows
     assert [start for start, _, _ in found] == [0, *(stop for _, stop, _ in found[:-1])]
     for start, stop, length in found:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from spark_infer.backends.memory import Memory
-from spark_infer.engine.search import Search
+from spark_infer.engine.sizing.search import Search
 
 
 def bucket_of(length: int) -> int:
@@ -92,7 +92,7 @@ class BatchSizer:
     def record(
         self, length: int, tokens: int, rows: int, seconds: float, *, memory: Memory | None
     ) -> None:
-        """Learn from a batch that ran.
+        """Learn from a batch that ran; nothing, unless ``wants`` says so.
 
         Args:
             length: Padded length of its longest row.
@@ -104,10 +104,7 @@ class BatchSizer:
         bucket = bucket_of(length)
         with self._lock:
             search = self._search(bucket)
-            # A batch of half the size or less, or of more than the size, says nothing about it:
-            # rows were few, or it was cut before the size changed. One row is never too many.
-            fills = 2 * tokens > search.size and (tokens <= search.size or rows == 1)
-            if search.settled or not fills:
+            if not _is_trial(search, tokens, rows):
                 return
             self._searches[bucket] = search
             search.record(tokens / max(seconds, 1e-9), seconds, memory)
@@ -125,6 +122,11 @@ class BatchSizer:
                 if other >= bucket:
                     search.lower(max(1, tokens // 2))
         self._changed()
+
+    def wants(self, length: int, tokens: int, rows: int) -> bool:
+        """Tell whether there is something to learn from such a batch (see ``record``)."""
+        with self._lock:
+            return _is_trial(self._search(bucket_of(length)), tokens, rows)
 
     def is_settled(self, length: int) -> bool:
         """Tell whether the search for this length is over."""
@@ -196,3 +198,10 @@ class BatchSizer:
             search.begin(search.best_tokens // 2)
         else:
             search.settle()
+
+
+def _is_trial(search: Search, tokens: int, rows: int) -> bool:
+    # A batch of half the size or less, or of more than the size, says nothing about it: rows were
+    # few, or it was cut before the size changed. One row is never too many.
+    fills = 2 * tokens > search.size and (tokens <= search.size or rows == 1)
+    return fills and not search.settled

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_infer.engine.cache import PredictionCache, RowOutputs
+from spark_infer.engine.repeats.cache import PredictionCache, RowOutputs
 
 LARGE = 1 << 30
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_infer.engine.repeats import (
+from spark_infer.engine.repeats.rule import (
     CHEAP_WINDOWS,
     FIRST_WINDOWS,
     PROBE_EVERY,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from spark_infer.backends import FunctionBackend
 from spark_infer.bundle import Output, RaggedInput, ScalarInput, Signature
 from spark_infer.engine import BatchOptions, Predictor
-from spark_infer.engine.isolation import describe
+from spark_infer.engine.failures.limits import describe
 from spark_infer.errors import PredictionError, TooManyRejects
 
 SIGNATURE = Signature(

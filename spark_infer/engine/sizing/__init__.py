@@ -1,0 +1,7 @@
+"""Batch sizes that are learned from how fast batches ran."""
+
+from __future__ import annotations
+
+from spark_infer.engine.sizing.sizer import BatchSizer, LearnedSize
+
+__all__ = ["BatchSizer", "LearnedSize"]
