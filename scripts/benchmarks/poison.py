@@ -2,8 +2,8 @@
 
 A bad row has a category outside of the embedding, so that torch raises ``IndexError`` for its whole
 batch. The late contenders show the worst case, a model that raises when all of its work is done.
-The small network shows what no search can avoid: each of its runs says yes or no, so one row in
-10,000 takes 13 runs to find, and a run costs as much as a hundred of its rows. No Spark, one thread.
+The small network shows what no search can avoid: a run only says yes or no, so one row in 10,000
+takes 13 runs to find, and a run costs as much as a hundred of its rows. No Spark, one thread.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ import math
 from spark_infer.backends.memory import Memory
 
 MARGIN = 1.03
-"""A size is better when it is faster by more than this; a smaller one needs less memory."""
+"""A larger size is better when it is faster by more than this, a smaller one when it is slower by
+no more: it pads less and needs less memory."""
 
 MAX_MISSES = 2
 """Growth ends after so many sizes in a row that are not better."""
@@ -26,10 +27,12 @@ _TRIES_OF_A_MISS = 3
 class Search:
     """The search for the best token budget of one length bucket; knows nothing of the others.
 
+    It doubles the size while that is better, then halves it while that is better: where the rate
+    hardly depends on the size, what disturbed the first sizes would let it end at a large one.
+
     Attributes:
         size: The token budget on trial, or settled at.
         ceiling: The largest one that may be tried.
-        inherited: The neighbor's size that it began with.
         settled: It is over.
         best_tokens: The best size so far; 0 before any is known.
         best_rate: Tokens per second at that size.
@@ -40,15 +43,16 @@ class Search:
         size: int,
         ceiling: int | None,
         *,
-        inherited: int | None = None,
+        max_misses: int = MAX_MISSES,
         settled: bool = False,
     ) -> None:
         self.ceiling = ceiling
-        self.inherited = inherited
         self.settled = settled
         self.best_tokens = 0
         self.best_rate = 0.0
+        self._max_misses = max_misses
         self._num_misses = 0
+        self._is_growing = True
         self._peak: int | None = None
         self.begin(size)
 
@@ -76,31 +80,41 @@ class Search:
 
     @property
     def _is_better(self) -> bool:
-        return self._rate > MARGIN * self.best_rate
+        if self._is_growing:
+            return self._rate > MARGIN * self.best_rate
+        return MARGIN * self._rate >= self.best_rate
 
-    def conclude(self) -> bool:
-        """Keep the size on trial when it is the best so far, and tell whether it is."""
-        if not self._is_better:
-            self._num_misses += 1
-            return False
-        self.best_tokens, self.best_rate = self.size, self._rate
-        self._num_misses = 0
-        return True
+    def conclude(self, smallest: int, largest: int, memory: Memory | None) -> None:
+        """Go on to the next size, or settle at the best one.
 
-    def may_grow(self, memory: Memory | None) -> bool:
+        Args:
+            smallest: Smallest size worth trying.
+            largest: Largest size to try.
+            memory: The device's memory.
+        """
+        better = self._is_better
+        if better:
+            self.best_tokens = self.size
+            self.best_rate = max(self.best_rate, self._rate)
+        self._num_misses = 0 if better else self._num_misses + 1
+        if self._is_growing and 2 * self.size <= largest and self._may_grow(memory):
+            self.begin(2 * self.size)
+        elif (self._is_growing or better) and self.best_tokens // 2 >= smallest:
+            self._is_growing = False
+            self.begin(self.best_tokens // 2)
+        else:
+            self.size = self.best_tokens
+            self.settled = True
+
+    def _may_grow(self, memory: Memory | None) -> bool:
         """Tell whether a size twice as large is worth a try."""
-        if self._num_misses == MAX_MISSES or self._seconds > MAX_SECONDS:
+        if self._num_misses == self._max_misses or self._seconds > MAX_SECONDS:
             return False
         if memory is None or self._peak is None:
             return True
         # The last doubling added half of what the next one will.
         added = 0 if self._peak_before is None else self._peak - self._peak_before
         return self._peak + 2 * added <= MEMORY_SHARE * memory.limit_bytes
-
-    def settle(self) -> None:
-        """End at the best size."""
-        self.size = self.best_tokens
-        self.settled = True
 
     def lower(self, ceiling: int) -> None:
         """Stay at or below a ceiling from now on."""
@@ -110,5 +124,6 @@ class Search:
         if self.best_tokens > self.ceiling:
             self.best_tokens, self.best_rate = 0, 0.0
         self.settled = False
-        self.inherited = None
+        self._is_growing = True
+        self._num_misses = 0
         self.begin(self.ceiling)

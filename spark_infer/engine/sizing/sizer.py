@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from spark_infer.backends.memory import Memory
-from spark_infer.engine.sizing.search import Search
+from spark_infer.engine.sizing.search import MAX_MISSES, Search
 
 
 def bucket_of(length: int) -> int:
@@ -44,9 +44,8 @@ class LearnedSize:
 class BatchSizer:
     """Decides the token budget of batches, for each length bucket by itself.
 
-    A bucket starts small, doubles while that makes the best of a few batches faster, and settles
-    at the best size. One that comes later starts from its neighbor's size, and also tries smaller
-    ones when larger ones are no better. May be used by several threads.
+    A bucket starts small, or from its neighbor's size where that is known, and settles at the
+    best size (see ``Search``). May be used by several threads.
 
     Args:
         learned: Where to start, by bucket: what ``learned()`` returned before.
@@ -74,7 +73,8 @@ class BatchSizer:
             if known.tokens_per_second:
                 search.best_tokens = known.tokens
                 search.best_rate = known.tokens_per_second
-                if not known.settled and self._fits(search, 2 * search.size):
+                largest = min(max_tokens, known.ceiling or max_tokens)
+                if not known.settled and 2 * search.size <= largest:
                     search.size *= 2
             self._searches[bucket] = search
 
@@ -110,7 +110,8 @@ class BatchSizer:
             search.record(tokens / max(seconds, 1e-9), seconds, memory)
             if not search.is_clear:
                 return
-            self._conclude(bucket, search, memory)
+            largest = min(self._max_tokens, search.ceiling or self._max_tokens)
+            search.conclude(self._smallest(bucket), largest, memory)
         self._changed()
 
     def lower(self, length: int, tokens: int) -> None:
@@ -171,7 +172,7 @@ class BatchSizer:
             nearest = min(known, key=lambda other: (max(other / bucket, bucket / other), -other))
             size = max(size, self._searches[nearest].best_tokens)
         size = min(size, self._max_tokens, ceiling or size)
-        return Search(size, ceiling, inherited=size if known else None)
+        return Search(size, ceiling, max_misses=1 if known else MAX_MISSES)
 
     def _ceiling(self, bucket: int) -> int | None:
         """Return the lowest ceiling of the buckets up to this one."""
@@ -181,23 +182,6 @@ class BatchSizer:
     def _smallest(self, bucket: int) -> int:
         """Return the smallest size worth trying: one that a row of the bucket fits in."""
         return max(self._start_tokens, bucket)
-
-    def _fits(self, search: Search, tokens: int) -> bool:
-        return tokens <= self._max_tokens and (search.ceiling is None or tokens <= search.ceiling)
-
-    def _conclude(self, bucket: int, search: Search, memory: Memory | None) -> None:
-        """Go on to the next size, or settle at the best one."""
-        grew = search.inherited is None or search.size >= search.inherited
-        better = search.conclude()
-        if grew and self._fits(search, 2 * search.size) and search.may_grow(memory):
-            search.begin(2 * search.size)
-            return
-        # The best size is the neighbor's, or already below it: a smaller one may be still better.
-        down = search.best_tokens == search.inherited if grew else better
-        if down and search.best_tokens // 2 >= self._smallest(bucket):
-            search.begin(search.best_tokens // 2)
-        else:
-            search.settle()
 
 
 def _is_trial(search: Search, tokens: int, rows: int) -> bool:
