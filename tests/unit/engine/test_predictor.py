@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from spark_infer.backends import FunctionBackend
 from spark_infer.bundle import Column, Output, RaggedInput, ScalarInput, Signature
 from spark_infer.engine import BatchOptions, Metrics, Predictor
+from spark_infer.engine.repeats import PredictionCache
 from spark_infer.errors import ConfigError, PredictionError, SignatureError
 
 SIGNATURE = Signature(
@@ -187,6 +189,100 @@ def test_a_batch_of_one_input_column_is_not_copied() -> None:
     buffer = np.frombuffer(batch["a"].buffers()[1], np.float32)
     assert all(np.shares_memory(tensor, buffer) for tensor in seen)
     assert predicted["y"].to_pylist() == values.tolist()
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_no_more_is_held_than_the_window_and_one_record_batch(overlap: bool) -> None:
+    num_read = num_returned = most = 0
+
+    def source() -> Any:
+        nonlocal num_read, most
+        for start in range(0, 400, 2):
+            num_read += 2
+            most = max(most, num_read - num_returned)
+            yield batch_of([{"a": row, "b": 0, "h": [row]} for row in range(start, start + 2)])
+
+    options = {"window_rows": 16, "batch_size": 1, "overlap": overlap}
+    for predicted in predictor(**options).stream(source()):
+        assert num_read - num_returned <= 16 + 2
+        num_returned += len(predicted)
+    assert (num_read, num_returned) == (400, 400)
+    assert most <= 16 + 2
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_window_is_bounded_in_bytes(overlap: bool) -> None:
+    sizes = []
+
+    def watching(x: Any, r: Any, r_mask: Any) -> Any:
+        sizes.append(len(x))
+        return model(x, r, r_mask)
+
+    rows = [{"a": row, "b": 0, "h": [1] * 4} for row in range(1000)]
+    whole = batch_of(rows)
+    options = {"window_bytes": whole.nbytes // 10, "overlap": overlap, "dedupe": False}
+    (predicted,) = predictor(watching, **options).stream([whole])
+    assert predicted.to_pylist() == [*map(expected, rows)]
+    assert max(sizes) <= 101
+
+
+def test_equal_rows_run_once_unless_the_model_is_stochastic() -> None:
+    sizes = []
+
+    def watching(x: Any, r: Any, r_mask: Any) -> Any:
+        sizes.append(len(x))
+        return model(x, r, r_mask)
+
+    rows = [{"a": row % 3, "b": 0, "h": [row % 3]} for row in range(30)]
+    for stochastic, dedupe in [(False, True), (True, True), (False, False)]:
+        options = BatchOptions(dedupe=dedupe)
+        watched = Predictor(SIGNATURE, FunctionBackend(watching), options, stochastic=stochastic)
+        for _ in range(3):
+            assert watched.predict(batch_of(rows)).to_pylist() == [*map(expected, rows)]
+    assert sizes == [3, *[30] * 6]
+
+
+def test_a_cache_is_shared_and_may_be_declined() -> None:
+    cache = PredictionCache()
+    rows = batch_of([{"a": row, "b": 0, "h": [row]} for row in range(10)])
+    counts = []
+    for cache_bytes in (10**6, 10**6, 0):
+        watched = Predictor(
+            SIGNATURE,
+            FunctionBackend(model),
+            BatchOptions(dedupe=True, cache_bytes=cache_bytes),
+            cache=cache,
+        )
+        predicted = watched.predict(rows)
+        assert predicted["total"].to_pylist() == [2 * row for row in range(10)]
+        counts.append(watched.metrics.num_cached)
+    assert counts == [0, 10, 0]
+
+
+def test_an_abandoned_stream_leaves_no_thread() -> None:
+    def source() -> Any:
+        while True:
+            yield batch_of([{"a": 1, "b": 1, "h": [1]}])
+
+    before = threading.active_count()
+    for num_taken in (0, 1, 5):
+        stream = predictor(overlap=True, window_rows=4, batch_size=1, dedupe=False).stream(source())
+        for _ in range(num_taken):
+            next(stream)
+        stream.close()
+        assert threading.active_count() == before
+
+
+def test_taken_metrics_add_up_to_all() -> None:
+    watched = predictor(dedupe=False, batch_size=2)
+    total = Metrics()
+    for num_rows in (3, 0, 4):
+        rows = [{"a": row, "b": 0, "h": [row]} for row in range(num_rows)]
+        watched.predict(batch_of(rows))
+        total += watched.take_metrics()
+    assert (total.num_rows, total.num_predicted, total.num_batches) == (7, 7, 4)
+    assert total.seconds["run"] > 0
+    assert watched.metrics.num_rows == 0
 
 
 def test_packed_columns_predict_the_same() -> None:

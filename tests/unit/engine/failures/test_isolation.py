@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,6 +132,48 @@ def test_a_model_that_always_fails_stops_at_the_limit_of_bisections() -> None:
     watched = predictor(fails_on(set(range(5000))), max_bisections=50, batch_size=1024)
     with pytest.raises(TooManyRejects, match=r"50 batches.*max_bisections.*first: run: ValueError"):
         watched.predict(rows(range(5000)))
+
+
+def test_a_half_that_must_hold_the_fault_is_not_run() -> None:
+    sizes: list[int] = []
+
+    def model(x: Any) -> Any:
+        sizes.append(len(x))
+        return fails_on({15})(x)
+
+    watched = predictor(model, batch_size=16)
+    watched.predict(rows(range(16)))
+    # The first half of each passes, so that of the second one only the last row runs.
+    assert sizes == [16, 8, 4, 2, 1, 1]
+
+
+def test_a_batch_that_fails_by_chance_loses_no_row() -> None:
+    num_runs = 0
+
+    def model(x: Any) -> Any:
+        nonlocal num_runs
+        num_runs += 1
+        if num_runs == 1:
+            raise OSError("the network is down")
+        return x * 2
+
+    predicted = predictor(model).predict(rows(range(10)))
+    assert predicted["y"].to_pylist() == list(range(0, 20, 2))
+    assert predicted["rejected_reason"].null_count == 10
+
+
+def test_batches_shrink_while_rows_fail() -> None:
+    sizes: list[int] = []
+
+    def model(x: Any) -> Any:
+        sizes.append(len(x))
+        time.sleep(len(x) * 1e-5)
+        return fails_on(set(range(500, 100_000, 1000)))(x)
+
+    watched = predictor(model, batch_size=4096)
+    list(watched.stream(rows(range(start, start + 4096)) for start in range(0, 40_960, 4096)))
+    assert sizes[0] == 4096
+    assert max(sizes[-10:]) < 2048
 
 
 def limited(most: int, error: Exception, seen: list[int]) -> Any:

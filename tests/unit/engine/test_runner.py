@@ -1,0 +1,107 @@
+"""Batches that are started by one thread and finished by another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_infer.backends import Array, HostBackend, Pending
+from spark_infer.bundle import Output, RaggedInput, ScalarInput, Signature
+from spark_infer.engine import BatchOptions, Predictor
+from spark_infer.errors import PredictionError
+
+SIGNATURE = Signature(
+    inputs=[
+        ScalarInput("x", columns=["a"], dtype="int64"),
+        RaggedInput("r", column="h", dtype="int64", mask=False),
+    ],
+    outputs=[Output("y", dtype="int64"), Output("z", dtype="int64", lengths_of="r")],
+)
+
+
+class Device(HostBackend):
+    """Runs a batch when its outputs are waited for, as a GPU reports its own errors only then."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self._bad = bad
+        self._busy = threading.Lock()
+
+    def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
+        assert self._busy.acquire(blocking=False), "two threads run batches at once"
+        try:
+            x, r = tensors["x"][:, 0], tensors["r"]
+            if self._bad & set(x.tolist()):
+                raise ValueError("bad")
+            return [x + 1, r * 2]
+        finally:
+            self._busy.release()
+
+
+class LateDevice(Device):
+    """Fails when its outputs are waited for."""
+
+    def submit(self, tensors: Mapping[str, Array]) -> Pending:
+        try:
+            outputs = self.run(tensors)
+        except ValueError as raised:
+            error = raised
+
+            def fail() -> Sequence[Array]:
+                raise error
+
+            return fail
+        return lambda: outputs
+
+
+def batches(num_rows: int, size: int) -> list[pa.RecordBatch]:
+    rows = [{"a": row, "h": [row] * (row % 5)} for row in range(num_rows)]
+    schema = pa.schema([("a", pa.int64()), ("h", pa.list_(pa.int64()))])
+    return pa.Table.from_pylist(rows, schema=schema).to_batches(max_chunksize=size)
+
+
+@pytest.mark.parametrize("device", [Device, LateDevice])
+@given(
+    num_rows=st.integers(1, 60),
+    size=st.integers(1, 60),
+    bad=st.sets(st.integers(0, 59), max_size=8),
+    batch_size=st.just("auto") | st.integers(1, 20),
+    overlap=st.booleans(),
+)
+def test_failures_at_any_time_cost_their_own_rows_alone(
+    device: type[Device], num_rows: int, size: int, bad: set[int], batch_size: Any, overlap: bool
+) -> None:
+    options = BatchOptions(batch_size=batch_size, overlap=overlap, max_rejected_share=1.0)
+    predictor = Predictor(SIGNATURE, device(bad), options)
+    found = [
+        row
+        for predicted in predictor.stream(batches(num_rows, size))
+        for row in predicted.to_pylist()
+    ]
+    assert found == [
+        {"y": None, "z": None, "rejected_reason": "run: ValueError: bad"}
+        if row in bad
+        else {"y": row + 1, "z": [2 * row] * (row % 5), "rejected_reason": None}
+        for row in range(num_rows)
+    ]
+
+
+def test_the_first_failure_ends_it_when_none_is_allowed() -> None:
+    for device in (Device, LateDevice):
+        options = BatchOptions(on_error="fail", overlap=True)
+        with pytest.raises(PredictionError, match="failed on a batch"):
+            list(Predictor(SIGNATURE, device({3}), options).stream(batches(5, 5)))
+
+
+def test_seconds_of_a_stage_are_counted_once() -> None:
+    predictor = Predictor(SIGNATURE, Device(set()), BatchOptions(batch_size=4, overlap=True))
+    list(predictor.stream(batches(100, 10)))
+    seconds = predictor.metrics.seconds
+    assert set(seconds) == {"wait", "assemble", "run", "unpack"}
+    assert all(np.isfinite(value) and value > 0 for value in seconds.values())
