@@ -17,7 +17,7 @@ from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
 from spark_infer.engine.repeats import PredictionCache, RepeatRule
 from spark_infer.engine.runner import Batch, Finish, Runner
-from spark_infer.engine.sizing import BatchSizer
+from spark_infer.engine.sizing import BatchSizer, Efficiency
 from spark_infer.engine.window import Slots, regroup, windows
 from spark_infer.engine.work import Work, count
 from spark_infer.tensors import Decoder, cut_batches, length_order, output_schema
@@ -212,10 +212,10 @@ class Predictor:
         limits = [None if size == "auto" else size, self._runner.max_rows()]
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def _budget(self, length: int) -> int:
+    def _budget(self, length: int, efficiency: Efficiency | None) -> int:
         """Return the most tokens of a batch of this padded length."""
         if self._options.batch_size == "auto":
-            tokens = self._sizer.tokens(length)
+            tokens = self._sizer.tokens(length, efficiency)
         else:
             tokens = self._sizer.ceiling(length)
         most = self._options.max_tokens

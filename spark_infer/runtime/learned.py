@@ -114,10 +114,12 @@ def _parse(text: bytes) -> dict[str, _Sizes]:
 
 
 def _size(fields: dict[str, Any]) -> LearnedSize:
-    size = LearnedSize(**fields)
+    rates = {int(tokens): rate for tokens, rate in fields["rates"].items()}
+    size = LearnedSize(**{**fields, "rates": rates})
     counts = [size.tokens] if size.ceiling is None else [size.tokens, size.ceiling]
     if not all(type(count) is int and count > 0 for count in counts):
         raise ValueError(f"{size} counts no tokens")
-    if not (isinstance(size.tokens_per_second, float | int) and isinstance(size.settled, bool)):
+    numbers = all(isinstance(rate, float | int) for rate in rates.values())
+    if not (numbers and isinstance(size.settled, bool) and (rates or not size.settled)):
         raise TypeError(f"{size} is of other types")
     return size

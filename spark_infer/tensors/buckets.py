@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from spark_infer.tensors.leaves import Positions
 from spark_infer.tensors.lists import Lengths
 
 L = TypeVar("L", int, Lengths)
+Budget: TypeAlias = "Callable[[int, Callable[[int], float] | None], int]"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def cut_batches(
     num_rows: int,
     padded: Sequence[Lengths],
     *,
-    budget: Callable[[int], int],
+    budget: Budget,
     max_rows: Callable[[], int | None] = lambda: None,
 ) -> Iterator[tuple[int, int, int]]:
     """Cut rows into batches: rows x padded length stays within a token budget.
@@ -75,27 +76,52 @@ def cut_batches(
         num_rows: Number of rows.
         padded: Padded length of each row in each ragged input, the rows longest first. Lengths of
             several inputs add up.
-        budget: Returns the most tokens of a batch whose first row has this length. It is asked
-            when a batch is cut, so that it may change from one to the next.
+        budget: Returns the most tokens of the next batch, given the length of its first row, and
+            a function that returns which share of the batch's tokens would not be padding, by
+            its budget; None without ragged inputs. It is asked when a batch is cut, so that it
+            may change from one to the next.
         max_rows: Returns the most rows of a batch, None for no such limit. It is asked as often.
 
     Yields:
         First row, row after the last, and padded length of a batch.
     """
     start = 0
+    ends = np.cumsum([0, *np.sum(padded, axis=0)]) if padded else None
     while start < num_rows:
         left = num_rows - start
         limit = max_rows()
         most = left if limit is None else min(left, limit)
         length = sum(int(lengths[start]) for lengths in padded) if padded else 1
-        size = min(most, max(budget(length) // length, 1))
+        tokens = budget(length, _efficiency(ends, start, most, length))
+        size = min(most, max(tokens // length, 1))
         if not padded:
             # Two batches of 5,000 beat one of 8,192 and one of 1,808.
             size = -(-left // -(-left // size)) if size < left else left
         elif len(padded) > 1:
-            size, length = _fit(padded, start, size, max(budget(length), length))
+            size, length = _fit(padded, start, size, max(tokens, length))
         yield start, start + size, length
         start += size
+
+
+def _efficiency(
+    ends: Lengths | None, start: int, most: int, length: int
+) -> Callable[[int], float] | None:
+    """Return which share of a batch's tokens is not padding, by its budget.
+
+    Args:
+        ends: Tokens of the rows before each row, and of all.
+        start: First row of the batch.
+        most: Most rows that it may have.
+        length: Length of its first row.
+    """
+    if ends is None:
+        return None
+
+    def efficiency(tokens: int) -> float:
+        rows = min(most, max(tokens // length, 1))
+        return float(ends[start + rows] - ends[start]) / (rows * length)
+
+    return efficiency
 
 
 def _fit(padded: Sequence[Lengths], start: int, most: int, tokens: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from spark_infer.backends.memory import Memory
 
@@ -24,6 +25,10 @@ _TRIES = 2
 _TRIES_OF_A_MISS = 3
 
 
+Efficiency = Callable[[int], float]
+"""Returns which share of a batch's tokens is not padding, by its budget."""
+
+
 class Search:
     """The search for the best token budget of one length bucket; knows nothing of the others.
 
@@ -35,7 +40,8 @@ class Search:
         ceiling: The largest one that may be tried.
         settled: It is over.
         best_tokens: The best size so far; 0 before any is known.
-        best_rate: Tokens per second at that size.
+        best_rate: The highest rate so far, in tokens per second.
+        rates: Rate of each size that was tried.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Search:
         self.settled = settled
         self.best_tokens = 0
         self.best_rate = 0.0
+        self.rates: dict[int, float] = {}
         self._max_misses = max_misses
         self._num_misses = 0
         self._is_growing = True
@@ -93,6 +100,7 @@ class Search:
             memory: The device's memory.
         """
         better = self._is_better
+        self.rates[self.size] = self._rate
         if better:
             self.best_tokens = self.size
             self.best_rate = max(self.best_rate, self._rate)
@@ -116,11 +124,18 @@ class Search:
         added = 0 if self._peak_before is None else self._peak - self._peak_before
         return self._peak + 2 * added <= MEMORY_SHARE * memory.limit_bytes
 
+    def choose(self, efficiency: Efficiency | None) -> int:
+        """Return the size of the next batch: once settled, the best one for its padding."""
+        if efficiency is None or not self.settled:
+            return self.size
+        return max(self.rates, key=lambda size: self.rates[size] * efficiency(size))
+
     def lower(self, ceiling: int) -> None:
         """Stay at or below a ceiling from now on."""
         self.ceiling = min(ceiling, self.ceiling or ceiling)
         if self.size <= self.ceiling:
             return
+        self.rates = {size: rate for size, rate in self.rates.items() if size <= self.ceiling}
         if self.best_tokens > self.ceiling:
             self.best_tokens, self.best_rate = 0, 0.0
         self.settled = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from spark_infer.backends.memory import Memory
-from spark_infer.engine.sizing.search import MAX_MISSES, Search
+from spark_infer.engine.sizing.search import MAX_MISSES, Efficiency, Search
 
 
 def bucket_of(length: int) -> int:
@@ -23,13 +23,13 @@ class LearnedSize:
     Attributes:
         tokens: The best token budget so far.
         ceiling: The largest budget that may be tried, after an out-of-memory; None before.
-        tokens_per_second: Rate at ``tokens``; 0 when no batch has shown it.
+        rates: Tokens per second of each budget that was tried; empty when no batch has shown any.
         settled: The search is over.
     """
 
     tokens: int
     ceiling: int | None
-    tokens_per_second: float
+    rates: Mapping[int, float]
     settled: bool
 
     def under(self, ceiling: int | None) -> LearnedSize:
@@ -37,8 +37,9 @@ class LearnedSize:
         if ceiling is None or (self.ceiling is not None and self.ceiling <= ceiling):
             ceiling = self.ceiling
         if ceiling is None or self.tokens <= ceiling:
-            return replace(self, ceiling=ceiling)
-        return LearnedSize(ceiling, ceiling, 0.0, settled=False)
+            rates = {size: rate for size, rate in self.rates.items() if size <= (ceiling or size)}
+            return replace(self, ceiling=ceiling, rates=rates)
+        return LearnedSize(ceiling, ceiling, {}, settled=False)
 
 
 class BatchSizer:
@@ -70,18 +71,25 @@ class BatchSizer:
         for bucket, size in sorted((learned or {}).items()):
             known = size.under(self._ceiling(bucket))
             search = Search(min(known.tokens, max_tokens), known.ceiling, settled=known.settled)
-            if known.tokens_per_second:
+            if known.rates:
                 search.best_tokens = known.tokens
-                search.best_rate = known.tokens_per_second
+                search.rates = dict(known.rates)
+                search.best_rate = max(known.rates.values())
                 largest = min(max_tokens, known.ceiling or max_tokens)
                 if not known.settled and 2 * search.size <= largest:
                     search.size *= 2
             self._searches[bucket] = search
 
-    def tokens(self, length: int) -> int:
-        """Return the budget of a batch whose longest row is padded to ``length``."""
+    def tokens(self, length: int, efficiency: Efficiency | None = None) -> int:
+        """Return the budget of a batch whose longest row is padded to ``length``.
+
+        Args:
+            length: Padded length, summed over the ragged inputs.
+            efficiency: Returns which share of the batch's tokens would not be padding, by its
+                budget. A batch that is faster for each token, and padded more, may be slower.
+        """
         with self._lock:
-            return max(length, self._search(bucket_of(length)).size)
+            return max(length, self._search(bucket_of(length)).choose(efficiency))
 
     def ceiling(self, length: int) -> int:
         """Return the most tokens that fit in memory, as far as is known; at least ``length``."""
@@ -137,9 +145,7 @@ class BatchSizer:
 
     def tokens_by_length(self) -> dict[int, int]:
         """Return the best budget so far of each bucket that has shown one."""
-        return {
-            bucket: size.tokens for bucket, size in self.learned().items() if size.tokens_per_second
-        }
+        return {bucket: size.tokens for bucket, size in self.learned().items() if size.rates}
 
     def learned(self) -> dict[int, LearnedSize]:
         """Return what is known by bucket, for a later sizer to start from."""
@@ -148,7 +154,7 @@ class BatchSizer:
                 bucket: LearnedSize(
                     search.best_tokens or search.size,
                     search.ceiling,
-                    search.best_rate,
+                    dict(search.rates),
                     # A later sizer may be given more room.
                     search.settled and 2 * search.best_tokens <= self._max_tokens,
                 )

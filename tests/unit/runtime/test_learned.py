@@ -11,7 +11,7 @@ import pytest
 from spark_infer.engine.sizing import LearnedSize
 from spark_infer.runtime.learned import MAX_ENTRIES, LearnedSizes
 
-SIZE = LearnedSize(4096, None, 1e6, settled=True)
+SIZE = LearnedSize(4096, None, {4096: 1e6}, settled=True)
 MODEL = ("digest", "cpu", "float32")
 
 
@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
 def test_sizes_are_kept_by_model_device_and_precision(file: Path) -> None:
     assert LearnedSizes(file).load(*MODEL) == {}
     LearnedSizes(file).save(*MODEL, {16: SIZE})
-    other = LearnedSize(512, 512, 0.0, settled=False)
+    other = LearnedSize(512, 512, {}, settled=False)
     LearnedSizes(file).save("digest", "cuda", "float32", {16: other})
     assert LearnedSizes(file).load(*MODEL) == {16: SIZE}
     assert LearnedSizes(file).load("digest", "cuda", "float32") == {16: other}
@@ -37,11 +37,15 @@ def test_sizes_are_kept_by_model_device_and_precision(file: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "kept"),
     [
-        (SIZE, LearnedSize(256, None, 1e5, False), SIZE),
-        (LearnedSize(256, None, 1e5, False), SIZE, SIZE),
-        (SIZE, LearnedSize(8192, None, 2e6, True), LearnedSize(8192, None, 2e6, True)),
-        (SIZE, LearnedSize(512, 1024, 0.0, False), LearnedSize(1024, 1024, 0.0, False)),
-        (LearnedSize(512, 1024, 0.0, False), SIZE, LearnedSize(1024, 1024, 0.0, False)),
+        (SIZE, LearnedSize(256, None, {256: 1e5}, False), SIZE),
+        (LearnedSize(256, None, {256: 1e5}, False), SIZE, SIZE),
+        (
+            SIZE,
+            LearnedSize(8192, None, {8192: 2e6}, True),
+            LearnedSize(8192, None, {8192: 2e6}, True),
+        ),
+        (SIZE, LearnedSize(512, 1024, {}, False), LearnedSize(1024, 1024, {}, False)),
+        (LearnedSize(512, 1024, {}, False), SIZE, LearnedSize(1024, 1024, {}, False)),
     ],
 )
 def test_a_settled_size_wins_and_every_ceiling_holds(
@@ -80,7 +84,7 @@ def test_the_oldest_model_goes_first(file: Path) -> None:
     assert len(sizes.load("first", "cpu", "float32")) == 2
 
 
-GOOD = {"tokens": 8, "ceiling": None, "tokens_per_second": 1.0, "settled": True}
+GOOD = {"tokens": 8, "ceiling": None, "rates": {"8": 1.0}, "settled": True}
 
 
 def entries(size: Any) -> str:
@@ -99,7 +103,7 @@ def entries(size: Any) -> str:
         entries({**GOOD, "tokens": True}),
         entries({**GOOD, "ceiling": -1}),
         entries({**GOOD, "settled": "yes"}),
-        entries({**GOOD, "tokens_per_second": None}),
+        entries({**GOOD, "rates": {"8": None}}),
         entries({**GOOD, "more": 1}),
         entries([8]),
     ],

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,7 +59,7 @@ def test_batches_cover_all_rows_within_the_budget(
     order = length_order(lengths)
     padded = [values[order] for values in lengths]
     num_rows = len(order)
-    found = list(cut_batches(num_rows, padded, budget=lambda _: tokens, max_rows=lambda: max_rows))
+    found = list(cut_batches(num_rows, padded, budget=lambda *_: tokens, max_rows=lambda: max_rows))
     assert [stop for _, stop, _ in found][-1] == num_rows
     assert [start for start, _, _ in found] == [0, *(stop for _, stop, _ in found[:-1])]
     for start, stop, length in found:
@@ -71,7 +73,7 @@ def test_batches_cover_all_rows_within_the_budget(
 
 @given(num_rows=st.integers(0, 300), tokens=st.integers(1, 300))
 def test_rows_of_one_length_are_cut_evenly(num_rows: int, tokens: int) -> None:
-    found = [stop - start for start, stop, _ in cut_batches(num_rows, [], budget=lambda _: tokens)]
+    found = [stop - start for start, stop, _ in cut_batches(num_rows, [], budget=lambda *_: tokens)]
     assert sum(found) == num_rows
     assert len(found) == -(-num_rows // tokens)
     assert not found or max(found) - min(found) <= 1
@@ -79,5 +81,25 @@ def test_rows_of_one_length_are_cut_evenly(num_rows: int, tokens: int) -> None:
 
 def test_the_budget_is_asked_for_each_batch() -> None:
     budgets = iter([1, 4, 6])
-    found = list(cut_batches(5, [np.array([2, 2, 2, 1, 1])], budget=lambda _: next(budgets)))
+    found = list(cut_batches(5, [np.array([2, 2, 2, 1, 1])], budget=lambda *_: next(budgets)))
     assert [stop for _, stop, _ in found] == [1, 3, 5]
+
+
+def test_the_budget_knows_what_it_would_pad() -> None:
+    asked = []
+
+    def budget(length: int, efficiency: Any) -> int:
+        asked.append((length, [round(efficiency(tokens), 3) for tokens in (1, 8, 12, 99)]))
+        return 8
+
+    assert list(cut_batches(4, [np.array([4, 2, 2, 1])], budget=budget)) == [(0, 2, 4), (2, 4, 2)]
+    # 4 of 4; 6 of 8; 8 of 12; 9 of 16. Then 2 of 2; 3 of 4.
+    assert asked == [(4, [1.0, 0.75, 0.667, 0.562]), (2, [1.0, 0.75, 0.75, 0.75])]
+
+
+def test_without_ragged_inputs_nothing_is_padded() -> None:
+    def budget(length: int, efficiency: Any) -> int:
+        assert (length, efficiency) == (1, None)
+        return 3
+
+    assert list(cut_batches(5, [], budget=budget)) == [(0, 3, 1), (3, 5, 1)]

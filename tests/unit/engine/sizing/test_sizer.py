@@ -185,11 +185,11 @@ def test_a_search_that_was_cut_off_goes_on() -> None:
 @pytest.mark.parametrize(
     ("size", "ceiling", "expected"),
     [
-        (LearnedSize(8, None, 1.0, True), None, LearnedSize(8, None, 1.0, True)),
-        (LearnedSize(8, None, 1.0, True), 16, LearnedSize(8, 16, 1.0, True)),
-        (LearnedSize(8, 32, 1.0, True), 16, LearnedSize(8, 16, 1.0, True)),
-        (LearnedSize(8, 8, 1.0, True), 16, LearnedSize(8, 8, 1.0, True)),
-        (LearnedSize(8, None, 1.0, True), 4, LearnedSize(4, 4, 0.0, False)),
+        (LearnedSize(8, None, {8: 1.0}, True), None, LearnedSize(8, None, {8: 1.0}, True)),
+        (LearnedSize(8, None, {8: 1.0}, True), 16, LearnedSize(8, 16, {8: 1.0}, True)),
+        (LearnedSize(8, 32, {8: 1.0, 32: 0.5}, True), 16, LearnedSize(8, 16, {8: 1.0}, True)),
+        (LearnedSize(8, 8, {8: 1.0}, True), 16, LearnedSize(8, 8, {8: 1.0}, True)),
+        (LearnedSize(8, None, {8: 1.0}, True), 4, LearnedSize(4, 4, {}, False)),
     ],
 )
 def test_a_size_above_a_ceiling_is_found_anew(
@@ -201,3 +201,12 @@ def test_a_size_above_a_ceiling_is_found_anew(
 @pytest.mark.parametrize(("length", "bucket"), [(0, 1), (1, 1), (2, 2), (3, 4), (256, 256)])
 def test_buckets_are_powers_of_two(length: int, bucket: int) -> None:
     assert bucket_of(length) == bucket
+
+
+def test_a_settled_size_gives_way_to_one_that_pads_less() -> None:
+    rates = {512: 95.0, 1024: 100.0, 2048: 102.0}
+    sizer = BatchSizer(learned={16: LearnedSize(1024, None, rates, settled=True)})
+    assert sizer.tokens(16) == 1024
+    assert sizer.tokens(16, lambda tokens: 1.0) == 2048
+    assert sizer.tokens(16, lambda tokens: 1.0 if tokens <= 512 else 0.9) == 512
+    assert sizer.tokens(16, lambda tokens: 0.97 if tokens <= 512 else 0.96) == 2048
