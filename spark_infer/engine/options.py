@@ -60,7 +60,8 @@ class BatchOptions:
     """Size of a worker's cache of predictions, which serves repeats; 0 for none."""
 
     overlap: Switch = "auto"
-    """Read and pad in one thread, run in another. ``"auto"``: with ragged inputs or on a GPU."""
+    """Read and pad in one thread, run in another, unpack in a third. ``"auto"``: on a GPU. A task
+    of Spark has one core as a rule, and there it gains nothing and costs some 2 %."""
 
     device: str = "cpu"
     """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``."""

@@ -123,7 +123,7 @@ class Predictor:
         """
         overlap = self._options.overlap
         if overlap == "auto":
-            overlap = self._is_ragged or self._options.device != "cpu"
+            overlap = self._options.device != "cpu"
         yield from self._predicted(batches, overlap=overlap)
         self._runner.limits.check_share()
 

@@ -91,7 +91,7 @@ class BatchConfig(_Section):
     )
     cache_bytes: int = Field(64 * 2**20, description="A worker's cache of predictions; 0: none.")
     overlap: bool | Literal["auto"] = Field(
-        "auto", description="Read and pad in one thread, run in another; auto: where it pays."
+        "auto", description="Read and pad in one thread, run in another; auto: on a GPU."
     )
     device: str = Field("cpu", description="cpu, cuda (the GPU that Spark gave the task), cuda:0.")
     precision: Precision = Field("float32", description="float32, bfloat16 or float16.")

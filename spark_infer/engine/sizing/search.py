@@ -14,6 +14,9 @@ no more: it pads less and needs less memory."""
 MAX_MISSES = 2
 """Growth ends after so many sizes in a row that are not better."""
 
+MAX_LOSS = 0.9
+"""A larger size is not tried on rows of which it would pad so many more."""
+
 MAX_SECONDS = 1.0
 """Growth ends where a batch takes longer."""
 
@@ -126,9 +129,15 @@ class Search:
 
     def choose(self, efficiency: Efficiency | None) -> int:
         """Return the size of the next batch: once settled, the best one for its padding."""
-        if efficiency is None or not self.settled:
+        if efficiency is None:
             return self.size
-        return max(self.rates, key=lambda size: self.rates[size] * efficiency(size))
+        if self.settled:
+            return max(self.rates, key=lambda size: self.rates[size] * efficiency(size))
+        # A larger size is tried where rows are alike in length: elsewhere it would cost too much.
+        is_larger = self.size > self.best_tokens > 0
+        if is_larger and efficiency(self.size) < MAX_LOSS * efficiency(self.best_tokens):
+            return self.best_tokens
+        return self.size
 
     def lower(self, ceiling: int) -> None:
         """Stay at or below a ceiling from now on."""

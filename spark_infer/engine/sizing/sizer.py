@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spark_infer.backends.memory import Memory
 from spark_infer.engine.sizing.search import MAX_MISSES, Efficiency, Search
+
+_NEAR = 4
+"""Lengths within this factor are as fast with the same number of tokens."""
 
 
 def bucket_of(length: int) -> int:
@@ -46,7 +49,8 @@ class BatchSizer:
     """Decides the token budget of batches, for each length bucket by itself.
 
     A bucket starts small, or from its neighbor's size where that is known, and settles at the
-    best size (see ``Search``). May be used by several threads.
+    best size (see ``Search``). Once it has settled, its neighbors follow it and need no search of
+    their own. May be used by several threads.
 
     Args:
         learned: Where to start, by bucket: what ``learned()`` returned before.
@@ -126,7 +130,8 @@ class BatchSizer:
         """Never again run so many tokens at this length or a longer one: memory ran out."""
         bucket = bucket_of(length)
         with self._lock:
-            self._searches[bucket] = self._search(bucket)
+            if bucket not in self._searches:
+                self._searches[bucket] = self._begin(bucket, self._ceiling(bucket))
             for other, search in self._searches.items():
                 if other >= bucket:
                     search.lower(max(1, tokens // 2))
@@ -140,8 +145,7 @@ class BatchSizer:
     def is_settled(self, length: int) -> bool:
         """Tell whether the search for this length is over."""
         with self._lock:
-            search = self._searches.get(bucket_of(length))
-            return search is not None and search.settled
+            return self._search(bucket_of(length)).settled
 
     def tokens_by_length(self) -> dict[int, int]:
         """Return the best budget so far of each bucket that has shown one."""
@@ -167,18 +171,31 @@ class BatchSizer:
             self._on_change(self.learned())
 
     def _search(self, bucket: int) -> Search:
-        """Return the bucket's search, or the one that it would begin now."""
-        if bucket in self._searches:
-            return self._searches[bucket]
+        """Return the bucket's search, the settled one of a neighbor, or one that it would begin."""
+        own = self._searches.get(bucket)
+        if own is not None and (own.settled or own.ceiling is not None):
+            return own
         ceiling = self._ceiling(bucket)
+        return self._settled_neighbor(bucket, ceiling) or own or self._begin(bucket, ceiling)
+
+    def _begin(self, bucket: int, ceiling: int | None) -> Search:
         size = self._smallest(bucket)
         known = [other for other, search in self._searches.items() if search.best_tokens]
         if known:
-            # Of two neighbors the longer one: its rows need more memory for each token.
-            nearest = min(known, key=lambda other: (max(other / bucket, bucket / other), -other))
-            size = max(size, self._searches[nearest].best_tokens)
+            size = max(size, self._searches[_nearest(bucket, known)].best_tokens)
         size = min(size, self._max_tokens, ceiling or size)
         return Search(size, ceiling, max_misses=1 if known else MAX_MISSES)
+
+    def _settled_neighbor(self, bucket: int, ceiling: int | None) -> Search | None:
+        near = [
+            other
+            for other, search in self._searches.items()
+            if search.settled
+            and _distance(bucket, other) <= _NEAR
+            and (search.ceiling is None or other < bucket)
+            and (ceiling is None or max(search.rates) <= ceiling)
+        ]
+        return self._searches[_nearest(bucket, near)] if near else None
 
     def _ceiling(self, bucket: int) -> int | None:
         """Return the lowest ceiling of the buckets up to this one."""
@@ -188,6 +205,15 @@ class BatchSizer:
     def _smallest(self, bucket: int) -> int:
         """Return the smallest size worth trying: one that a row of the bucket fits in."""
         return max(self._start_tokens, bucket)
+
+
+def _distance(bucket: int, other: int) -> float:
+    return max(other / bucket, bucket / other)
+
+
+def _nearest(bucket: int, others: Sequence[int]) -> int:
+    # Of two neighbors the longer one: its rows need more memory for each token.
+    return min(others, key=lambda other: (_distance(bucket, other), -other))
 
 
 def _is_trial(search: Search, tokens: int, rows: int) -> bool:

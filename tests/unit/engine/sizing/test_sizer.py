@@ -123,15 +123,39 @@ def test_a_row_longer_than_the_size_counts() -> None:
     assert sizer.tokens(300) >= 300
 
 
-def test_a_new_bucket_starts_from_its_neighbor_and_may_go_down() -> None:
+def test_a_distant_bucket_starts_from_its_neighbor_and_may_go_down() -> None:
     sizer = BatchSizer(start_tokens=256)
     run(sizer, 16, cache_of(8192))
     assert sizer.tokens(16) == 8192
-    assert sizer.tokens(32) == 8192
-    sizes = run(sizer, 32, cache_of(2048))
+    assert sizer.tokens(128) == 8192
+    sizes = run(sizer, 128, cache_of(2048))
     assert sizes[0] == 8192
-    assert sizer.tokens(32) == 2048
+    assert sizer.tokens(128) == 2048
     assert sizer.tokens(16) == 8192
+
+
+def test_near_buckets_follow_one_that_has_settled() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    run(sizer, 16, cache_of(8192))
+    for length in (4, 16, 32, 64):
+        assert sizer.is_settled(length)
+        assert sizer.tokens(length) == 8192
+    assert not sizer.is_settled(2)
+    assert not sizer.is_settled(128)
+    assert sizer.tokens_by_length() == {16: 8192}
+    sizer.lower(32, 4096)
+    assert (sizer.tokens(16), sizer.tokens(32), sizer.tokens(64)) == (8192, 2048, 2048)
+
+
+def test_a_larger_size_is_not_tried_where_it_would_pad_too_much() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    for _ in range(2):
+        sizer.record(16, 256, 16, 1.0, memory=None)
+    assert sizer.tokens(16) == 512
+    assert sizer.tokens(16, lambda tokens: 0.95 if tokens > 256 else 1.0) == 512
+    assert sizer.tokens(16, lambda tokens: 0.85 if tokens > 256 else 1.0) == 256
+    sizer.record(16, 256, 16, 1.0, memory=None)
+    assert sizer.tokens(16) == 512
 
 
 @pytest.mark.parametrize("settled", [True, False])
