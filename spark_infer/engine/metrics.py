@@ -41,7 +41,7 @@ class Metrics:
             for input, ``assemble`` tensors, ``run`` the model, ``unpack`` its outputs.
         peak_memory_bytes: Most memory that a worker's device had in use.
         learned_tokens: Token budget that ``batch_size="auto"`` came to, by padded length (a power
-            of two); the largest of the workers'.
+            of four); the largest of the workers'.
     """
 
     num_rows: int = 0

@@ -215,7 +215,7 @@ class Predictor:
     def _budget(self, length: int, efficiency: Efficiency | None) -> int:
         """Return the most tokens of a batch of this padded length."""
         if self._options.batch_size == "auto":
-            tokens = self._sizer.tokens(length, efficiency)
+            tokens = self._sizer.tokens(length, efficiency, look=self._runner.observes)
         else:
             tokens = self._sizer.ceiling(length)
         most = self._options.max_tokens

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spark_infer.backends import Backend
+from spark_infer.backends import Backend, HostBackend
 from spark_infer.engine.failures import Failure, FailureLimits, Isolation
 from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
@@ -49,6 +49,10 @@ class Runner:
         options: What to do with rows that fail, and when to give up.
         sizer: Learns from how batches went.
         metrics: Where to count.
+
+    Attributes:
+        limits: When there are too many failures.
+        observes: Whether the time of every batch is recorded.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class Runner:
     ) -> None:
         self._backend = backend
         self._learns = options.batch_size == "auto"
+        # On the host a batch is over when it was started, and its time is known for nothing.
+        self.observes = self._learns and isinstance(backend, HostBackend)
         self._sizer = sizer
         self.limits = FailureLimits(options)
         self._isolation = Isolation(backend, options, sizer, self.limits, metrics)
@@ -107,9 +113,10 @@ class Runner:
         longest = batch.work.longest(batch.tensors)
         try:
             pending = self._backend.submit(batch.tensors)
-            if self._is_trial(batch):
+            is_trial = self._is_trial(batch)
+            if is_trial or self.observes:
                 outputs = pending()
-                self._learn(batch, batch.seconds + time.perf_counter() - start)
+                self._learn(batch, batch.seconds + time.perf_counter() - start, is_trial)
                 return lambda: [Result(batch.rows, outputs, longest)]
         except Exception as error:
             # A model may raise anything.
@@ -135,9 +142,9 @@ class Runner:
 
     def _is_trial(self, batch: Batch) -> bool:
         rows = count(batch.rows)
-        return self._learns and self._sizer.wants(batch.length, rows * batch.length, rows)
+        return self._learns and self._sizer.is_trial(batch.length, rows * batch.length, rows)
 
-    def _learn(self, batch: Batch, seconds: float) -> None:
+    def _learn(self, batch: Batch, seconds: float, is_trial: bool) -> None:
         rows = count(batch.rows)
-        memory = self._backend.memory()
+        memory = self._backend.memory() if is_trial else None
         self._sizer.record(batch.length, rows * batch.length, rows, seconds, memory=memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 
 from spark_infer.backends.memory import Memory
@@ -27,6 +28,14 @@ MEMORY_SHARE = 0.8
 _TRIES = 2
 _TRIES_OF_A_MISS = 3
 
+_FIRST_LOOK = 4
+_MAX_LOOK = 64
+"""Batches from one look at another size to the next: an eighth of those that there were, but
+within these limits."""
+
+_WEIGHT = 0.3
+"""Weight of a batch in the rate of its size."""
+
 
 Efficiency = Callable[[int], float]
 """Returns which share of a batch's tokens is not padding, by its budget."""
@@ -37,6 +46,8 @@ class Search:
 
     It doubles the size while that is better, then halves it while that is better: where the rate
     hardly depends on the size, what disturbed the first sizes would let it end at a large one.
+    Once it is over, the rates follow what batches show, and now and then a size that looked worse
+    is looked at again: the first batches of a process are seldom like those that follow.
 
     Attributes:
         size: The token budget on trial, or settled at.
@@ -52,7 +63,6 @@ class Search:
         size: int,
         ceiling: int | None,
         *,
-        max_misses: int = MAX_MISSES,
         settled: bool = False,
     ) -> None:
         self.ceiling = ceiling
@@ -60,7 +70,9 @@ class Search:
         self.best_tokens = 0
         self.best_rate = 0.0
         self.rates: dict[int, float] = {}
-        self._max_misses = max_misses
+        self._num_seen: Counter[int] = Counter()
+        self._num_chosen = 0
+        self._next_look = _FIRST_LOOK
         self._num_misses = 0
         self._is_growing = True
         self._peak: int | None = None
@@ -119,7 +131,7 @@ class Search:
 
     def _may_grow(self, memory: Memory | None) -> bool:
         """Tell whether a size twice as large is worth a try."""
-        if self._num_misses == self._max_misses or self._seconds > MAX_SECONDS:
+        if self._num_misses == MAX_MISSES or self._seconds > MAX_SECONDS:
             return False
         if memory is None or self._peak is None:
             return True
@@ -127,17 +139,37 @@ class Search:
         added = 0 if self._peak_before is None else self._peak - self._peak_before
         return self._peak + 2 * added <= MEMORY_SHARE * memory.limit_bytes
 
-    def choose(self, efficiency: Efficiency | None) -> int:
-        """Return the size of the next batch: once settled, the best one for its padding."""
-        if efficiency is None:
-            return self.size
-        if self.settled:
-            return max(self.rates, key=lambda size: self.rates[size] * efficiency(size))
+    def choose(self, efficiency: Efficiency, *, look: bool) -> int:
+        """Return the size of the next batch: once settled, the best one for its padding.
+
+        Args:
+            efficiency: What the batch would pad.
+            look: Whether it may be a size that is to be looked at again.
+        """
+        if not self.settled:
+            return self._unless_padded(self.size, self.best_tokens, efficiency)
+        best = max(self.rates, key=lambda size: self.rates[size] * efficiency(size))
+        self._num_chosen += 1
+        if not look or self._num_chosen < self._next_look:
+            return best
+        self._next_look = self._num_chosen + min(max(self._num_chosen // 8, _FIRST_LOOK), _MAX_LOOK)
+        seldom = min(self.rates, key=lambda size: (self._num_seen[size], size))
+        return self._unless_padded(seldom, best, efficiency)
+
+    def _unless_padded(self, size: int, best: int, efficiency: Efficiency) -> int:
+        """Return the best size where another one would pad too much."""
         # A larger size is tried where rows are alike in length: elsewhere it would cost too much.
-        is_larger = self.size > self.best_tokens > 0
-        if is_larger and efficiency(self.size) < MAX_LOSS * efficiency(self.best_tokens):
-            return self.best_tokens
-        return self.size
+        is_padded = size > best > 0 and efficiency(size) < MAX_LOSS * efficiency(best)
+        return best if is_padded else size
+
+    def observe(self, tokens: int, rate: float) -> bool:
+        """Follow the rate of a batch after the end; return whether it was a look at a size."""
+        size = min((size for size in self.rates if size >= tokens), default=0)
+        if 2 * tokens <= size or not size:
+            return False
+        self._num_seen[size] += 1
+        self.rates[size] += _WEIGHT * (rate - self.rates[size])
+        return size != self.best_tokens
 
     def lower(self, ceiling: int) -> None:
         """Stay at or below a ceiling from now on."""

@@ -8,15 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spark_infer.backends.memory import Memory
-from spark_infer.engine.sizing.search import MAX_MISSES, Efficiency, Search
+from spark_infer.engine.sizing.search import Efficiency, Search
 
 _NEAR = 4
 """Lengths within this factor are as fast with the same number of tokens."""
 
 
 def bucket_of(length: int) -> int:
-    """Return the length bucket: the smallest power of two that is not below ``length``."""
-    return 1 << max(0, length - 1).bit_length()
+    """Return the length bucket: the smallest power of four that is not below ``length``."""
+    bits = max(0, length - 1).bit_length()
+    return 1 << bits + bits % 2
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,24 @@ class BatchSizer:
                     search.size *= 2
             self._searches[bucket] = search
 
-    def tokens(self, length: int, efficiency: Efficiency | None = None) -> int:
+    def tokens(
+        self, length: int, efficiency: Efficiency | None = None, *, look: bool = False
+    ) -> int:
         """Return the budget of a batch whose longest row is padded to ``length``.
 
         Args:
             length: Padded length, summed over the ragged inputs.
             efficiency: Returns which share of the batch's tokens would not be padding, by its
                 budget. A batch that is faster for each token, and padded more, may be slower.
+            look: Whether the batch may have a size that is to be looked at again, although
+                another one was faster. Its rate should be recorded then.
         """
         with self._lock:
-            return max(length, self._search(bucket_of(length)).choose(efficiency))
+            bucket = bucket_of(length)
+            search = self._search(bucket)
+            # Rates of other lengths would confuse the search that they follow.
+            look = look and search is self._searches.get(bucket)
+            return max(length, search.choose(efficiency or _no_padding, look=look))
 
     def ceiling(self, length: int) -> int:
         """Return the most tokens that fit in memory, as far as is known; at least ``length``."""
@@ -104,7 +113,7 @@ class BatchSizer:
     def record(
         self, length: int, tokens: int, rows: int, seconds: float, *, memory: Memory | None
     ) -> None:
-        """Learn from a batch that ran; nothing, unless ``wants`` says so.
+        """Learn from a batch that ran.
 
         Args:
             length: Padded length of its longest row.
@@ -116,15 +125,20 @@ class BatchSizer:
         bucket = bucket_of(length)
         with self._lock:
             search = self._search(bucket)
-            if not _is_trial(search, tokens, rows):
+            rate = tokens / max(seconds, 1e-9)
+            if search.settled:
+                is_own = search is self._searches.get(bucket)
+                is_news = is_own and search.observe(tokens, rate)
+            elif _is_trial(search, tokens, rows):
+                self._searches[bucket] = search
+                search.record(rate, seconds, memory)
+                if is_news := search.is_clear:
+                    largest = min(self._max_tokens, search.ceiling or self._max_tokens)
+                    search.conclude(self._smallest(bucket), largest, memory)
+            else:
                 return
-            self._searches[bucket] = search
-            search.record(tokens / max(seconds, 1e-9), seconds, memory)
-            if not search.is_clear:
-                return
-            largest = min(self._max_tokens, search.ceiling or self._max_tokens)
-            search.conclude(self._smallest(bucket), largest, memory)
-        self._changed()
+        if is_news:
+            self._changed()
 
     def lower(self, length: int, tokens: int) -> None:
         """Never again run so many tokens at this length or a longer one: memory ran out."""
@@ -137,8 +151,8 @@ class BatchSizer:
                     search.lower(max(1, tokens // 2))
         self._changed()
 
-    def wants(self, length: int, tokens: int, rows: int) -> bool:
-        """Tell whether there is something to learn from such a batch (see ``record``)."""
+    def is_trial(self, length: int, tokens: int, rows: int) -> bool:
+        """Tell whether such a batch belongs to a search that goes on."""
         with self._lock:
             return _is_trial(self._search(bucket_of(length)), tokens, rows)
 
@@ -180,11 +194,11 @@ class BatchSizer:
 
     def _begin(self, bucket: int, ceiling: int | None) -> Search:
         size = self._smallest(bucket)
-        known = [other for other, search in self._searches.items() if search.best_tokens]
+        known = [other for other, search in self._searches.items() if search.settled]
         if known:
             size = max(size, self._searches[_nearest(bucket, known)].best_tokens)
         size = min(size, self._max_tokens, ceiling or size)
-        return Search(size, ceiling, max_misses=1 if known else MAX_MISSES)
+        return Search(size, ceiling)
 
     def _settled_neighbor(self, bucket: int, ceiling: int | None) -> Search | None:
         near = [
@@ -205,6 +219,10 @@ class BatchSizer:
     def _smallest(self, bucket: int) -> int:
         """Return the smallest size worth trying: one that a row of the bucket fits in."""
         return max(self._start_tokens, bucket)
+
+
+def _no_padding(tokens: int) -> float:
+    return 1.0
 
 
 def _distance(bucket: int, other: int) -> float:
