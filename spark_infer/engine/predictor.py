@@ -26,6 +26,8 @@ from spark_infer.tensors.leaves import Rows
 T = TypeVar("T")
 _AHEAD = 2
 """Batches that are assembled, or run, before the next stage takes them."""
+_STOCK_SECONDS = 1.0
+"""From one look at the memory to the next."""
 
 
 class Predictor:
@@ -70,6 +72,7 @@ class Predictor:
             self._cache = PredictionCache() if cache is None else cache
             self._cache.allow(self._options.cache_bytes)
         self._metrics = Metrics() if metrics is None else metrics
+        self._stock_taken = -_STOCK_SECONDS
         self._runner = Runner(backend, self._options, self._sizer, self._metrics)
 
     @property
@@ -245,9 +248,18 @@ class Predictor:
             self._metrics.num_rows += item.decoded.num_rows
             self._metrics.num_rejected += item.decoded.rejects.count
             self._metrics.num_failed += item.num_failed
-            peak = self._backend.memory().peak_bytes
-            self._metrics.peak_memory_bytes = max(self._metrics.peak_memory_bytes, peak)
-            self._metrics.learned_tokens |= self._sizer.tokens_by_length()
+            self._take_stock()
             self._runner.limits.count_rows(count(item.accepted), item.num_failed)
             slots.give_back()
             yield predicted
+        self._take_stock(at_last=True)
+
+    def _take_stock(self, *, at_last: bool = False) -> None:
+        """Count what is the same for all windows; now and then, for it asks the system."""
+        now = time.monotonic()
+        if now < self._stock_taken + _STOCK_SECONDS and not at_last:
+            return
+        self._stock_taken = now
+        peak = self._backend.memory().peak_bytes
+        self._metrics.peak_memory_bytes = max(self._metrics.peak_memory_bytes, peak)
+        self._metrics.learned_tokens |= self._sizer.tokens_by_length()

@@ -176,8 +176,9 @@ class Work:
     def _learn(self, hashes: Array, rule: RepeatRule, cache: PredictionCache | None) -> None:
         num_accepted, num_run = count(self.accepted), count(self.rows)
         rule.saw(num_accepted, num_accepted - num_run, self._hash_seconds, self.run_seconds)
-        if cache is None or not num_run:
+        if cache is None or not num_run or not rule.keeps:
             return
+        start = time.perf_counter()
         rejected = self.decoded.rejects.rows
         ran = _positions(self.rows)
         predicted = ran if rejected is None else ran[~rejected[ran]]
@@ -185,6 +186,7 @@ class Work:
         place[_positions(self.accepted)] = np.arange(num_accepted)
         items = [collected.items(predicted, self.decoded.num_rows) for collected in self._outputs]
         cache.put(hashes[place[predicted]], list(zip(*items, strict=True)))
+        rule.kept(time.perf_counter() - start)
 
 
 def count(rows: Rows) -> int:

@@ -102,7 +102,7 @@ class RepeatRule:
         Args:
             num_rows: Rows of the window.
             num_repeats: Rows that the model was spared, by the window or by the cache.
-            hash_seconds: What finding them took: hashing, comparing, looking up, putting away.
+            hash_seconds: What finding them took: hashing, comparing, looking up.
             run_seconds: What the model took for the others.
         """
         if self._mode != "auto" or num_rows == 0:
@@ -120,6 +120,15 @@ class RepeatRule:
         if self._num_seen >= FIRST_WINDOWS:
             pays = self._saved_seconds > MARGIN * self._spent_seconds
             self._on = pays or (self._num_seen < CHEAP_WINDOWS and self._is_cheap())
+
+    @property
+    def keeps(self) -> bool:
+        """Whether predictions of the window that it was told of last are worth keeping."""
+        return self._on
+
+    def kept(self, seconds: float) -> None:
+        """Take note of the seconds that it took to put a window's predictions away."""
+        self._spent_seconds += seconds
 
     def _is_cheap(self) -> bool:
         return self._spent_seconds <= CHEAP_SHARE * self._run_seconds
