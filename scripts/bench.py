@@ -40,12 +40,16 @@ BENCHMARKS = {
     "tabular": Benchmark("float columns through a small network in Spark", 4_000_000),
     "ragged": Benchmark(
         "rows of different lengths through a transformer in Spark",
-        1_600,
+        3_200,
+        repetitions=3,
         options=("precision", "texts"),
     ),
     "tensors": Benchmark("ragged lists to padded batches, without a model", 1_000_000),
     "repeats": Benchmark("rows that come more than once", 20_000),
     "poison": Benchmark("rows that make the model raise", 1_000_000),
+    "overheads": Benchmark(
+        "the predictor beside a network that takes no time", 4_000_000, repetitions=15
+    ),
     "memory": Benchmark("resident memory while rows stream", 10_000_000, repetitions=1),
     "gpu": Benchmark("a CUDA device kept busy", 100_000),
 }

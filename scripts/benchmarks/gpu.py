@@ -19,13 +19,19 @@ from benchmarks.interleave import interleave, rates
 from benchmarks.machine import cache_directory, describe
 from benchmarks.ragged_rows import log_normal_lengths, random_lists
 from benchmarks.report import Result
+from benchmarks.small_network import (
+    FEATURES,
+    NUM_FEATURES,
+    SIGNATURE,
+    network,
+    packed_batches,
+    random_rows,
+)
 from benchmarks.transformer import VOCABULARY, encoder_bundle, load_encoder
-from spark_infer.tensors import packed_name
 
 TOKEN_BUDGETS = (16_384, 65_536, 262_144)
 BATCH_SIZES = (16_384, 131_072, 1_048_576)
 RECORD_BATCH_ROWS = 32_768
-NUM_FEATURES = 30
 TABULAR_FACTOR = 40
 """The small network needs more rows than the transformer to run for a while."""
 
@@ -81,7 +87,8 @@ def transformer_contenders(num_rows: int, device: str) -> dict[str, Loop]:
     predictor = si.Predictor(
         bundle, si.load_backend(bundle, device=device, precision="bfloat16"), options
     )
-    contenders = {"transformer, predictor": _stream(predictor, pa.record_batch({"tokens": tokens}))}
+    rows = pa.table({"tokens": tokens}).to_batches(max_chunksize=RECORD_BATCH_ROWS)
+    contenders = {"transformer, predictor": _stream(predictor, rows)}
     # The same arithmetic as the backend's: matrices in bfloat16, the rest under autocast.
     model = load_encoder(bundle.path, "bfloat16").to(device)
     for max_tokens in TOKEN_BUDGETS:
@@ -93,22 +100,16 @@ def transformer_contenders(num_rows: int, device: str) -> dict[str, Loop]:
 
 def tabular_contenders(num_rows: int, device: str) -> dict[str, Loop]:
     """Return the predictor and the loops over thirty features."""
-    values = np.random.default_rng(0).standard_normal((num_rows, NUM_FEATURES), np.float32)
-    features = si.ScalarInput("features", columns=[f"f{i}" for i in range(NUM_FEATURES)])
+    values = random_rows(num_rows)
     bundle = si.save_bundle(
-        cache_directory() / "gpu_tabular_bundle",
-        network(),
-        signature=si.Signature(inputs=[features], outputs=[si.Output("score")]),
+        cache_directory() / "gpu_tabular_bundle", network(), signature=SIGNATURE
     )
-    # As Spark sends them: the features of a row packed into one list.
-    offsets = np.arange(0, values.size + 1, NUM_FEATURES, dtype=np.int32)
-    lists = pa.ListArray.from_arrays(offsets, pa.array(values.ravel()))
     options = si.BatchOptions(device=device, cache_bytes=0)
     predictor = si.Predictor(
-        bundle, si.load_backend(bundle, device=device), options, packed=["features"]
+        bundle, si.load_backend(bundle, device=device), options, packed=[FEATURES.name]
     )
-    rows = pa.record_batch({packed_name(features): lists})
-    contenders = {"tabular, predictor": _stream(predictor, rows)}
+    batches = packed_batches(values, RECORD_BATCH_ROWS)
+    contenders = {"tabular, predictor": _stream(predictor, batches)}
     model = network().to(device)
     host = torch.from_numpy(values)
     held = host.to(device)
@@ -145,18 +146,6 @@ def padded_batches(
     return batches, order
 
 
-def network() -> torch.nn.Module:
-    """Return the network of the benchmark ``tabular``, which needs Spark: 30-32-16-1."""
-    torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Linear(NUM_FEATURES, 32),
-        torch.nn.ReLU(),
-        torch.nn.Linear(32, 16),
-        torch.nn.ReLU(),
-        torch.nn.Linear(16, 1),
-    )
-
-
 def check_equal(contenders: dict[str, Loop], tolerance: float) -> None:
     """Prove that all contenders compute the same scores, to a share of their deviation."""
     reference, *others = [(name, contender()) for name, contender in contenders.items()]
@@ -166,11 +155,7 @@ def check_equal(contenders: dict[str, Loop], tolerance: float) -> None:
             raise RuntimeError(f"{name} and {reference[0]} differ by {difference:.3f} deviations")
 
 
-def _stream(predictor: si.Predictor, rows: pa.RecordBatch) -> Loop:
-    batches = [
-        rows.slice(start, RECORD_BATCH_ROWS) for start in range(0, len(rows), RECORD_BATCH_ROWS)
-    ]
-
+def _stream(predictor: si.Predictor, batches: Sequence[pa.RecordBatch]) -> Loop:
     def predict() -> np.ndarray:
         predicted = predictor.stream(iter(batches))
         return np.concatenate([batch["score"].to_numpy() for batch in predicted])

@@ -24,14 +24,14 @@ from benchmarks.interleave import interleave, rates
 from benchmarks.local_spark import local_session, noop
 from benchmarks.machine import cache_directory, describe
 from benchmarks.report import Result
+from benchmarks.small_network import FEATURES, NUM_FEATURES, SIGNATURE, network
 
-NUM_COLUMNS = 30
 NUM_FILES = 8
-COLUMNS = [f"f{index}" for index in range(NUM_COLUMNS)]
+COLUMNS = list(FEATURES.column_names)
 BATCH_ROWS = 10_000
 BARS = {
     "predict_vs_peer": 1.8,
-    "predict_vs_floor": 0.85,
+    "predict_vs_floor": 0.9,
     "arrow_udf_vs_peer": 1.35,
     "pandas_udf_vs_peer": 1.1,
 }
@@ -41,13 +41,7 @@ def run(num_rows: int, repetitions: int) -> Result:
     """Run the benchmark in a local session with two cores."""
     data = table(num_rows)
     model = network()
-    bundle = si.save_bundle(
-        cache_directory() / "tabular_bundle",
-        model,
-        signature=si.Signature(
-            inputs=[si.ScalarInput("features", columns=COLUMNS)], outputs=[si.Output("score")]
-        ),
-    )
+    bundle = si.save_bundle(cache_directory() / "tabular_bundle", model, signature=SIGNATURE)
     with local_session("tabular") as spark:
         queries = contenders(spark, spark.read.parquet(str(data)), bundle, model)
         check_equal(queries)
@@ -59,7 +53,7 @@ def run(num_rows: int, repetitions: int) -> Result:
     floor = max(rate["identity, 30 columns"], rate["identity, packed"])
     return Result(
         benchmark="tabular",
-        workload=f"{num_rows:,} rows x {NUM_COLUMNS} floats in Parquet, 30-32-16-1 network, noop",
+        workload=f"{num_rows:,} rows x {NUM_FEATURES} floats in Parquet, 30-32-16-1 network, noop",
         rows_per_second=rate,
         seconds=seconds,
         ratios={
@@ -86,7 +80,7 @@ def contenders(
         _peer_function(model),
         return_type=FloatType(),
         batch_size=BATCH_ROWS,
-        input_tensor_shapes=[[NUM_COLUMNS]],
+        input_tensor_shapes=[[NUM_FEATURES]],
     )
     columns = df.select(COLUMNS)
     return {
@@ -114,21 +108,9 @@ def check_equal(queries: dict[str, Callable[[], DataFrame]]) -> None:
             raise RuntimeError(f"{name} scores {total}, predict_batch_udf {reference}")
 
 
-def network() -> torch.nn.Module:
-    """Return the network: 30-32-16-1 with seeded random weights."""
-    torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Linear(NUM_COLUMNS, 32),
-        torch.nn.ReLU(),
-        torch.nn.Linear(32, 16),
-        torch.nn.ReLU(),
-        torch.nn.Linear(16, 1),
-    )
-
-
 def table(num_rows: int) -> Path:
     """Return the Parquet directory, generating it on first use."""
-    path = cache_directory() / f"tabular_{num_rows}x{NUM_COLUMNS}"
+    path = cache_directory() / f"tabular_{num_rows}x{NUM_FEATURES}"
     done = path / "_SUCCESS"
     if done.exists():
         return path

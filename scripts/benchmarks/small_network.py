@@ -1,0 +1,39 @@
+"""Thirty floats a row, and the network that scores them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+import spark_infer as si
+from spark_infer.tensors import packed_name
+
+NUM_FEATURES = 30
+FEATURES = si.ScalarInput("features", columns=[f"f{index}" for index in range(NUM_FEATURES)])
+SIGNATURE = si.Signature(inputs=[FEATURES], outputs=[si.Output("score")])
+
+
+def network() -> torch.nn.Module:
+    """Return the network: 30-32-16-1 with seeded random weights."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Linear(NUM_FEATURES, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 16),
+        torch.nn.ReLU(),
+        torch.nn.Linear(16, 1),
+    )
+
+
+def random_rows(num_rows: int) -> np.ndarray:
+    """Return float32 [n, 30]."""
+    return np.random.default_rng(0).standard_normal((num_rows, NUM_FEATURES), np.float32)
+
+
+def packed_batches(values: np.ndarray, batch_rows: int) -> list[pa.RecordBatch]:
+    """Return record batches as Spark sends them: the features of a row packed into one list."""
+    offsets = np.arange(0, values.size + 1, NUM_FEATURES, dtype=np.int32)
+    lists = pa.ListArray.from_arrays(offsets, pa.array(values.ravel()))
+    whole = pa.record_batch({packed_name(FEATURES): lists})
+    return [whole.slice(start, batch_rows) for start in range(0, len(values), batch_rows)]
