@@ -28,12 +28,14 @@ class Benchmark:
         rows: How many rows by default.
         repetitions: How often by default.
         options: Options of its own.
+        variants: Command-line options of each run that ``all`` makes of it.
     """
 
     about: str
     rows: int
     repetitions: int = 5
     options: tuple[str, ...] = ()
+    variants: tuple[tuple[str, ...], ...] = ((),)
 
 
 BENCHMARKS = {
@@ -43,6 +45,7 @@ BENCHMARKS = {
         3_200,
         repetitions=3,
         options=("precision", "texts"),
+        variants=((), ("--precision", "bfloat16")),
     ),
     "tensors": Benchmark("ragged lists to padded batches, without a model", 1_000_000),
     "repeats": Benchmark("rows that come more than once", 20_000),
@@ -73,27 +76,33 @@ def main() -> None:
 def run_all(options: argparse.Namespace) -> None:
     """Run every benchmark that can run here; one that fails does not stop the others."""
     results, failed = [], []
-    console = Console(highlight=False)
     with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "result.json"
         for name, benchmark in BENCHMARKS.items():
             if name == "gpu" and not _has_device():
-                console.print("gpu: not run, torch sees no CUDA device")
+                Console(highlight=False).print("gpu: not run, torch sees no CUDA device")
                 continue
-            path = Path(folder) / f"{name}.json"
-            rows = max(int(benchmark.rows * options.scale), 1)
-            command = [sys.executable, __file__, name, "--json", str(path), "--rows", str(rows)]
-            if options.repetitions is not None:
-                command += ["--repetitions", str(options.repetitions)]
-            if "texts" in benchmark.options and options.texts is not None:
-                command += ["--texts", str(options.texts)]
-            if subprocess.run(command, check=False).returncode:
-                failed.append(name)
-            else:
-                results.append(read_json(path))
+            for variant in benchmark.variants:
+                command = [sys.executable, __file__, name, *variant, "--json", str(path)]
+                command += _settings(benchmark, options)
+                if subprocess.run(command, check=False).returncode:
+                    failed.append(" ".join([name, *variant]))
+                else:
+                    results.append(read_json(path))
     print_ratios(results)
     write_json(results, options.json)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _settings(benchmark: Benchmark, options: argparse.Namespace) -> list[str]:
+    """Return the command-line options that ``all`` passes on to a benchmark."""
+    settings = ["--rows", str(max(int(benchmark.rows * options.scale), 1))]
+    if options.repetitions is not None:
+        settings += ["--repetitions", str(options.repetitions)]
+    if "texts" in benchmark.options and options.texts is not None:
+        settings += ["--texts", str(options.texts)]
+    return settings
 
 
 def _parser() -> argparse.ArgumentParser:

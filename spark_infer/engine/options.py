@@ -50,7 +50,7 @@ class BatchOptions:
     max_rejected_share: float = 0.5
     """Share of the model's rows that may fail, from the thousandth row on and at the end."""
 
-    max_bisections: int = 10_000
+    max_bisections: int = 100_000
     """Batches that may be run again in halves to find the rows at fault."""
 
     dedupe: Switch = "auto"

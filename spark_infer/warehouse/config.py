@@ -84,7 +84,7 @@ class BatchConfig(_Section):
         0.5, description="Share of a task's rows on which the model may fail, from 1,000 rows on."
     )
     max_bisections: int = Field(
-        10_000, description="Batches that a task may run again to find the rows at fault."
+        100_000, description="Batches that a task may run again to find the rows at fault."
     )
     dedupe: bool | Literal["auto"] = Field(
         "auto", description="Predict equal rows once; auto: while enough rows repeat to pay."

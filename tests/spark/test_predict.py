@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from chispa import assert_df_equality
+from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -156,3 +160,23 @@ def test_keep_must_exist_and_not_clash(rows: DataFrame, mixture: si.Bundle) -> N
         si.predict(rows, mixture, keep=["idd"])
     with pytest.raises(ConfigError, match="'score' has the name of a prediction column"):
         si.predict(rows.withColumn("score", F.lit(1)), mixture)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_limit_ends_the_threads_of_its_tasks(
+    spark: SparkSession, mixture: si.Bundle, overlap: bool
+) -> None:
+    cloudpickle.register_pickle_by_value(__import__(__name__))
+    options = si.BatchOptions(overlap=overlap, cache_bytes=0)
+    many = spark.range(0, 300_000, 1, 2).selectExpr("id", "id * 1.0D a", "1 b", "array('x') w")
+    scored = many.transform(si.predict, mixture, keep=["id"], options=options)
+    assert [row["score"] for row in scored.limit(3).collect()] == [10.0, 11.0, 12.0]
+    left = spark.range(0, 2, 1, 2).mapInArrow(_thread_names, "name string").collect()
+    assert not [row["name"] for row in left if row["name"].startswith("spark_infer")]
+    assert scored.where("score IS NULL").count() == 0
+
+
+def _thread_names(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for _ in batches:
+        names = [thread.name for thread in threading.enumerate()]
+        yield pa.RecordBatch.from_pydict({"name": names})

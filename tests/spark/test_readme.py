@@ -78,6 +78,17 @@ def test_job_file_and_command(names: dict[str, Any], tmp_path: Path) -> None:
     assert names["spark"].table("predictions").count() == 5
 
 
+def test_batches_and_bad_rows(names: dict[str, Any]) -> None:
+    for title in ("DataFrame", "Batches and bad rows"):
+        for _, code in blocks(title):
+            exec(code, names)
+    scored = {row["tx_id"]: row for row in names["scored"].collect()}
+    assert [row for row in scored if scored[row]["fraud_score"] is None] == [3]
+    for row in names["wide"].where("tx_id != 3").collect():
+        score = scored[row["tx_id"]]["fraud_score"]
+        assert score == pytest.approx(row["fraud_score"], rel=0.02, abs=0.02)
+
+
 def test_airflow_calls_the_command_of_the_job_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     package = "airflow.providers.apache.spark.operators.spark_submit"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from spark_infer.backends.memory import Memory
 
@@ -32,6 +32,9 @@ _FIRST_LOOK = 4
 _MAX_LOOK = 64
 """Batches from one look at another size to the next: an eighth of those that there were, but
 within these limits."""
+
+LOOK_SHARE = 0.01
+"""Most of the time that looks may cost in all."""
 
 _WEIGHT = 0.3
 """Weight of a batch in the rate of its size."""
@@ -73,6 +76,7 @@ class Search:
         self._num_seen: Counter[int] = Counter()
         self._num_chosen = 0
         self._next_look = _FIRST_LOOK
+        self._allowance = 0.0
         self._num_misses = 0
         self._is_growing = True
         self._peak: int | None = None
@@ -148,13 +152,30 @@ class Search:
         """
         if not self.settled:
             return self._unless_padded(self.size, self.best_tokens, efficiency)
-        best = max(self.rates, key=lambda size: self.rates[size] * efficiency(size))
+        rates = {size: rate * efficiency(size) for size, rate in self.rates.items()}
+        best = max(rates, key=lambda size: rates[size])
         self._num_chosen += 1
-        if not look or self._num_chosen < self._next_look:
+        self._allowance += LOOK_SHARE * best
+        return self._looked_at(rates, best) if look else best
+
+    def _looked_at(self, rates: Mapping[int, float], best: int) -> int:
+        """Return another size when it is time to look at one, and one is cheap enough."""
+        if self._num_chosen < self._next_look:
             return best
-        self._next_look = self._num_chosen + min(max(self._num_chosen // 8, _FIRST_LOOK), _MAX_LOOK)
-        seldom = min(self.rates, key=lambda size: (self._num_seen[size], size))
-        return self._unless_padded(seldom, best, efficiency)
+        # In tokens of the best size: what a batch of the other size takes longer than as many.
+        costs = {
+            size: size * (rates[best] / rate - 1)
+            for size, rate in rates.items()
+            if rate and size != best
+        }
+        cheap = [size for size, cost in costs.items() if cost <= self._allowance]
+        if not cheap:
+            return best
+        size = min(cheap, key=lambda size: (self._num_seen[size], size))
+        self._allowance -= costs[size]
+        pause = min(max(self._num_chosen // 8, _FIRST_LOOK), _MAX_LOOK)
+        self._next_look = self._num_chosen + pause
+        return size
 
     def _unless_padded(self, size: int, best: int, efficiency: Efficiency) -> int:
         """Return the best size where another one would pad too much."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,6 +245,23 @@ def test_rates_follow_what_batches_show_after_the_end() -> None:
     assert chosen.count(512) > 100
     # Other sizes are looked at now and then, ever less often.
     assert 0 < sum(tokens != 512 for tokens in chosen[100:]) <= 10
+
+
+def test_looks_at_slower_sizes_cost_little_beside_what_ran() -> None:
+    rates = {512: 99.0, 1024: 100.0, 8192: 50.0}
+    sizer = BatchSizer(learned={64: LearnedSize(1024, None, rates, settled=True)})
+    chosen = []
+    for _ in range(3_000):
+        tokens = sizer.tokens(64, look=True)
+        chosen.append(tokens)
+        sizer.record(64, tokens, tokens // 64, tokens / rates[tokens], memory=None)
+    ran = [0, *np.cumsum(chosen)]
+    looks = [index for index, tokens in enumerate(chosen) if tokens == 8192]
+    assert len(looks) >= 2
+    assert ran[looks[0]] >= 100 * 8192
+    lost = sum(tokens / rates[tokens] - tokens / 100 for tokens in chosen)
+    assert lost < 0.02 * sum(tokens / rates[tokens] for tokens in chosen)
+    assert chosen.count(512) > len(looks)
 
 
 def test_without_leave_to_look_the_best_size_is_used() -> None:
