@@ -14,8 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import cache_directory
-from benchmarks.report import print_ratios, print_result, read_json, write_json
+from benchmarks.harness.machine import cache_directory
+from benchmarks.harness.report import print_ratios, print_result, read_json, write_json
 from rich.console import Console
 
 

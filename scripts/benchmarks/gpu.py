@@ -15,11 +15,11 @@ import pyarrow as pa
 import torch
 
 import spark_infer as si
-from benchmarks.interleave import interleave, rates
-from benchmarks.machine import cache_directory, describe
-from benchmarks.ragged_rows import log_normal_lengths, random_lists
-from benchmarks.report import Result
-from benchmarks.small_network import (
+from benchmarks.harness.interleave import interleave, rates
+from benchmarks.harness.machine import cache_directory, describe
+from benchmarks.harness.report import Result
+from benchmarks.workloads.ragged_rows import log_normal_lengths, random_lists
+from benchmarks.workloads.small_network import (
     FEATURES,
     NUM_FEATURES,
     SIGNATURE,
@@ -27,7 +27,7 @@ from benchmarks.small_network import (
     packed_batches,
     random_rows,
 )
-from benchmarks.transformer import VOCABULARY, encoder_bundle, load_encoder
+from benchmarks.workloads.transformer import VOCABULARY, encoder_bundle, load_encoder
 
 TOKEN_BUDGETS = (16_384, 65_536, 262_144)
 BATCH_SIZES = (16_384, 131_072, 1_048_576)

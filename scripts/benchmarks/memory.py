@@ -23,10 +23,10 @@ from rich.table import Table
 from torch import nn
 
 import spark_infer as si
-from benchmarks.interleave import rates
-from benchmarks.machine import cache_directory, describe
-from benchmarks.ragged_rows import random_lists
-from benchmarks.report import Result
+from benchmarks.harness.interleave import rates
+from benchmarks.harness.machine import cache_directory, describe
+from benchmarks.harness.report import Result
+from benchmarks.workloads.ragged_rows import random_lists
 
 NUM_FEATURES = 10
 NUM_IDS = 1_000

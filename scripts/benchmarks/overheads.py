@@ -15,10 +15,10 @@ import pyarrow as pa
 import torch
 
 import spark_infer as si
-from benchmarks.interleave import interleave, rates
-from benchmarks.machine import cache_directory, describe
-from benchmarks.report import Result
-from benchmarks.small_network import (
+from benchmarks.harness.interleave import interleave, rates
+from benchmarks.harness.machine import cache_directory, describe
+from benchmarks.harness.report import Result
+from benchmarks.workloads.small_network import (
     FEATURES,
     NUM_FEATURES,
     SIGNATURE,

@@ -17,10 +17,10 @@ from rich.console import Console
 from torch import nn
 
 import spark_infer as si
-from benchmarks.interleave import interleave, rates
-from benchmarks.machine import cache_directory, describe
-from benchmarks.report import Result
-from spark_infer.backends.torch_backend import TorchBackend
+from benchmarks.harness.interleave import interleave, rates
+from benchmarks.harness.machine import cache_directory, describe
+from benchmarks.harness.report import Result
+from spark_infer.backends.torch.backend import TorchBackend
 
 NUM_CATEGORIES = 1_000
 NUM_FEATURES = 10

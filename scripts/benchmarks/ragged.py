@@ -15,13 +15,13 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
-from benchmarks import ragged_rows
-from benchmarks.handwritten import SortedLoop, batch_udf
-from benchmarks.interleave import interleave, rates
-from benchmarks.local_spark import NUM_CORES, local_session, noop
-from benchmarks.machine import cache_directory, describe
-from benchmarks.report import Result
-from benchmarks.transformer import VOCABULARY, encoder_bundle
+from benchmarks.harness.interleave import interleave, rates
+from benchmarks.harness.local_spark import NUM_CORES, local_session, noop
+from benchmarks.harness.machine import cache_directory, describe
+from benchmarks.harness.report import Result
+from benchmarks.workloads import ragged_rows
+from benchmarks.workloads.handwritten import SortedLoop, batch_udf
+from benchmarks.workloads.transformer import VOCABULARY, encoder_bundle
 from spark_infer.backends import Precision
 from spark_infer.spark.metrics import metrics_accumulator
 

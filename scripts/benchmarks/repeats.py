@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 import spark_infer as si
-from benchmarks.interleave import interleave, rates
-from benchmarks.machine import describe
-from benchmarks.report import Result
+from benchmarks.harness.interleave import interleave, rates
+from benchmarks.harness.machine import describe
+from benchmarks.harness.report import Result
 from spark_infer.backends import FunctionBackend
 
 NUM_COLUMNS = 30

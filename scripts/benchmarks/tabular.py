@@ -20,11 +20,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import FloatType
 
 import spark_infer as si
-from benchmarks.interleave import interleave, rates
-from benchmarks.local_spark import local_session, noop
-from benchmarks.machine import cache_directory, describe
-from benchmarks.report import Result
-from benchmarks.small_network import FEATURES, NUM_FEATURES, SIGNATURE, network
+from benchmarks.harness.interleave import interleave, rates
+from benchmarks.harness.local_spark import local_session, noop
+from benchmarks.harness.machine import cache_directory, describe
+from benchmarks.harness.report import Result
+from benchmarks.workloads.small_network import FEATURES, NUM_FEATURES, SIGNATURE, network
 
 NUM_FILES = 8
 COLUMNS = list(FEATURES.column_names)

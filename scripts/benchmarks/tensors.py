@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 import spark_infer as si
-from benchmarks.interleave import interleave, rates
-from benchmarks.machine import describe
-from benchmarks.ragged_rows import log_normal_lengths, random_lists
-from benchmarks.report import Result
+from benchmarks.harness.interleave import interleave, rates
+from benchmarks.harness.machine import describe
+from benchmarks.harness.report import Result
+from benchmarks.workloads.ragged_rows import log_normal_lengths, random_lists
 from spark_infer.tensors import Decoder
 from spark_infer.tensors.buckets import length_order
 

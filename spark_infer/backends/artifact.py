@@ -46,7 +46,8 @@ def prepare_artifact(
     Raises:
         BundleError: It cannot.
     """
-    from spark_infer.backends import torch_export, torch_module
+    from spark_infer.backends.torch import export as torch_export
+    from spark_infer.backends.torch import module as torch_module
 
     if format == "export":
         if module is not None or arguments:

@@ -36,9 +36,10 @@ def load_backend(
         raise ConfigError(f"threads must be at least 1, got {threads}")
     manifest = bundle.manifest
     try:
-        from spark_infer.backends import torch_export, torch_module
-        from spark_infer.backends.torch_backend import TorchBackend, check_device
-        from spark_infer.backends.torch_cuda import CudaBackend
+        from spark_infer.backends.torch import export as torch_export
+        from spark_infer.backends.torch import module as torch_module
+        from spark_infer.backends.torch.backend import TorchBackend, check_device
+        from spark_infer.backends.torch.cuda import CudaBackend
     except ModuleNotFoundError as error:
         raise missing_library(error) from None
     check_device(device)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spark_infer.tensors.lists import Lengths
+from spark_infer.tensors.arrow.lists import Lengths
 
 Stage = Literal["load", "wait", "assemble", "run", "unpack"]
 

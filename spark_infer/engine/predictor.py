@@ -21,7 +21,7 @@ from spark_infer.engine.sizing import BatchSizer, Efficiency
 from spark_infer.engine.window import Slots, regroup, windows
 from spark_infer.engine.work import Work, count
 from spark_infer.tensors import Decoder, cut_batches, length_order, output_schema
-from spark_infer.tensors.leaves import Rows
+from spark_infer.tensors.arrow.leaves import Rows
 
 T = TypeVar("T")
 _AHEAD = 2

@@ -13,7 +13,7 @@ from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
 from spark_infer.engine.sizing import BatchSizer
 from spark_infer.engine.work import Result, Work, count
-from spark_infer.tensors.leaves import Array, Rows
+from spark_infer.tensors.arrow.leaves import Array, Rows
 
 Finish = Callable[[], None]
 

@@ -14,8 +14,8 @@ from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.repeats import PredictionCache, RepeatRule, first_of_each
 from spark_infer.errors import PredictionError
 from spark_infer.tensors import Collected, Decoded, output_schema, row_hashes
+from spark_infer.tensors.arrow.leaves import Array, Positions, Rows
 from spark_infer.tensors.encode import check_output, cut, is_finite
-from spark_infer.tensors.leaves import Array, Positions, Rows
 
 
 @dataclass(frozen=True)

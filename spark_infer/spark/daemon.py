@@ -16,9 +16,9 @@ from pyspark.daemon import manager
 def preload() -> None:
     """Import what every worker needs. Without torch the worker itself says what is missing."""
     with contextlib.suppress(ImportError):
-        import spark_infer.backends.torch_backend
-        import spark_infer.backends.torch_export
-        import spark_infer.backends.torch_module
+        import spark_infer.backends.torch.backend
+        import spark_infer.backends.torch.export
+        import spark_infer.backends.torch.module
     import spark_infer.spark.dataframe  # noqa: F401
 
     gc.freeze()

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput
 from spark_infer.errors import SignatureError
-from spark_infer.tensors.types import is_list
+from spark_infer.tensors.arrow.types import is_list
 
 PandasColumn: TypeAlias = "pd.Series[Any]"
 

@@ -163,7 +163,7 @@ def _structs_as_arrays(item: RaggedInput, column: Column) -> Column:
 
 
 def _cast(column: Column, kind: DataType, target: str) -> Column:
-    """Cast by the rules of ``tensors.types``; the types were checked before."""
+    """Cast by the rules of ``tensors.arrow.types``; the types were checked before."""
     if isinstance(kind, DateType):
         column = F.unix_date(column)
     elif isinstance(kind, TimestampType) and target in ("float", "double"):
@@ -194,7 +194,7 @@ def _guarded_sql(item: Input, name: str, text: str, target: str) -> str:
 
 
 def _fitting(target: str) -> str:
-    """Return a pattern of the types that a cast to ``target`` reads as ``tensors.types`` does."""
+    """Return a pattern of the types that a cast to ``target`` reads as a tensor's values are."""
     if target in ("float", "double"):
         return f"^({'|'.join(_INTEGERS)}|float|double|decimal.*)$"
     return f"^({'|'.join(_INTEGERS[: _INTEGERS.index(target) + 1])})$"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from spark_infer.tensors.arrow.schema import check_schema, output_schema, packed_name
+from spark_infer.tensors.arrow.types import arrow_dtype, type_problem
 from spark_infer.tensors.buckets import PadRule, cut_batches, length_order
 from spark_infer.tensors.collected import Collected
 from spark_infer.tensors.decode import Decoded, Decoder
@@ -9,8 +11,6 @@ from spark_infer.tensors.dense import Dense
 from spark_infer.tensors.encode import encode
 from spark_infer.tensors.hashing import row_hashes
 from spark_infer.tensors.ragged import Ragged
-from spark_infer.tensors.schema import check_schema, output_schema, packed_name
-from spark_infer.tensors.types import arrow_dtype, type_problem
 
 __all__ = [
     "Collected",

@@ -8,8 +8,8 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from spark_infer.tensors.leaves import Positions
-from spark_infer.tensors.lists import Lengths
+from spark_infer.tensors.arrow.leaves import Positions
+from spark_infer.tensors.arrow.lists import Lengths
 
 L = TypeVar("L", int, Lengths)
 Budget: TypeAlias = "Callable[[int, Callable[[int], float] | None], int]"

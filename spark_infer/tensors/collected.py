@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.bundle import Output
+from spark_infer.tensors.arrow.leaves import Array, Positions, Rows
+from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.encode import encode
-from spark_infer.tensors.leaves import Array, Positions, Rows
-from spark_infer.tensors.lists import Lengths
 
 
 class Collected:

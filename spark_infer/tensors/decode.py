@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
 from spark_infer.tensors import dense, ragged
+from spark_infer.tensors.arrow.leaves import Array, Rows, plain
+from spark_infer.tensors.arrow.lists import Lengths
+from spark_infer.tensors.arrow.schema import check_schema, packed_name, wire_names
 from spark_infer.tensors.buckets import EXACT, PadRule
 from spark_infer.tensors.dense import Dense
-from spark_infer.tensors.leaves import Array, Rows, plain
-from spark_infer.tensors.lists import Lengths
 from spark_infer.tensors.ragged import Ragged
 from spark_infer.tensors.rejects import Rejects
-from spark_infer.tensors.schema import check_schema, packed_name, wire_names
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pyarrow as pa
 from spark_infer.bundle import ArrayInput, Input, ScalarInput
 from spark_infer.bundle.columns import NullRule
 from spark_infer.errors import SignatureError
-from spark_infer.tensors.leaves import Array, BoolArray, Rows, leaves
-from spark_infer.tensors.lists import flatten
+from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows, leaves
+from spark_infer.tensors.arrow.lists import flatten
 from spark_infer.tensors.rejects import Rejects
 
 

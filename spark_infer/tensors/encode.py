@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from spark_infer.bundle import Output
 from spark_infer.errors import PredictionError
-from spark_infer.tensors.leaves import Array, BoolArray, Rows
-from spark_infer.tensors.lists import Lengths
-from spark_infer.tensors.schema import output_type
+from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows
+from spark_infer.tensors.arrow.lists import Lengths
+from spark_infer.tensors.arrow.schema import output_type
 
 
 def check_output(array: Array, output: Output, rows: int, longest: int | None) -> Array:

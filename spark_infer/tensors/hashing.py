@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from spark_infer.bundle import Input
+from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows
+from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.decode import Decoded
 from spark_infer.tensors.dense import Dense
-from spark_infer.tensors.leaves import Array, BoolArray, Rows
-from spark_infer.tensors.lists import Lengths
 from spark_infer.tensors.ragged import Ragged
 
 Words = npt.NDArray[np.uint64]

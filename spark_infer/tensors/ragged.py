@@ -10,9 +10,9 @@ import pyarrow.types as pat
 
 from spark_infer.bundle import RaggedInput
 from spark_infer.errors import SignatureError
+from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows, leaves, plain
+from spark_infer.tensors.arrow.lists import FlatList, Lengths, flatten
 from spark_infer.tensors.buckets import EXACT, PadRule
-from spark_infer.tensors.leaves import Array, BoolArray, Rows, leaves, plain
-from spark_infer.tensors.lists import FlatList, Lengths, flatten
 from spark_infer.tensors.rejects import Rejects
 
 

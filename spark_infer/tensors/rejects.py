@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from spark_infer.tensors.leaves import BoolArray, Positions, Rows
+from spark_infer.tensors.arrow.leaves import BoolArray, Positions, Rows
 
 
 class Rejects:

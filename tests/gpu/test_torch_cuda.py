@@ -15,8 +15,8 @@ from torch import nn
 
 import spark_infer as si
 from spark_infer.backends.memory import is_out_of_memory
-from spark_infer.backends.torch_backend import TorchBackend
-from spark_infer.backends.torch_cuda import CudaBackend
+from spark_infer.backends.torch.backend import TorchBackend
+from spark_infer.backends.torch.cuda import CudaBackend
 
 MIB = 2**20
 

@@ -14,7 +14,7 @@ from spark_infer.engine.options import BatchOptions
 from spark_infer.engine.sizing import BatchSizer
 from spark_infer.engine.work import Result, Work, count, halves
 from spark_infer.errors import SparkInferError
-from spark_infer.tensors.leaves import Rows
+from spark_infer.tensors.arrow.leaves import Rows
 
 
 @dataclass(frozen=True)

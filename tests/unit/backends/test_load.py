@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 import spark_infer as si
-from spark_infer.backends import torch_backend, torch_cuda, torch_export
 from spark_infer.backends.load import missing_library
+from spark_infer.backends.torch import backend as torch_backend
+from spark_infer.backends.torch import cuda as torch_cuda
+from spark_infer.backends.torch import export as torch_export
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.digest import seal
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable

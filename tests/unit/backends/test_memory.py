@@ -97,7 +97,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np, pyarrow as pa, torch
 from spark_infer.backends.memory import is_out_of_memory
-from spark_infer.backends.torch_backend import TorchBackend
+from spark_infer.backends.torch.backend import TorchBackend
 
 torch.set_num_threads(1)
 backend = TorchBackend(torch.nn.Linear(4, 4096), ["y"])

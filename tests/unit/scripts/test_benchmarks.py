@@ -15,7 +15,7 @@ GPU_ON_CPU = """
 from pathlib import Path
 import sys
 from benchmarks import gpu
-from benchmarks.report import write_json
+from benchmarks.harness.report import write_json
 write_json(gpu.run(64, 1, device="cpu"), Path(sys.argv[1]))
 """
 

@@ -14,8 +14,8 @@ from spark_infer.bundle import Output
 from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES, INTEGER_DTYPES
 from spark_infer.errors import PredictionError
 from spark_infer.tensors import encode
+from spark_infer.tensors.arrow.schema import output_type
 from spark_infer.tensors.encode import check_output, cut
-from spark_infer.tensors.schema import output_type
 
 LABELS = ["ham", "spam", "naïve"]
 

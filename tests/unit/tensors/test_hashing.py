@@ -25,9 +25,9 @@ from spark_infer.bundle import (
     Signature,
 )
 from spark_infer.tensors import Decoder, hashing
+from spark_infer.tensors.arrow.leaves import Rows
 from spark_infer.tensors.decode import Decoded
 from spark_infer.tensors.hashing import row_hashes
-from spark_infer.tensors.leaves import Rows
 from tests.unit.layouts import Layout, build, build_chunks
 from tests.unit.strategies import array_cases, ragged_cases, scalar_cases
 

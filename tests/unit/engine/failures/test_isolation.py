@@ -229,7 +229,7 @@ def test_a_memory_limit_of_the_process_is_survived() -> None:
         import resource
         import pyarrow as pa, torch
         import spark_infer as si
-        from spark_infer.backends.torch_backend import TorchBackend
+        from spark_infer.backends.torch.backend import TorchBackend
 
         class Wide(torch.nn.Module):
             def forward(self, x):  # 4 MiB a row

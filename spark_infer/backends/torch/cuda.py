@@ -9,8 +9,8 @@ from torch import cuda
 
 from spark_infer.backends.backend import Array, Pending, Precision
 from spark_infer.backends.memory import Memory
-from spark_infer.backends.staging import Loan, Staging
-from spark_infer.backends.torch_backend import TorchBackend, view, with_numpy_type
+from spark_infer.backends.torch.backend import TorchBackend, view, with_numpy_type
+from spark_infer.backends.torch.staging import Loan, Staging
 
 
 class CudaBackend(TorchBackend):

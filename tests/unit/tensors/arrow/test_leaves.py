@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from spark_infer.bundle import ScalarInput
-from spark_infer.tensors.leaves import Leaves, leaves, plain
+from spark_infer.tensors.arrow.leaves import Leaves, leaves, plain
 
 PARIS = dt.timezone(dt.timedelta(hours=2))
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from spark_infer.backends import torch_export, torch_module
-from spark_infer.backends.torch_weights import assign_weights, map_weights, save_weights
+from spark_infer.backends.torch import export as torch_export
+from spark_infer.backends.torch import module as torch_module
+from spark_infer.backends.torch.weights import assign_weights, map_weights, save_weights
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.machine import cache_directory
+from benchmarks.harness.machine import cache_directory
 
 LONGEST = 256
 

@@ -26,7 +26,7 @@ def local_session(benchmark: str) -> Iterator[SparkSession]:
         conf = {
             "spark.master": f"local[{NUM_CORES}]",
             "spark.driver.memory": "4g",
-            "spark.executorEnv.PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+            "spark.executorEnv.PYTHONPATH": str(Path(__file__).resolve().parents[2]),
             f"spark.executorEnv.{CACHE_VARIABLE}": unpacked,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",

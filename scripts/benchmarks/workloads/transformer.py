@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import spark_infer as si
-from spark_infer.backends.torch_weights import WEIGHTS_FILE
+from spark_infer.backends.torch.weights import WEIGHTS_FILE
 
 NUM_LAYERS = 6
 WIDTH = 384

@@ -15,7 +15,7 @@ import torch
 from torch.export import Dim
 from torch.export.passes import move_to_device_pass
 
-from spark_infer.backends.torch_weights import assign_weights, save_weights
+from spark_infer.backends.torch.weights import assign_weights, save_weights
 from spark_infer.bundle import Input, RaggedInput, Signature
 from spark_infer.errors import BundleError
 

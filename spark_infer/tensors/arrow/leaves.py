@@ -51,7 +51,7 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def leaves(column: pa.Array, item: Input) -> Leaves:
-    """Convert a flat array to the input's element type by the rules of ``tensors.types``."""
+    """Convert a flat array to the input's element type by the rules of ``tensors.arrow.types``."""
     column = plain(column)
     valid = _validity(column)
     if pat.is_null(column.type):

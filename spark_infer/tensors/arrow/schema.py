@@ -10,7 +10,7 @@ import pyarrow.types as pat
 from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SignatureError, nearest
-from spark_infer.tensors.types import arrow_dtype, is_list, storage_type, type_problem
+from spark_infer.tensors.arrow.types import arrow_dtype, is_list, storage_type, type_problem
 
 
 def packed_name(item: ScalarInput) -> str:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_infer.backends.staging import Loan, Staging
+from spark_infer.backends.torch.staging import Loan, Staging
 
 
 class Maker:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from spark_infer.backends.torch_weights import assign_weights, save_weights
+from spark_infer.backends.torch.weights import assign_weights, save_weights
 from spark_infer.errors import BundleError
 
 

@@ -14,7 +14,7 @@ from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import Column
 from pyspark.sql.types import FloatType
 
-from benchmarks.transformer import Encoder, load_encoder, score_tokens
+from benchmarks.workloads.transformer import Encoder, load_encoder, score_tokens
 
 PEER_BATCH_ROWS = 64
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import spark_infer as si
-from spark_infer.backends import torch_export
+from spark_infer.backends.torch import export as torch_export
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from spark_infer.backends import torch_module
-from spark_infer.backends.torch_module import build, check_allowed
+from spark_infer.backends.torch import module as torch_module
+from spark_infer.backends.torch.module import build, check_allowed
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE, Line, Recurrent

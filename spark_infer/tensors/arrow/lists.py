@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from spark_infer.tensors.leaves import BoolArray, plain
+from spark_infer.tensors.arrow.leaves import BoolArray, plain
 
 Lengths = npt.NDArray[np.int64]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from spark_infer.tensors.lists import flatten
+from spark_infer.tensors.arrow.lists import flatten
 
 KINDS = [pa.list_(pa.int32()), pa.large_list(pa.int32()), pa.list_(pa.int32(), 2)]
 

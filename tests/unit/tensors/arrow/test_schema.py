@@ -6,7 +6,7 @@ import pytest
 from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
 from spark_infer.errors import SignatureError
 from spark_infer.tensors import check_schema, output_schema, packed_name
-from spark_infer.tensors.schema import column_problem, wire_names
+from spark_infer.tensors.arrow.schema import column_problem, wire_names
 
 F32 = pa.float32()
 SCALAR = ScalarInput("x", columns=["a"])

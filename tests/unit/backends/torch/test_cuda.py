@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from spark_infer.backends import torch_cuda
 from spark_infer.backends.memory import Memory
-from spark_infer.backends.torch_backend import TorchBackend
-from spark_infer.backends.torch_cuda import CudaBackend
+from spark_infer.backends.torch import cuda as torch_cuda
+from spark_infer.backends.torch.backend import TorchBackend
+from spark_infer.backends.torch.cuda import CudaBackend
 
 GIB = 2**30
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from spark_infer.backends import torch_backend
-from spark_infer.backends.torch_backend import TorchBackend, check_device
+from spark_infer.backends.torch import backend as torch_backend
+from spark_infer.backends.torch.backend import TorchBackend, check_device
 from spark_infer.errors import ConfigError, PredictionError, RuntimeUnavailable
 
 X = {"x": np.array([[1.0, 2.0], [3.0, 4.0], [5.0, -6.0]], np.float32)}

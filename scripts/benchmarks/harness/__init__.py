@@ -1,0 +1,1 @@
+"""How contenders are run, where, and what is told of it."""

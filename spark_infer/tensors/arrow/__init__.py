@@ -1,0 +1,1 @@
+"""What lies in Arrow columns: their types, nested lists and flat values."""
