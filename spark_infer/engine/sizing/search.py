@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -24,9 +24,14 @@ MAX_SECONDS = 1.0
 MEMORY_SHARE = 0.8
 """Growth ends where the next size would take more than this share of the memory."""
 
-# The best of a few batches counts: the first at a new size allocates, and others may be disturbed.
+NEAR = 1.5
+"""Batches whose lengths differ by no more than this factor are compared: in a transformer a token
+of a row twice as long may cost a fifth more."""
+
 _TRIES = 2
-_TRIES_OF_A_MISS = 3
+_TRIES_IN_DOUBT = 3
+"""Batches of a size on trial; more where the first ones do not agree, for the first batch of a size
+allocates, and any may be disturbed."""
 
 _FIRST_LOOK = 4
 _MAX_LOOK = 64
@@ -36,7 +41,7 @@ within these limits."""
 LOOK_SHARE = 0.01
 """Most of the time that looks may cost in all."""
 
-_WEIGHT = 0.3
+_WEIGHT = 0.2
 """Weight of a batch in the rate of its size."""
 
 
@@ -47,18 +52,18 @@ Efficiency = Callable[[int], float]
 class Search:
     """The search for the best token budget of one length bucket; knows nothing of the others.
 
-    It doubles the size while that is better, then halves it while that is better: where the rate
-    hardly depends on the size, what disturbed the first sizes would let it end at a large one.
-    Once it is over, the rates follow what batches show, and now and then a size that looked worse
-    is looked at again: the first batches of a process are seldom like those that follow.
+    It doubles the size while that is better, then halves it while that is better. How fast a
+    size is depends on the rows' length as much, and on what else the machine does; so a batch is
+    always compared with one of another size that ran just before it, on rows of nearly the same
+    length. Once the search is over, the rates follow what batches show, and now and then a size
+    that looked worse is looked at again.
 
     Attributes:
         size: The token budget on trial, or settled at.
         ceiling: The largest one that may be tried.
         settled: It is over.
         best_tokens: The best size so far; 0 before any is known.
-        best_rate: The highest rate so far, in tokens per second.
-        rates: Rate of each size that was tried.
+        rates: Tokens per second of each size that was tried, as a multiple of the first one's.
     """
 
     def __init__(
@@ -67,12 +72,14 @@ class Search:
         ceiling: int | None,
         *,
         settled: bool = False,
+        rates: Mapping[int, float] | None = None,
+        best_tokens: int = 0,
     ) -> None:
         self.ceiling = ceiling
         self.settled = settled
-        self.best_tokens = 0
-        self.best_rate = 0.0
-        self.rates: dict[int, float] = {}
+        self.best_tokens = best_tokens
+        self.rates = dict(rates or {})
+        self._reference = _Reference()
         self._num_seen: Counter[int] = Counter()
         self._num_chosen = 0
         self._next_look = _FIRST_LOOK
@@ -80,35 +87,66 @@ class Search:
         self._num_misses = 0
         self._is_growing = True
         self._peak: int | None = None
-        self.begin(size)
+        self._begin(size)
 
-    def begin(self, size: int) -> None:
+    def _begin(self, size: int) -> None:
         """Put a size on trial."""
         self.size = size
-        self._num_tries = 0
-        self._rate = 0.0
-        self._seconds = math.inf
+        self._tries: list[float] = []
+        self._seconds = float("inf")
         self._peak_before, self._peak = self._peak, None
 
-    def record(self, rate: float, seconds: float, memory: Memory | None) -> None:
-        """Count a batch of the size on trial."""
-        self._num_tries += 1
-        self._rate = max(self._rate, rate)
-        self._seconds = min(self._seconds, seconds)
-        if memory is not None:
-            self._peak = memory.peak_bytes
+    def size_of(self, tokens: int, rows: int) -> int | None:
+        """Return the size that a batch shows the rate of; None when it shows none.
+
+        A batch of half a size or less says nothing about it: rows were few. One row is never too
+        many.
+        """
+        known = self.rates if self.settled else [*self.rates, self.size]
+        size = min((size for size in known if tokens <= size), default=None)
+        if size is None:
+            return self.size if rows == 1 and not self.settled else None
+        return size if 2 * tokens > size else None
+
+    def record(
+        self, size: int, length: int, rate: float, seconds: float, memory: Memory | None
+    ) -> bool:
+        """Count a batch; return whether that changed what is known of another size than the best.
+
+        Args:
+            size: What ``size_of`` returned.
+            length: Its padded length.
+            rate: Tokens per second.
+            seconds: What it took.
+            memory: The device's memory after it.
+        """
+        relative = self._reference.compare(size, length, rate)
+        is_trial = not self.settled and size == self.size
+        if self.settled and relative is not None:
+            self._num_seen[size] += 1
+            self.rates[size] += _WEIGHT * (relative - self.rates[size])
+        elif is_trial:
+            if relative is not None or not self.best_tokens:
+                self._tries.append(relative or 1.0)
+            self._seconds = min(self._seconds, seconds)
+            if memory is not None:
+                self._peak = memory.peak_bytes
+        if not is_trial or not self.best_tokens:
+            self._reference.set(size, length, rate / self.rates.get(size, 1.0))
+        else:
+            self._reference.is_used = True
+        return relative is not None and size != self.best_tokens
 
     @property
     def is_clear(self) -> bool:
-        """Whether enough batches ran to say if the size is better."""
-        clear = self._is_better or self._seconds > MAX_SECONDS
-        return self._num_tries >= (_TRIES if clear else _TRIES_OF_A_MISS)
+        """Whether enough batches ran to say if the size on trial is better."""
+        agree = len({self._is_better(rate) for rate in self._tries}) == 1
+        clear = agree or self._seconds > MAX_SECONDS
+        return len(self._tries) >= (_TRIES if clear else _TRIES_IN_DOUBT)
 
-    @property
-    def _is_better(self) -> bool:
-        if self._is_growing:
-            return self._rate > MARGIN * self.best_rate
-        return MARGIN * self._rate >= self.best_rate
+    def _is_better(self, rate: float) -> bool:
+        best = self.rates.get(self.best_tokens, 0.0)
+        return rate > MARGIN * best if self._is_growing else MARGIN * rate >= best
 
     def conclude(self, smallest: int, largest: int, memory: Memory | None) -> None:
         """Go on to the next size, or settle at the best one.
@@ -118,17 +156,17 @@ class Search:
             largest: Largest size to try.
             memory: The device's memory.
         """
-        better = self._is_better
-        self.rates[self.size] = self._rate
+        rate = statistics.median(self._tries)
+        better = self._is_better(rate)
+        self.rates[self.size] = rate
         if better:
             self.best_tokens = self.size
-            self.best_rate = max(self.best_rate, self._rate)
         self._num_misses = 0 if better else self._num_misses + 1
         if self._is_growing and 2 * self.size <= largest and self._may_grow(memory):
-            self.begin(2 * self.size)
+            self._begin(2 * self.size)
         elif (self._is_growing or better) and self.best_tokens // 2 >= smallest:
             self._is_growing = False
-            self.begin(self.best_tokens // 2)
+            self._begin(self.best_tokens // 2)
         else:
             self.size = self.best_tokens
             self.settled = True
@@ -151,12 +189,21 @@ class Search:
             look: Whether it may be a size that is to be looked at again.
         """
         if not self.settled:
-            return self._unless_padded(self.size, self.best_tokens, efficiency)
+            return self._tried(efficiency)
         rates = {size: rate * efficiency(size) for size, rate in self.rates.items()}
         best = max(rates, key=lambda size: rates[size])
         self._num_chosen += 1
         self._allowance += LOOK_SHARE * best
         return self._looked_at(rates, best) if look else best
+
+    def _tried(self, efficiency: Efficiency) -> int:
+        """Return the size on trial, or the best one where there is nothing to compare it with."""
+        size, best = self.size, self.best_tokens
+        if not best:
+            return size
+        # A larger size is tried where rows are alike in length: elsewhere it would cost too much.
+        is_padded = size > best and efficiency(size) < MAX_LOSS * efficiency(best)
+        return best if self._reference.is_used or is_padded else size
 
     def _looked_at(self, rates: Mapping[int, float], best: int) -> int:
         """Return another size when it is time to look at one, and one is cheap enough."""
@@ -177,21 +224,6 @@ class Search:
         self._next_look = self._num_chosen + pause
         return size
 
-    def _unless_padded(self, size: int, best: int, efficiency: Efficiency) -> int:
-        """Return the best size where another one would pad too much."""
-        # A larger size is tried where rows are alike in length: elsewhere it would cost too much.
-        is_padded = size > best > 0 and efficiency(size) < MAX_LOSS * efficiency(best)
-        return best if is_padded else size
-
-    def observe(self, tokens: int, rate: float) -> bool:
-        """Follow the rate of a batch after the end; return whether it was a look at a size."""
-        size = min((size for size in self.rates if size >= tokens), default=0)
-        if 2 * tokens <= size or not size:
-            return False
-        self._num_seen[size] += 1
-        self.rates[size] += _WEIGHT * (rate - self.rates[size])
-        return size != self.best_tokens
-
     def lower(self, ceiling: int) -> None:
         """Stay at or below a ceiling from now on."""
         self.ceiling = min(ceiling, self.ceiling or ceiling)
@@ -199,8 +231,35 @@ class Search:
             return
         self.rates = {size: rate for size, rate in self.rates.items() if size <= self.ceiling}
         if self.best_tokens > self.ceiling:
-            self.best_tokens, self.best_rate = 0, 0.0
+            self.best_tokens, self.rates = 0, {}
+        self._reference = _Reference()
         self.settled = False
         self._is_growing = True
         self._num_misses = 0
-        self.begin(self.ceiling)
+        self._begin(self.ceiling)
+
+
+class _Reference:
+    """A batch that others are compared with.
+
+    Attributes:
+        is_used: Another one is wanted before the next comparison.
+    """
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._length = 0
+        self._rate = 0.0
+        self.is_used = True
+
+    def set(self, size: int, length: int, rate: float) -> None:
+        """Compare with this batch from now on; ``rate`` is what the first size would reach."""
+        self._size, self._length, self._rate = size, length, rate
+        self.is_used = False
+
+    def compare(self, size: int, length: int, rate: float) -> float | None:
+        """Return a batch's rate as a multiple of the first size's; None when they are not alike."""
+        if size == self._size or not self._rate:
+            return None
+        is_near = max(length, self._length) <= NEAR * min(length, self._length)
+        return rate / self._rate if is_near else None

@@ -27,7 +27,8 @@ class LearnedSize:
     Attributes:
         tokens: The best token budget so far.
         ceiling: The largest budget that may be tried, after an out-of-memory; None before.
-        rates: Tokens per second of each budget that was tried; empty when no batch has shown any.
+        rates: Tokens per second of each budget that was tried, as a multiple of the first one's;
+            empty when no batch has shown any.
         settled: The search is over.
     """
 
@@ -73,16 +74,19 @@ class BatchSizer:
         self._max_tokens = max_tokens
         self._lock = threading.Lock()
         self._searches: dict[int, Search] = {}
-        for bucket, size in sorted((learned or {}).items()):
-            known = size.under(self._ceiling(bucket))
-            search = Search(min(known.tokens, max_tokens), known.ceiling, settled=known.settled)
-            if known.rates:
-                search.best_tokens = known.tokens
-                search.rates = dict(known.rates)
-                search.best_rate = max(known.rates.values())
-                largest = min(max_tokens, known.ceiling or max_tokens)
-                if not known.settled and 2 * search.size <= largest:
-                    search.size *= 2
+        for bucket, before in sorted((learned or {}).items()):
+            known = before.under(self._ceiling(bucket))
+            size = min(known.tokens, max_tokens)
+            search = Search(
+                size,
+                known.ceiling,
+                settled=known.settled,
+                rates=known.rates,
+                best_tokens=known.tokens if known.rates else 0,
+            )
+            largest = min(max_tokens, known.ceiling or max_tokens)
+            if known.rates and not known.settled and 2 * size <= largest:
+                search.size *= 2
             self._searches[bucket] = search
 
     def tokens(
@@ -125,18 +129,15 @@ class BatchSizer:
         bucket = bucket_of(length)
         with self._lock:
             search = self._search(bucket)
-            rate = tokens / max(seconds, 1e-9)
-            if search.settled:
-                is_own = search is self._searches.get(bucket)
-                is_news = is_own and search.observe(tokens, rate)
-            elif _is_trial(search, tokens, rows):
-                self._searches[bucket] = search
-                search.record(rate, seconds, memory)
-                if is_news := search.is_clear:
-                    largest = min(self._max_tokens, search.ceiling or self._max_tokens)
-                    search.conclude(self._smallest(bucket), largest, memory)
-            else:
+            size = search.size_of(tokens, rows)
+            # Rates of other lengths would confuse the search that they follow.
+            if size is None or (search.settled and search is not self._searches.get(bucket)):
                 return
+            self._searches[bucket] = search
+            is_news = search.record(size, length, tokens / max(seconds, 1e-9), seconds, memory)
+            if not search.settled and (is_news := search.is_clear):
+                largest = min(self._max_tokens, search.ceiling or self._max_tokens)
+                search.conclude(self._smallest(bucket), largest, memory)
         if is_news:
             self._changed()
 
@@ -154,7 +155,8 @@ class BatchSizer:
     def is_trial(self, length: int, tokens: int, rows: int) -> bool:
         """Tell whether such a batch belongs to a search that goes on."""
         with self._lock:
-            return _is_trial(self._search(bucket_of(length)), tokens, rows)
+            search = self._search(bucket_of(length))
+            return not search.settled and search.size_of(tokens, rows) is not None
 
     def is_settled(self, length: int) -> bool:
         """Tell whether the search for this length is over."""
@@ -232,10 +234,3 @@ def _distance(bucket: int, other: int) -> float:
 def _nearest(bucket: int, others: Sequence[int]) -> int:
     # Of two neighbors the longer one: its rows need more memory for each token.
     return min(others, key=lambda other: (_distance(bucket, other), -other))
-
-
-def _is_trial(search: Search, tokens: int, rows: int) -> bool:
-    # A batch of half the size or less, or of more than the size, says nothing about it: rows were
-    # few, or it was cut before the size changed. One row is never too many.
-    fills = 2 * tokens > search.size and (tokens <= search.size or rows == 1)
-    return fills and not search.settled

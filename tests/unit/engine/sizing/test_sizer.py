@@ -43,8 +43,8 @@ def test_it_starts_small_and_doubles_while_throughput_grows() -> None:
     sizer = BatchSizer(start_tokens=256)
     sizes = run(sizer, 16, overhead)
     assert sizes[0] == 256
-    growing = sizes[: sizes.index(max(sizes)) + 1]
-    assert growing == sorted(growing)
+    tried = list(dict.fromkeys(sizes))
+    assert tried == [256 << step for step in range(len(tried))]
     rate = {tokens: tokens / overhead(tokens) for tokens in sizes}
     assert rate[sizer.tokens(16)] >= 0.9 * max(rate.values())
 
@@ -62,9 +62,9 @@ def test_it_finds_the_best_power_of_two_in_few_batches(best: int, length: int) -
     sizer = BatchSizer(start_tokens=64)
     sizes = run(sizer, length, cache_of(1 << best))
     assert sizer.tokens(length) == 1 << best
-    # Two tries for each size that is better, three for each of two that are not, and three for a
-    # smaller one again.
-    assert len(sizes) <= 2 * (best - 5) + 2 * 3 + 3
+    # Two tries for each size that is better, and for two that are not, and for a smaller one again;
+    # before each try a batch of the best size.
+    assert len(sizes) <= 2 * (2 * (best - 5) + 2 * 2 + 2)
 
 
 def test_growth_ends_where_a_batch_takes_longer_than_a_second() -> None:
@@ -107,6 +107,19 @@ def test_disturbed_first_batches_do_not_lead_to_a_size_that_is_larger_than_it_ne
         # The rate is the same for all sizes, but others keep the machine busy at first.
         sizer.record(1, tokens, tokens, tokens * 1e-6 * max(1.0, 3.0 - tries / 4), memory=None)
     assert sizer.tokens(1) == 256
+
+
+def test_rows_of_another_length_do_not_make_a_size_look_better() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    # As a window is sorted, so are its lengths: tokens of shorter rows cost less.
+    lengths = np.geomspace(256, 65, 40).astype(int).tolist()
+    for _ in range(10):
+        for length in lengths:
+            tokens = sizer.tokens(length) // length * length
+            seconds = tokens * 1e-6 * length**0.5 * (1.1 if tokens > 1024 else 1.0)
+            sizer.record(length, tokens, tokens // length, seconds, memory=None)
+    assert sizer.is_settled(256)
+    assert sizer.tokens(256) <= 1024
 
 
 def test_batches_that_do_not_fill_the_size_say_nothing() -> None:
@@ -196,14 +209,13 @@ def test_what_was_learned_is_where_the_next_one_starts() -> None:
 
 def test_a_search_that_was_cut_off_goes_on() -> None:
     sizer = BatchSizer(start_tokens=256)
-    for _ in range(4):
+    for _ in range(5):
         tokens = sizer.tokens(1)
         sizer.record(1, tokens, tokens, overhead(tokens), memory=None)
     learned = sizer.learned()
-    assert not learned[1].settled
+    assert (learned[1].tokens, learned[1].settled) == (512, False)
     again = BatchSizer(learned=learned)
-    assert again.tokens(1) == 2 * learned[1].tokens
-    run(again, 1, cache_of(8192))
+    assert run(again, 1, cache_of(8192))[:2] == [512, 1024]
     assert again.tokens(1) == 8192
 
 
