@@ -51,7 +51,7 @@ BENCHMARKS = {
     "repeats": Benchmark("rows that come more than once", 20_000),
     "poison": Benchmark("rows that make the model raise", 1_000_000),
     "overheads": Benchmark(
-        "the predictor beside a network that takes no time", 4_000_000, repetitions=15
+        "the predictor beside a network that takes no time", 4_000_000, repetitions=41
     ),
     "memory": Benchmark("resident memory while rows stream", 10_000_000, repetitions=1),
     "gpu": Benchmark("a CUDA device kept busy", 100_000),

@@ -108,9 +108,7 @@ def contenders(
         return lambda: df.mapInArrow(task, "id bigint, score float")
 
     return {
-        "predict": lambda: si.predict(df, bundle, keep=["id"], options=options).select(
-            "id", "score"
-        ),
+        "predict": lambda: si.predict(df, bundle, keep=["id"], options=options),
         "predict_batch_udf": lambda: df.select("id", peer("tokens", "id").alias("score")),
         **{f"loop, {max_tokens:,} tokens": loop(max_tokens) for max_tokens in LOOP_TOKENS},
     }

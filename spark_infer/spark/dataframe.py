@@ -84,8 +84,9 @@ def predict_prepared(
     kept = [F.col(quoted(name)) for name in keep]
     columns = [column.alias(f"__wire_{index}") for index, column in enumerate(wire.columns)]
     task = _PredictTask(reference, wire.signature, wire.packed, len(columns), metrics)
-    schema = StructType([*source.select(*kept).schema.fields, *outputs])
-    return source.select(*columns, *kept).mapInArrow(task, schema)
+    sent = source.select(*columns, *kept)
+    schema = StructType([*sent.schema.fields[len(columns) :], *outputs])
+    return sent.mapInArrow(task, schema)
 
 
 def _joined(
@@ -163,7 +164,9 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
             df.select(F.expr(expression))
         except AnalysisException as error:
             raise SignatureError(f"feature {name!r} ({expression}): {reason(error)}") from None
-    return df.withColumns({name: F.expr(sql) for name, sql in features.items()})
+    derived = {name: F.expr(sql) for name, sql in features.items()}
+    # Without any, Spark would analyze the plan once more for nothing.
+    return df.withColumns(derived) if derived else df
 
 
 def _column_types(df: DataFrame, signature: Signature) -> dict[str, DataType]:
