@@ -227,16 +227,19 @@ class Search:
     def lower(self, ceiling: int) -> None:
         """Stay at or below a ceiling from now on."""
         self.ceiling = min(ceiling, self.ceiling or ceiling)
-        if self.size <= self.ceiling:
-            return
-        self.rates = {size: rate for size, rate in self.rates.items() if size <= self.ceiling}
         if self.best_tokens > self.ceiling:
             self.best_tokens, self.rates = 0, {}
-        self._reference = _Reference()
-        self.settled = False
+            self.settled = False
+        self.rates = {size: rate for size, rate in self.rates.items() if size <= self.ceiling}
+        if self.size <= self.ceiling:
+            return
         self._is_growing = True
         self._num_misses = 0
-        self._begin(self.ceiling)
+        self._reference = _Reference()
+        if self.ceiling in self.rates:
+            self.size, self.settled = self.best_tokens, True
+        else:
+            self._begin(self.ceiling)
 
 
 class _Reference:

@@ -75,19 +75,21 @@ class BatchSizer:
         self._lock = threading.Lock()
         self._searches: dict[int, Search] = {}
         for bucket, before in sorted((learned or {}).items()):
-            known = before.under(self._ceiling(bucket))
-            size = min(known.tokens, max_tokens)
-            search = Search(
-                size,
-                known.ceiling,
-                settled=known.settled,
-                rates=known.rates,
-                best_tokens=known.tokens if known.rates else 0,
-            )
-            largest = min(max_tokens, known.ceiling or max_tokens)
-            if known.rates and not known.settled and 2 * size <= largest:
-                search.size *= 2
-            self._searches[bucket] = search
+            self._searches[bucket] = self._resumed(before.under(self._ceiling(bucket)))
+
+    def _resumed(self, known: LearnedSize) -> Search:
+        """Return a search that goes on where another one was."""
+        if not known.rates or known.tokens > self._max_tokens:
+            return Search(min(known.tokens, self._max_tokens), known.ceiling)
+        next_size = 2 * known.tokens
+        settled = known.settled or next_size > min(self._max_tokens, known.ceiling or next_size)
+        return Search(
+            known.tokens if settled else next_size,
+            known.ceiling,
+            settled=settled,
+            rates=known.rates,
+            best_tokens=known.tokens,
+        )
 
     def tokens(
         self, length: int, efficiency: Efficiency | None = None, *, look: bool = False

@@ -191,6 +191,21 @@ def test_out_of_memory_lowers_this_and_longer_buckets_for_good(settled: bool) ->
     assert sizer.tokens(4) == 8192
 
 
+@pytest.mark.parametrize("num_batches", range(1, 30))
+def test_out_of_memory_at_any_time_leaves_a_search_that_ends(num_batches: int) -> None:
+    for most in (512, 1024, 2048):
+        sizer = BatchSizer(start_tokens=256)
+        for _ in range(num_batches):
+            tokens = sizer.tokens(1, look=True)
+            sizer.record(1, tokens, tokens, cache_of(1024)(tokens), memory=None)
+        sizer.lower(1, 2 * most)
+        run(sizer, 1, cache_of(1024))
+        assert sizer.tokens(1) == min(most, 1024)
+        assert max(sizer.learned()[1].rates) <= most
+        chosen = {sizer.tokens(1, look=True) for _ in range(500)}
+        assert max(chosen) <= most
+
+
 def test_what_was_learned_is_where_the_next_one_starts() -> None:
     changes: list[dict[int, LearnedSize]] = []
     sizer = BatchSizer(start_tokens=256, on_change=changes.append)
@@ -217,6 +232,15 @@ def test_a_search_that_was_cut_off_goes_on() -> None:
     again = BatchSizer(learned=learned)
     assert run(again, 1, cache_of(8192))[:2] == [512, 1024]
     assert again.tokens(1) == 8192
+
+
+def test_a_search_that_was_cut_off_below_a_limit_is_over() -> None:
+    known = LearnedSize(512, 512, {256: 1.0, 512: 1.2}, settled=False)
+    assert BatchSizer(learned={1: known}).is_settled(1)
+    larger = LearnedSize(4096, None, {4096: 1.0}, settled=True)
+    small = BatchSizer(learned={1: larger}, start_tokens=256, max_tokens=1024)
+    run(small, 1, cache_of(4096))
+    assert small.tokens(1) == 1024
 
 
 @pytest.mark.parametrize(
