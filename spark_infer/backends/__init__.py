@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spark_infer.backends.backend import Array, Backend, Pending, Precision
+from spark_infer.backends.fault import is_device_fault
 from spark_infer.backends.function import FunctionBackend
 from spark_infer.backends.host import HostBackend
 from spark_infer.backends.load import load_backend
@@ -16,6 +17,7 @@ __all__ = [
     "Memory",
     "Pending",
     "Precision",
+    "is_device_fault",
     "is_out_of_memory",
     "load_backend",
     "process_memory",

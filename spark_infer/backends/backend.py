@@ -22,7 +22,13 @@ class Backend(Protocol):
     """Runs a loaded model on batches of tensors.
 
     Batches are submitted by one thread at a time.
+
+    Attributes:
+        runs_at_once: Whether ``submit`` returns when the batch has run, so that its time is known
+            without waiting for it.
     """
+
+    runs_at_once: bool
 
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch.

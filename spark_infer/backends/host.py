@@ -13,6 +13,8 @@ from spark_infer.backends.memory import Memory, process_memory
 class HostBackend(ABC):
     """Runs each batch when it is submitted; its memory is this process's."""
 
+    runs_at_once = True
+
     @abstractmethod
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch."""

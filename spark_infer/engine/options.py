@@ -48,7 +48,8 @@ class BatchOptions:
     the first failure ends the prediction."""
 
     max_rejected_share: float = 0.5
-    """Share of the model's rows that may fail, from the thousandth row on and at the end."""
+    """Share of the model's rows that may fail: from the thousandth row on, and where the engine
+    sees the end of the rows (not in a column function)."""
 
     max_bisections: int = 100_000
     """Batches that may be run again in halves to find the rows at fault."""
@@ -91,7 +92,8 @@ class BatchOptions:
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise ConfigError(f"max_rejected_share must be between 0 and 1, got {share!r}")
         for name in ("dedupe", "overlap"):
-            if (value := getattr(self, name)) not in (True, False, "auto"):
+            value = getattr(self, name)
+            if not isinstance(value, bool) and value != "auto":
                 raise ConfigError(f"{name} must be true, false or 'auto', got {value!r}")
         check_precision(self.precision)
 

@@ -138,6 +138,7 @@ class Predictor:
         slots = Slots(2 if overlap else 1)
         source = windows(
             self._waiting(batches),
+            columns=self.column_names,
             max_rows=max(1, self._options.window_rows // slots.count) if self._is_ragged else None,
             max_bytes=max(1, self._options.window_bytes // slots.count),
             sizes=sizes,

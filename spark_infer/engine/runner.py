@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spark_infer.backends import Backend, HostBackend
+from spark_infer.backends import Backend
 from spark_infer.engine.failures import Failure, FailureLimits, Isolation
 from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
@@ -60,8 +60,7 @@ class Runner:
     ) -> None:
         self._backend = backend
         self._learns = options.batch_size == "auto"
-        # On the host a batch is over when it was started, and its time is known for nothing.
-        self.observes = self._learns and isinstance(backend, HostBackend)
+        self.observes = self._learns and backend.runs_at_once
         self._sizer = sizer
         self.limits = FailureLimits(options)
         self._isolation = Isolation(backend, options, sizer, self.limits, metrics)
@@ -111,16 +110,16 @@ class Runner:
     def _submit(self, batch: Batch) -> Callable[[], list[Result]]:
         start = time.perf_counter()
         longest = batch.work.longest(batch.tensors)
+        is_wanted = self._is_wanted(batch)
         try:
             pending = self._backend.submit(batch.tensors)
-            is_trial = self._is_trial(batch)
-            if is_trial or self.observes:
-                outputs = pending()
-                self._learn(batch, batch.seconds + time.perf_counter() - start, is_trial)
-                return lambda: [Result(batch.rows, outputs, longest)]
+            outputs = pending() if is_wanted else None
         except Exception as error:
             # A model may raise anything.
             return self._again(batch, "run", error, time.perf_counter() - start)
+        if outputs is not None:
+            self._learn(batch, batch.seconds + time.perf_counter() - start)
+            return lambda: [Result(batch.rows, outputs, longest)]
 
         def wait() -> list[Result]:
             start = time.perf_counter()
@@ -140,11 +139,16 @@ class Runner:
         results = list(self._isolation.results(batch.work, batch.rows, batch.length, failure))
         return lambda: results
 
-    def _is_trial(self, batch: Batch) -> bool:
+    def _is_wanted(self, batch: Batch) -> bool:
+        """Tell whether the time of a batch is to be recorded."""
         rows = count(batch.rows)
-        return self._learns and self._sizer.is_trial(batch.length, rows * batch.length, rows)
+        return self.observes or (
+            self._learns and self._sizer.is_wanted(batch.length, rows * batch.length, rows)
+        )
 
-    def _learn(self, batch: Batch, seconds: float, is_trial: bool) -> None:
+    def _learn(self, batch: Batch, seconds: float) -> None:
         rows = count(batch.rows)
+        tokens = rows * batch.length
+        is_trial = self._sizer.is_trial(batch.length, tokens, rows)
         memory = self._backend.memory() if is_trial else None
-        self._sizer.record(batch.length, rows * batch.length, rows, seconds, memory=memory)
+        self._sizer.record(batch.length, tokens, rows, seconds, memory=memory)

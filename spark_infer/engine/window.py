@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -40,12 +40,19 @@ class Slots:
 
 
 def windows(
-    batches: Iterable[Rows], *, max_rows: int | None, max_bytes: int, sizes: deque[int]
+    batches: Iterable[Rows],
+    *,
+    columns: Sequence[str],
+    max_rows: int | None,
+    max_bytes: int,
+    sizes: deque[int],
 ) -> Iterator[Rows]:
     """Gather record batches into windows.
 
     Args:
         batches: Record batches of one schema, of whatever size.
+        columns: Those that a window is to have. The bytes of others count, for whoever made the
+            record batches keeps them until their predictions come.
         max_rows: Rows of a window of several record batches; None keeps each by itself.
         max_bytes: Bytes of a window. A record batch that is larger comes in pieces.
         sizes: Gets the rows of each record batch, for ``regroup``.
@@ -62,7 +69,7 @@ def windows(
             ):
                 yield _joined(held)
                 held, num_rows, num_bytes = [], 0, 0
-            held.append(piece)
+            held.append(_only(piece, columns))
             num_rows += piece.num_rows
             num_bytes += piece.nbytes
         if held and max_rows is None:
@@ -101,6 +108,13 @@ def _pieces(batch: Rows, max_rows: int | None, max_bytes: int) -> Iterator[Rows]
         yield batch.slice(start, rows)
 
 
+def _only(piece: Rows, columns: Sequence[str]) -> Rows:
+    names = piece.schema.names
+    # Whoever decodes the window says best what is missing.
+    is_plain = names != list(columns) and all(names.count(name) == 1 for name in columns)
+    return piece.select(columns) if is_plain else piece
+
+
 def _joined(held: list[Rows]) -> Rows:
     if len(held) == 1:
         return held[0]
@@ -112,6 +126,6 @@ def _concat(parts: list[Rows]) -> pa.RecordBatch:
     tables = [
         part if isinstance(part, pa.Table) else pa.Table.from_batches([part]) for part in parts
     ]
-    joined = pa.concat_tables(tables).combine_chunks()
+    joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
     columns = [column.chunk(0) for column in joined.columns]
     return pa.RecordBatch.from_arrays(columns, schema=joined.schema)

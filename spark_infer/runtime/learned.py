@@ -119,7 +119,7 @@ def _size(fields: dict[str, Any]) -> LearnedSize:
     counts = [size.tokens] if size.ceiling is None else [size.tokens, size.ceiling]
     if not all(type(count) is int and count > 0 for count in counts):
         raise ValueError(f"{size} counts no tokens")
-    numbers = all(isinstance(rate, float | int) for rate in rates.values())
+    numbers = all(isinstance(rate, float | int) and rate > 0 for rate in rates.values())
     if not (numbers and isinstance(size.settled, bool) and (rates or not size.settled)):
         raise TypeError(f"{size} is of other types")
     return size

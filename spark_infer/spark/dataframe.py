@@ -134,9 +134,10 @@ class _PredictTask:
         def inputs() -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 held.append(batch)
-                yield pa.RecordBatch.from_arrays(
-                    batch.columns[: self.num_wire], names=predictor.column_names
-                )
+                # The kept columns are not read, but held: their bytes count in a window.
+                kept = [f"__kept_{index}" for index in range(batch.num_columns - self.num_wire)]
+                names = [*predictor.column_names, *kept]
+                yield pa.RecordBatch.from_arrays(batch.columns, names=names)
 
         predictions = predictor.stream(inputs())
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -51,9 +51,12 @@ class TorchBackend(HostBackend):
 
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch."""
+        # Made outside of inference mode, a tensor counts how often it is written to.
+        inputs = [view(array) for array in tensors.values()]
         with torch.inference_mode():
-            outputs = self._call([view(array) for array in tensors.values()])
-            return [with_numpy_type(output).cpu().numpy() for output in outputs]
+            outputs = self._call(inputs)
+            _check_unchanged(tensors, inputs)
+            return [_by_itself(with_numpy_type(output).cpu()).numpy() for output in outputs]
 
     def _call(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Call the module with tensors on its device; return its outputs in order."""
@@ -127,6 +130,22 @@ def view(array: Array) -> torch.Tensor:
     """Return a tensor that shares the array's memory, or that of a contiguous copy."""
     array = np.ascontiguousarray(array)
     return torch.from_numpy(array if array.flags.writeable else np.asarray(_Shared(array)))
+
+
+def _check_unchanged(names: Iterable[str], inputs: Sequence[torch.Tensor]) -> None:
+    """Raise where the model wrote to an input, whose memory is Arrow's and may be run again."""
+    for name, tensor in zip(names, inputs, strict=True):
+        if tensor._version:
+            raise PredictionError(
+                f"the model changes its input {name!r} in place; use an operation that returns a "
+                "new tensor, or clone the input in forward()"
+            )
+
+
+def _by_itself(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that keeps no more memory than its own, where it is part of a larger one."""
+    whole = tensor.untyped_storage().nbytes()
+    return tensor.clone() if whole > tensor.numel() * tensor.element_size() else tensor
 
 
 def with_numpy_type(tensor: torch.Tensor) -> torch.Tensor:

@@ -28,6 +28,8 @@ class CudaBackend(TorchBackend):
         threads: CPU threads of this whole process; None leaves torch's setting.
     """
 
+    runs_at_once = False
+
     def __init__(
         self,
         module: torch.nn.Module,

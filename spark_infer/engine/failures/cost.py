@@ -34,8 +34,9 @@ class RerunCost:
         self._failed_rows += num_rows
         self._failed_seconds += seconds
         if num_rows == 1:
-            self._num_at_fault += 1
+            # In this order: another thread may ask for the size that both of them give.
             self._run_seconds = min(self._run_seconds, seconds)
+            self._num_at_fault += 1
 
     def max_rows(self) -> int | None:
         """Return the most rows that a batch should have; None while no row was at fault."""

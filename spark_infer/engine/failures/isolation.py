@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from spark_infer.backends import Backend, is_out_of_memory
+from spark_infer.backends import Backend, is_device_fault, is_out_of_memory
 from spark_infer.engine.failures.cost import RerunCost
 from spark_infer.engine.failures.limits import FailureLimits, describe
 from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions
 from spark_infer.engine.sizing import BatchSizer
 from spark_infer.engine.work import Result, Work, count, halves
-from spark_infer.errors import SparkInferError
+from spark_infer.errors import PredictionError, SparkInferError
 from spark_infer.tensors.arrow.leaves import Rows
 
 
@@ -55,6 +55,7 @@ class Isolation:
     limits: FailureLimits
     metrics: Metrics
     cost: RerunCost = field(default_factory=RerunCost)
+    _num_alone: int = 0
 
     def results(self, work: Work, rows: Rows, length: int, failure: Failure) -> Iterator[Result]:
         """Yield the results of a batch's rows, part by part.
@@ -71,6 +72,11 @@ class Isolation:
         error = failure.error
         if isinstance(error, SparkInferError):
             raise error
+        if is_device_fault(error):
+            raise PredictionError(
+                f"the device does no more work after {describe(error)}; most often an id is out "
+                "of range: check ids in the query, or find the row with device 'cpu'"
+            ) from error
         if is_out_of_memory(error):
             yield from self._in_less_memory(work, rows, length, failure)
         else:
@@ -82,20 +88,24 @@ class Isolation:
     ) -> Iterator[Result]:
         # The traceback holds the batch's tensors.
         failure.error.__traceback__ = None
-        self.metrics.num_splits += 1
-        self.sizer.lower(length, count(rows) * length)
         self.backend.release()
         if count(rows) == 1:
-            yield self._rejected(rows, failure)
+            self._num_alone += 1
+            yield self._rejected(work, rows, failure)
             return
+        self.metrics.num_splits += 1
+        num_alone = self._num_alone
         for part in halves(rows):
             yield from self._again(work, part, length)
+        # Where a row does not fit alone, the batch's size may not have been at fault.
+        if self._num_alone == num_alone:
+            self.sizer.lower(length, count(rows) * length)
 
     def _at_fault(self, work: Work, rows: Rows, length: int, failure: Failure) -> Iterator[Result]:
         self.metrics.num_bisections += 1
         self.limits.count_bisection(count(rows), failure.error)
         if count(rows) == 1:
-            yield self._rejected(rows, failure)
+            yield self._rejected(work, rows, failure)
             return
         first, second = halves(rows)
         is_sound = True
@@ -131,7 +141,8 @@ class Isolation:
             # A model may raise anything.
             return Failure(stage, error, time.perf_counter() - start)
 
-    def _rejected(self, rows: Rows, failure: Failure) -> Result:
+    def _rejected(self, work: Work, rows: Rows, failure: Failure) -> Result:
         reason = failure.reason()
         self.limits.count_reject(reason, failure.error)
+        self.limits.count_failed(count(work.accepted))
         return Result(rows, reason=reason)

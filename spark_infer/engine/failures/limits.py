@@ -10,7 +10,7 @@ from spark_infer.errors import PredictionError, TooManyRejects
 
 _MAX_EXAMPLES = 3
 _LEAST_ROWS = 1000
-_SECRET = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\d.,:eE+-]*")
+_SECRET = re.compile(r"(?<!\w)'[^']*(?:'|$)|\"[^\"]*(?:\"|$)|[-+]?\d[\d.,:eE+-]*")
 _log = logging.getLogger("spark_infer")
 
 
@@ -27,6 +27,7 @@ class FailureLimits:
         self._num_bisections = 0
         self._num_attempted = 0
         self._num_failed = 0
+        self._num_pending = 0
 
     def count_bisection(self, num_rows: int, error: Exception) -> None:
         """Count a batch that is to run again.
@@ -59,6 +60,20 @@ class FailureLimits:
             self._examples.append(reason)
             _log.warning("the model failed on a row, which is rejected: %s", reason)
 
+    def count_failed(self, num_window: int) -> None:
+        """Count a row that failed, in a window that is not finished.
+
+        Args:
+            num_window: Rows of the window that are given to the model, repeats included.
+
+        Raises:
+            TooManyRejects: The share will be above the limit even if no other row fails.
+        """
+        self._num_pending += 1
+        failed, attempted = self._num_failed + self._num_pending, self._num_attempted + num_window
+        if attempted >= _LEAST_ROWS:
+            self._check(failed, attempted)
+
     def count_rows(self, num_attempted: int, num_failed: int) -> None:
         """Count the rows of a finished window.
 
@@ -67,6 +82,7 @@ class FailureLimits:
         """
         self._num_attempted += num_attempted
         self._num_failed += num_failed
+        self._num_pending = max(0, self._num_pending - num_failed)
         if self._num_attempted >= _LEAST_ROWS:
             self.check_share()
 
@@ -76,11 +92,14 @@ class FailureLimits:
         Raises:
             TooManyRejects: It is above the limit.
         """
-        if self._num_failed > self._options.max_rejected_share * self._num_attempted:
+        self._check(self._num_failed, self._num_attempted)
+
+    def _check(self, num_failed: int, num_attempted: int) -> None:
+        if num_failed > self._options.max_rejected_share * num_attempted:
             raise TooManyRejects(
-                f"the model failed on {self._num_failed:,} of {self._num_attempted:,} rows, more "
-                f"than max_rejected_share {self._options.max_rejected_share} allows; "
-                f"{self._first_examples()}"
+                f"the model failed on {num_failed:,} of {num_attempted:,} rows, more than "
+                f"max_rejected_share {self._options.max_rejected_share} allows; "
+                f"{self._first_examples()}; correct the rows or the model, or raise the limit"
             )
 
     def _first_examples(self) -> str:

@@ -108,10 +108,17 @@ class Search:
             return self.size if rows == 1 and not self.settled else None
         return size if 2 * tokens > size else None
 
+    def wants(self, tokens: int, rows: int) -> bool:
+        """Tell whether a batch has the size on trial, or one to compare it with."""
+        size = self.size_of(tokens, rows)
+        if self.settled or size is None:
+            return False
+        return size == self.size or self._reference.is_used
+
     def record(
         self, size: int, length: int, rate: float, seconds: float, memory: Memory | None
     ) -> bool:
-        """Count a batch; return whether that changed what is known of another size than the best.
+        """Count a batch; return whether that changed the rate of a settled search.
 
         Args:
             size: What ``size_of`` returned.
@@ -125,6 +132,7 @@ class Search:
         if self.settled and relative is not None:
             self._num_seen[size] += 1
             self.rates[size] += _WEIGHT * (relative - self.rates[size])
+            self.best_tokens = max(self.rates, key=lambda size: self.rates[size])
         elif is_trial:
             if relative is not None or not self.best_tokens:
                 self._tries.append(relative or 1.0)
@@ -135,7 +143,7 @@ class Search:
             self._reference.set(size, length, rate / self.rates.get(size, 1.0))
         else:
             self._reference.is_used = True
-        return relative is not None and size != self.best_tokens
+        return self.settled and relative is not None
 
     @property
     def is_clear(self) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spark_infer.backends.memory import Memory
 from spark_infer.engine.sizing.search import Efficiency, Search
+
+_NEWS_SECONDS = 5.0
+"""From one change of a rate that is told of to the next; a new size is told of at once."""
 
 _NEAR = 4
 """Lengths within this factor are as fast with the same number of tokens."""
@@ -72,6 +76,7 @@ class BatchSizer:
         self._on_change = on_change
         self._start_tokens = start_tokens
         self._max_tokens = max_tokens
+        self._next_news = 0.0
         self._lock = threading.Lock()
         self._searches: dict[int, Search] = {}
         for bucket, before in sorted((learned or {}).items()):
@@ -137,6 +142,10 @@ class BatchSizer:
                 return
             self._searches[bucket] = search
             is_news = search.record(size, length, tokens / max(seconds, 1e-9), seconds, memory)
+            if is_news:
+                # Rates change all the time: what is kept of them need not be the newest.
+                is_news = time.monotonic() >= self._next_news
+                self._next_news = max(self._next_news, time.monotonic() + _NEWS_SECONDS * is_news)
             if not search.settled and (is_news := search.is_clear):
                 largest = min(self._max_tokens, search.ceiling or self._max_tokens)
                 search.conclude(self._smallest(bucket), largest, memory)
@@ -155,10 +164,15 @@ class BatchSizer:
         self._changed()
 
     def is_trial(self, length: int, tokens: int, rows: int) -> bool:
-        """Tell whether such a batch belongs to a search that goes on."""
+        """Tell whether such a batch has the size that is on trial."""
         with self._lock:
             search = self._search(bucket_of(length))
-            return not search.settled and search.size_of(tokens, rows) is not None
+            return not search.settled and search.size_of(tokens, rows) == search.size
+
+    def is_wanted(self, length: int, tokens: int, rows: int) -> bool:
+        """Tell whether such a batch has the size on trial, or one to compare it with."""
+        with self._lock:
+            return self._search(bucket_of(length)).wants(tokens, rows)
 
     def is_settled(self, length: int) -> bool:
         """Tell whether the search for this length is over."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from spark_infer.backends import Array, HostBackend, Pending
 from spark_infer.bundle import Output, RaggedInput, ScalarInput, Signature
 from spark_infer.engine import BatchOptions, Predictor
+from spark_infer.engine.sizing import BatchSizer, LearnedSize
 from spark_infer.errors import PredictionError
 
 SIGNATURE = Signature(
@@ -46,6 +47,8 @@ class Device(HostBackend):
 
 class LateDevice(Device):
     """Fails when its outputs are waited for."""
+
+    runs_at_once = False
 
     def submit(self, tensors: Mapping[str, Array]) -> Pending:
         try:
@@ -105,3 +108,26 @@ def test_seconds_of_a_stage_are_counted_once() -> None:
     seconds = predictor.metrics.seconds
     assert set(seconds) == {"wait", "assemble", "run", "unpack"}
     assert all(np.isfinite(value) and value > 0 for value in seconds.values())
+
+
+def test_once_settled_a_device_is_not_waited_for_batch_by_batch() -> None:
+    """The next batch is submitted before the outputs of the last one are asked for."""
+    events: list[str] = []
+
+    class Recorder(LateDevice):
+        def submit(self, tensors: Mapping[str, Array]) -> Pending:
+            outputs = super().submit(tensors)
+            events.append("submit")
+
+            def wait() -> Sequence[Array]:
+                events.append("wait")
+                return outputs()
+
+            return wait
+
+    sizer = BatchSizer(learned={16: LearnedSize(64, None, {32: 1.0, 64: 1.1}, settled=True)})
+    options = BatchOptions(overlap=True, dedupe=False)
+    predictor = Predictor(SIGNATURE, Recorder(set()), options, sizer=sizer)
+    assert sum(found.num_rows for found in predictor.stream(batches(2_000, 500))) == 2_000
+    assert len(events) > 20
+    assert events != ["submit", "wait"] * (len(events) // 2)

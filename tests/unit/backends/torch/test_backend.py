@@ -192,3 +192,18 @@ def test_arrow_memory_of_a_record_batch_is_taken() -> None:
     received = pa.ipc.open_stream(sink.getvalue()).read_next_batch()
     values = np.frombuffer(received["a"].buffers()[1], np.float32, count=2)
     assert TorchBackend(Call(lambda x: x * 2), ["y"]).run({"x": values})[0].tolist() == [2, 4]
+
+
+def test_a_model_that_changes_its_input_is_refused() -> None:
+    def center(x: torch.Tensor) -> torch.Tensor:
+        return x.sub_(1.0).sum(1)
+
+    with pytest.raises(PredictionError, match=r"changes its input 'x' in place.*clone"):
+        TorchBackend(Call(center), ["y"]).run({"x": X["x"].copy()})
+
+
+def test_an_output_that_is_part_of_a_larger_tensor_keeps_its_own_memory_alone() -> None:
+    wide = np.ones((4, 1_000), np.float32)
+    (output,) = TorchBackend(Call(lambda x: (x + 1)[:, 0]), ["y"]).run({"x": wide})
+    assert output.tolist() == [2.0] * 4
+    assert torch.from_numpy(output).untyped_storage().nbytes() == 16

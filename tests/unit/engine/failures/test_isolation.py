@@ -19,6 +19,7 @@ from spark_infer.backends import FunctionBackend
 from spark_infer.bundle import Output, RaggedInput, ScalarInput, Signature
 from spark_infer.engine import BatchOptions, Predictor
 from spark_infer.engine.failures.limits import describe
+from spark_infer.engine.sizing import BatchSizer
 from spark_infer.errors import PredictionError, TooManyRejects
 
 SIGNATURE = Signature(
@@ -81,6 +82,7 @@ def test_a_reason_names_stage_type_and_message_without_values_of_the_row() -> No
         (KeyError(), "KeyError"),
         (ValueError("a\nb"), "ValueError: a"),
         (ValueError('"Ann" paid 12.50 on 2018-08-08'), "ValueError: ? paid ? on ?"),
+        (ValueError("can't read 'two\nlines'"), "ValueError: can't read ?"),
         (ValueError("x" * 300), f"ValueError: {'x' * 200}"),
     ],
 )
@@ -109,7 +111,7 @@ def test_bad_rows_of_a_ragged_output_leave_the_others_whole() -> None:
 def test_too_large_a_share_of_failed_rows_stops_with_examples() -> None:
     bad = set(range(0, 3000, 2))
     watched = predictor(fails_on(bad), max_rejected_share=0.4, batch_size=100)
-    with pytest.raises(TooManyRejects, match=r"500 of 1,000 rows.*0\.4.*first: run: ValueError"):
+    with pytest.raises(TooManyRejects, match=r"401 of 1,000 rows.*0\.4.*first: run: ValueError"):
         list(watched.stream(rows(range(start, start + 500)) for start in range(0, 3000, 500)))
 
 
@@ -342,3 +344,45 @@ def test_an_abandoned_stream_closes_its_source() -> None:
         next(stream)
         stream.close()
     assert closed == [True, True]
+
+
+def test_a_row_that_does_not_fit_alone_says_nothing_about_batch_sizes() -> None:
+    sizes: list[int] = []
+
+    def model(x: Any) -> Any:
+        sizes.append(len(x))
+        if (x == 7).any():
+            raise MemoryError
+        return 2 * x[:, 0]
+
+    sizer = BatchSizer()
+    options = BatchOptions(batch_size=256, dedupe=False)
+    watched = Predictor(SIGNATURE, FunctionBackend(model), options, sizer=sizer)
+    for start in (0, 1_000, 2_000):
+        predicted = watched.predict(rows(range(start, start + 1_000)))
+        failed = [row for row, y in enumerate(predicted["y"].to_pylist()) if y is None]
+        assert failed == ([7] if start == 0 else [])
+    assert sizer.ceiling(1) == sys.maxsize
+    assert sizes[-1] == 250
+
+
+def test_rows_that_all_fail_stop_when_the_limit_is_certain_to_be_passed() -> None:
+    num_runs = 0
+
+    def model(x: Any) -> Any:
+        nonlocal num_runs
+        num_runs += 1
+        raise ValueError("broken")
+
+    watched = predictor(model, max_rejected_share=0.01, batch_size=100)
+    with pytest.raises(TooManyRejects, match=r"max_rejected_share 0\.01.*raise the limit"):
+        watched.predict(rows(range(10_000)))
+    assert num_runs < 500
+
+
+def test_a_device_that_does_no_more_work_ends_the_prediction() -> None:
+    def model(x: Any) -> Any:
+        raise RuntimeError("CUDA error: device-side assert triggered\nmore")
+
+    with pytest.raises(PredictionError, match=r"no more work.*with device 'cpu'"):
+        predictor(model).predict(rows(range(10)))

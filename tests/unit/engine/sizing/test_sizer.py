@@ -312,3 +312,14 @@ def test_a_settled_size_gives_way_to_one_that_pads_less() -> None:
     assert sizer.tokens(16) == 2048
     assert sizer.tokens(16, lambda tokens: 1.0 if tokens <= 512 else 0.9) == 512
     assert sizer.tokens(16, lambda tokens: 0.97 if tokens <= 512 else 0.96) == 2048
+
+
+def test_a_size_on_trial_that_batches_cannot_fill_asks_for_no_more_of_them() -> None:
+    sizer = BatchSizer(start_tokens=256)
+    wanted = []
+    for _ in range(20):
+        wanted.append(sizer.is_wanted(1, 256, 256))
+        if wanted[-1]:
+            sizer.record(1, 256, 256, 1e-3, memory=None)
+    assert not any(wanted[4:])
+    assert sizer.tokens(1) == 512

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+from spark_infer.backends import is_device_fault
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CUDA error: device-side assert triggered\nCUDA kernel errors might be", True),
+        ("CUDA error: an illegal memory access was encountered", True),
+        ("CUDA out of memory. Tried to allocate 2 GiB", False),
+        ("index out of range in self", False),
+    ],
+)
+def test_what_ends_a_device_is_known_by_its_message(text: str, expected: bool) -> None:
+    assert is_device_fault(RuntimeError(text)) is expected
