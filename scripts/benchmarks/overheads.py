@@ -26,6 +26,7 @@ from benchmarks.workloads.small_network import (
     packed_batches,
     random_rows,
 )
+from spark_infer.backends.torch.backend import view
 from spark_infer.engine import Metrics
 
 RECORD_BATCH_ROWS = 10_000
@@ -101,5 +102,5 @@ def bare_loop(model: torch.nn.Module, batches: list[pa.RecordBatch]) -> None:
     with torch.inference_mode():
         for batch in batches:
             features = batch.column(0).flatten().to_numpy().reshape(-1, NUM_FEATURES)
-            scores = model(torch.from_numpy(features.copy()))[:, 0]
+            scores = model(view(features))[:, 0]
             pa.record_batch({"score": scores.numpy()})

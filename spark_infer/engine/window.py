@@ -109,10 +109,10 @@ def _pieces(batch: Rows, max_rows: int | None, max_bytes: int) -> Iterator[Rows]
 
 
 def _only(piece: Rows, columns: Sequence[str]) -> Rows:
-    names = piece.schema.names
-    # Whoever decodes the window says best what is missing.
-    is_plain = names != list(columns) and all(names.count(name) == 1 for name in columns)
-    return piece.select(columns) if is_plain else piece
+    # Whoever decodes the window says best which column is missing, or there twice.
+    if any(piece.schema.get_field_index(name) < 0 for name in columns):
+        return piece
+    return piece.select(columns)
 
 
 def _joined(held: list[Rows]) -> Rows:

@@ -19,7 +19,7 @@ def preload() -> None:
         import spark_infer.backends.torch.backend
         import spark_infer.backends.torch.export
         import spark_infer.backends.torch.module
-    import spark_infer.spark.dataframe  # noqa: F401
+    import spark_infer.spark.dataframe  # noqa: F401 - importing it is all
 
     gc.freeze()
 

@@ -67,7 +67,8 @@ class PredictFunction:
         udf = prediction_udf(self._reference, wire, _result_type(signature), self._kind)
         outputs = signature.outputs
         name = outputs[0].name if len(outputs) == 1 else self._bundle.name
-        return udf(*wire.arguments()).alias(name)  # type: ignore[no-any-return]
+        column: Column = udf(*wire.arguments()).alias(name)
+        return column
 
 
 def predict_udf(

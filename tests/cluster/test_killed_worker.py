@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class DiesOnce(torch.nn.Module):
 
 
 @pytest.fixture
-def module(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def module(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of the model's module, importable here and on the executors."""
     name = f"dies_once_{tmp_path.name}"
     path = tmp_path / f"{name}.py"

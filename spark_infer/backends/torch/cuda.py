@@ -43,6 +43,7 @@ class CudaBackend(TorchBackend):
         index = torch.device(device).index
         device = f"cuda:{cuda.current_device() if index is None else index}"
         super().__init__(module, outputs, device=device, precision=precision, threads=threads)
+        # torch gives its streams and events no types.
         self._uploads = cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         self._staging = Staging(_pinned)
 

@@ -55,7 +55,7 @@ class Isolation:
     limits: FailureLimits
     metrics: Metrics
     cost: RerunCost = field(default_factory=RerunCost)
-    _num_alone: int = 0
+    _num_alone: int = field(default=0, init=False)
 
     def results(self, work: Work, rows: Rows, length: int, failure: Failure) -> Iterator[Result]:
         """Yield the results of a batch's rows, part by part.

@@ -132,7 +132,7 @@ class Search:
         if self.settled and relative is not None:
             self._num_seen[size] += 1
             self.rates[size] += _WEIGHT * (relative - self.rates[size])
-            self.best_tokens = max(self.rates, key=lambda size: self.rates[size])
+            self.size = self.best_tokens = max(self.rates, key=lambda size: self.rates[size])
         elif is_trial:
             if relative is not None or not self.best_tokens:
                 self._tries.append(relative or 1.0)
@@ -237,17 +237,14 @@ class Search:
         self.ceiling = min(ceiling, self.ceiling or ceiling)
         if self.best_tokens > self.ceiling:
             self.best_tokens, self.rates = 0, {}
-            self.settled = False
         self.rates = {size: rate for size, rate in self.rates.items() if size <= self.ceiling}
         if self.size <= self.ceiling:
             return
+        self.settled = self.ceiling in self.rates
         self._is_growing = True
         self._num_misses = 0
         self._reference = _Reference()
-        if self.ceiling in self.rates:
-            self.size, self.settled = self.best_tokens, True
-        else:
-            self._begin(self.ceiling)
+        self._begin(self.best_tokens if self.settled else self.ceiling)
 
 
 class _Reference:

@@ -142,15 +142,21 @@ class BatchSizer:
                 return
             self._searches[bucket] = search
             is_news = search.record(size, length, tokens / max(seconds, 1e-9), seconds, memory)
-            if is_news:
+            if search.settled:
                 # Rates change all the time: what is kept of them need not be the newest.
-                is_news = time.monotonic() >= self._next_news
-                self._next_news = max(self._next_news, time.monotonic() + _NEWS_SECONDS * is_news)
-            if not search.settled and (is_news := search.is_clear):
+                is_news = is_news and self._is_time_for_news()
+            elif is_news := search.is_clear:
                 largest = min(self._max_tokens, search.ceiling or self._max_tokens)
                 search.conclude(self._smallest(bucket), largest, memory)
         if is_news:
             self._changed()
+
+    def _is_time_for_news(self) -> bool:
+        now = time.monotonic()
+        if now < self._next_news:
+            return False
+        self._next_news = now + _NEWS_SECONDS
+        return True
 
     def lower(self, length: int, tokens: int) -> None:
         """Never again run so many tokens at this length or a longer one: memory ran out."""

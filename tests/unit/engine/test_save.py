@@ -146,6 +146,7 @@ class Fussy(nn.Module):
         (lambda x: x.long(), "returned int64, the signature promises float32"),
         (lambda x: {"z": x}, r"returned a dict with \['z'\], without 'y'"),
         (lambda x: (x, 1.5), "the model returned float; return a tensor"),
+        (lambda x: x.add_(1.0) * 2, "changes its input 'x' in place"),
     ],
 )
 def test_outputs_that_do_not_fit_stop_the_save(tmp_path: Path, function: Any, message: str) -> None:

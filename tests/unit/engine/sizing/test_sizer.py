@@ -206,6 +206,19 @@ def test_out_of_memory_at_any_time_leaves_a_search_that_ends(num_batches: int) -
         assert max(chosen) <= most
 
 
+def test_out_of_memory_after_another_size_became_the_best() -> None:
+    known = LearnedSize(1024, None, {512: 0.9, 1024: 1.0, 4096: 0.98}, settled=True)
+    sizer = BatchSizer(learned={1: known}, start_tokens=256)
+    for _ in range(200):
+        tokens = sizer.tokens(1, look=True)
+        sizer.record(1, tokens, tokens, cache_of(4096)(tokens), memory=None)
+    assert sizer.tokens(1) == 4096
+    sizer.lower(1, 4096)
+    assert not sizer.is_settled(1)
+    run(sizer, 1, cache_of(4096))
+    assert sizer.tokens(1) == 2048
+
+
 def test_what_was_learned_is_where_the_next_one_starts() -> None:
     changes: list[dict[int, LearnedSize]] = []
     sizer = BatchSizer(start_tokens=256, on_change=changes.append)
