@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +15,9 @@ def interleave(
 ) -> dict[str, list[float]]:
     """Return the seconds of each repetition of each contender.
 
-    Each runs once before anything counts. The order rotates, so that nobody always runs after
-    the same neighbor.
+    Each runs once before anything counts. The order is drawn anew for each repetition, always the
+    same way, so that nobody always runs after the same neighbor, which leaves caches and the
+    allocator in its own state.
     """
     console = Console(stderr=True)
     names = list(contenders)
@@ -24,8 +26,7 @@ def interleave(
         with console.status(f"warming up {name}"):
             contenders[name]()
     for repetition in range(repetitions):
-        shift = repetition % len(names)
-        for name in names[shift:] + names[:shift]:
+        for name in random.Random(repetition).sample(names, len(names)):
             with console.status(f"repetition {repetition + 1} of {repetitions}: {name}"):
                 start = time.perf_counter()
                 contenders[name]()
