@@ -40,20 +40,29 @@ def prepare_artifact(
     format: ModelFormat,
     module: str | None,
     arguments: Mapping[str, Any],
+    one_row: bool = False,
 ) -> Artifact:
     """Check that the model can be stored in the format, and trace it for ``"export"``.
+
+    Args:
+        model: The model.
+        signature: Its inputs and outputs.
+        format: How it is to be stored.
+        module: Import path of its class, for ``"module"``.
+        arguments: Keyword arguments of that class.
+        one_row: Whether it is only ever run on one row at a time.
 
     Raises:
         BundleError: It cannot.
     """
-    from spark_infer.backends.torch import export as torch_export
-    from spark_infer.backends.torch import module as torch_module
+    from spark_infer.backends.torch.module import build, split_path
+    from spark_infer.backends.torch.program.export import export
+    from spark_infer.backends.torch.weights import save_weights
 
     if format == "export":
         if module is not None or arguments:
             raise BundleError("module and arguments belong to format='module'")
-        program = torch_export.export(model, signature)
-        return Artifact({}, lambda root: torch_export.save(program, root), _versions())
+        return Artifact({}, export(model, signature, one_row=one_row).write, _versions())
     if format != "module":
         raise BundleError(
             f"model format {format!r} is unknown{nearest(format, MODEL_FORMATS)}; "
@@ -65,9 +74,9 @@ def prepare_artifact(
         json.dumps(dict(arguments), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise BundleError(f"arguments of {module!r} must be JSON data: {error}") from None
-    torch_module.build(module, arguments, where="save_bundle")
+    build(module, arguments, (split_path(module, where="save_bundle")[0],), where="save_bundle")
     description = {"module": module, "arguments": dict(arguments)}
-    return Artifact(description, lambda root: torch_module.save(model, root), _versions())
+    return Artifact(description, lambda root: save_weights(root, model.state_dict()), _versions())
 
 
 def _versions() -> dict[str, str]:

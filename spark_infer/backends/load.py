@@ -36,19 +36,19 @@ def load_backend(
         raise ConfigError(f"threads must be at least 1, got {threads}")
     manifest = bundle.manifest
     try:
-        from spark_infer.backends.torch import export as torch_export
-        from spark_infer.backends.torch import module as torch_module
         from spark_infer.backends.torch.backend import TorchBackend, check_device
         from spark_infer.backends.torch.cuda import CudaBackend
+        from spark_infer.backends.torch.module import load_module
+        from spark_infer.backends.torch.program.graph import load_program
     except ModuleNotFoundError as error:
         raise missing_library(error) from None
     check_device(device)
     outputs = [output.name for output in bundle.signature.outputs]
     try:
         if manifest.model_format == "export":
-            model = torch_export.load(bundle.path, device)
+            model = load_program(bundle.path, device)
         else:
-            model = torch_module.load(bundle.path, manifest.model, allow_modules)
+            model = load_module(bundle.path, manifest.model, allow_modules)
     except SparkInferError:
         raise
     except Exception as error:

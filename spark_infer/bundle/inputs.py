@@ -216,6 +216,11 @@ class RaggedInput(Input):
         max_length: Longest row that the model accepts; None for any.
         overflow: What happens to a longer row: ``"keep_first"``, ``"keep_last"``, ``"reject"``
             the row, or ``"error"`` stops.
+        min_length: Shortest row that the model accepts; a shorter one is rejected. None: 0, or 1
+            where saving finds that what the model makes of an empty row depends on padding.
+        pad_to: Length that every batch is padded to, for a model that was made for one length;
+            ``max_length`` is then this by default, and no more.
+        pad_multiple: Every padded length is a multiple of this, for a model that needs it.
         pad_value: Value of the positions after a row's end.
         mask: Also pass a bool tensor ``<name>_mask`` (rows, longest), true where a value is real.
         nulls: What a null array becomes: ``"reject"`` or ``"empty"``.
@@ -231,6 +236,9 @@ class RaggedInput(Input):
     overflow: Literal["keep_first", "keep_last", "reject", "error"] = field(
         default="error", kw_only=True
     )
+    min_length: int | None = field(default=None, kw_only=True)
+    pad_to: int | None = field(default=None, kw_only=True)
+    pad_multiple: int = field(default=1, kw_only=True)
     pad_value: float | int = field(default=0, kw_only=True)
     mask: bool = field(default=True, kw_only=True)
     nulls: NullRule = field(default="reject", kw_only=True)
@@ -250,8 +258,7 @@ class RaggedInput(Input):
             raise SignatureError(f"{where}: a struct field is named twice")
         if not all(isinstance(n, int) and n > 0 for n in self.shape):
             raise SignatureError(f"{where}: shape must be positive integers")
-        if self.max_length is not None and self.max_length < 1:
-            raise SignatureError(f"{where}: max_length must be at least 1, got {self.max_length}")
+        self._check_lengths(where)
         if self.overflow not in ("keep_first", "keep_last", "reject", "error"):
             raise SignatureError(
                 f"{where}: overflow {self.overflow!r} is unknown; use 'keep_first', 'keep_last', "
@@ -261,6 +268,30 @@ class RaggedInput(Input):
             raise SignatureError(f"{where}: nulls must be 'reject' or 'empty', got {self.nulls!r}")
         check_null_rule(self.null_items, where=where, dtype=self.dtype, words=("reject", "nan"))
         check_number(self.pad_value, where=f"{where}: pad_value", dtype=self.dtype)
+
+    def _check_lengths(self, where: str) -> None:
+        if self.max_length is None:
+            object.__setattr__(self, "max_length", self.pad_to)
+        least = {"max_length": 1, "min_length": 0, "pad_to": 1, "pad_multiple": 1}
+        for name, at_least in least.items():
+            value = getattr(self, name)
+            if value is None and name != "pad_multiple":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+                raise SignatureError(
+                    f"{where}: {name} must be a whole number and at least {at_least}, got {value!r}"
+                )
+        most = self.max_length
+        if most is not None and (self.min_length or 0) > most:
+            raise SignatureError(f"{where}: min_length {self.min_length} is above {most}")
+        if self.pad_to is not None and (most or 0) > self.pad_to:
+            raise SignatureError(f"{where}: max_length {most} is longer than pad_to {self.pad_to}")
+        if self.pad_to is not None and self.pad_multiple != 1:
+            raise SignatureError(f"{where}: give pad_to or pad_multiple, not both")
+        if most is not None and self.pad_to is None and most % self.pad_multiple:
+            raise SignatureError(
+                f"{where}: max_length {most} is no multiple of pad_multiple {self.pad_multiple}"
+            )
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -286,6 +317,9 @@ class RaggedInput(Input):
             "shape": list(self.shape),
             "max_length": self.max_length,
             "overflow": self.overflow,
+            "min_length": self.min_length,
+            "pad_to": self.pad_to,
+            "pad_multiple": self.pad_multiple,
             "pad_value": self.pad_value,
             "mask": self.mask,
             "nulls": self.nulls,

@@ -28,6 +28,8 @@ class Manifest:
         signature: Inputs and outputs.
         features: Spark SQL expression of each derived column, over the source columns.
         stochastic: Whether equal rows may get different predictions, which are then never shared.
+        row_independent: Whether a row's outputs do not depend on the rows beside it or on padding.
+            Where they may, rows run one at a time, and predictions are never shared.
         model: What the format's backend needs to rebuild the model.
         description: One paragraph for people.
         metadata: Free JSON data of the author.
@@ -39,6 +41,7 @@ class Manifest:
     signature: Signature
     features: Mapping[str, str] = field(default_factory=dict)
     stochastic: bool = False
+    row_independent: bool = True
     model: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +56,7 @@ class Manifest:
             "model_format": self.model_format,
             "model": dict(self.model),
             "stochastic": self.stochastic,
+            "row_independent": self.row_independent,
             "signature": self.signature.to_json(),
             "features": dict(self.features),
             "metadata": dict(self.metadata),
@@ -121,6 +125,7 @@ class Manifest:
             signature=Signature.from_json(data["signature"], vocabularies),
             features=data["features"],
             stochastic=data["stochastic"],
+            row_independent=data["row_independent"],
             model=data["model"],
             description=data["description"],
             metadata=data["metadata"],

@@ -54,6 +54,10 @@ def bundle(bundle: Bundle, *, as_json: bool) -> None:
         "format": f"{manifest.model_format} {model or ''}".strip(),
         "built with": ", ".join(f"{name} {v}" for name, v in manifest.built_with.items()),
     }
+    if manifest.stochastic:
+        facts["stochastic"] = "equal rows may get different predictions; none is shared"
+    if not manifest.row_independent:
+        facts["rows"] = "one at a time, without repeats and cache: they depend on each other"
     if manifest.description:
         facts["description"] = manifest.description
     facts |= {str(name): json.dumps(value) for name, value in manifest.metadata.items()}
@@ -98,8 +102,14 @@ def _describe_input(data: dict[str, Any]) -> str:
     source = data.get("column") or ", ".join(_with_rule(c["name"], c["nulls"]) for c in columns)
     parts = [f"{data['kind']} {data['dtype']} from {source}"]
     parts += [f"{key} {data[key]}" for key in ("shape", "fields") if data.get(key)]
+    if data.get("min_length"):
+        parts.append(f"at least {data['min_length']}")
     if data.get("max_length"):
         parts.append(f"at most {data['max_length']}, then {data['overflow']}")
+    if data.get("pad_to"):
+        parts.append(f"padded to {data['pad_to']}")
+    if data.get("pad_multiple", 1) > 1:
+        parts.append(f"padded to a multiple of {data['pad_multiple']}")
     if "vocabulary" in data:
         parts.append(f"by {data['vocabulary']}, unknown {data['unknown_id']}")
     if "column" in data:

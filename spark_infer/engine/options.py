@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from spark_infer.backends import Precision
@@ -101,6 +101,15 @@ class BatchOptions:
     def pad_rule(self) -> PadRule:
         """The lengths that batches are padded to."""
         return PadRule(self.pad_multiple, tuple(self.bucket_edges))
+
+    def one_by_one(self) -> BatchOptions:
+        """Return the options for a model whose answer to a row depends on what stands beside it.
+
+        Each row runs alone, as long as it is, and no prediction is shared.
+        """
+        return replace(
+            self, batch_size=1, pad_multiple=1, bucket_edges=(), dedupe=False, cache_bytes=0
+        )
 
 
 def _check_count(name: str, value: object, least: int, or_else: str = "") -> None:

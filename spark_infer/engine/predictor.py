@@ -44,6 +44,8 @@ class Predictor:
             options allow a cache; it grows to the largest that any of them allows.
         stochastic: Whether equal rows may get different predictions; by default what the bundle
             says. Predictions are then never shared.
+        row_independent: Whether a row's prediction does not depend on the rows beside it or on
+            padding; by default what the bundle says. Where it may, rows run one at a time.
     """
 
     def __init__(
@@ -57,11 +59,16 @@ class Predictor:
         sizer: BatchSizer | None = None,
         cache: PredictionCache | None = None,
         stochastic: bool | None = None,
+        row_independent: bool | None = None,
     ) -> None:
         self._signature = bundle.signature if isinstance(bundle, Bundle) else bundle
         if stochastic is None:
             stochastic = isinstance(bundle, Bundle) and bundle.manifest.stochastic
+        if row_independent is None:
+            row_independent = not isinstance(bundle, Bundle) or bundle.manifest.row_independent
         self._options = options or BatchOptions()
+        if not row_independent:
+            self._options = self._options.one_by_one()
         self._decoder = Decoder(self._signature, packed)
         self._is_ragged = any(isinstance(item, RaggedInput) for item in self._signature.inputs)
         self._backend = backend

@@ -14,8 +14,8 @@ from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.repeats import PredictionCache, RepeatRule, first_of_each
 from spark_infer.errors import PredictionError
 from spark_infer.tensors import Collected, Decoded, output_schema, row_hashes
-from spark_infer.tensors.arrow.leaves import Array, Positions, Rows
-from spark_infer.tensors.encode import check_output, cut, is_finite
+from spark_infer.tensors.arrow.leaves import Array, BoolArray, Positions, Rows
+from spark_infer.tensors.encode import check_output, cut, unfit_rows
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Work:
         """Keep the outputs of some rows, or the reason why they have none.
 
         Returns:
-            Reasons for which rows were rejected here: outputs that are not finite.
+            Reasons for which rows were rejected here: outputs of which no prediction can be made.
 
         Raises:
             PredictionError: The outputs do not fit the signature.
@@ -128,35 +128,29 @@ class Work:
             )
             for array, output in zip(arrays, outputs, strict=True)
         ]
-        reasons: list[str] = []
-        if any(output.finite for output in outputs):
-            rows, checked, reasons = self._drop_not_finite(rows, checked)
+        rows, checked, reasons = self._drop_unfit(rows, checked)
         for array, output, collected in zip(checked, outputs, self._outputs, strict=True):
             if output.lengths_of is not None:
                 array = cut(array, self.decoded.lengths(output.lengths_of)[rows])
-            collected.put(rows, array)
+            collected.put(rows, array.astype(output.dtype, copy=False))
         return reasons
 
-    def _drop_not_finite(
-        self, rows: Rows, arrays: list[Array]
-    ) -> tuple[Rows, list[Array], list[str]]:
-        """Reject rows whose outputs are not finite; return the others, and the reasons."""
-        positions = _positions(rows)
-        fine = np.ones(len(positions), np.bool_)
+    def _drop_unfit(self, rows: Rows, arrays: list[Array]) -> tuple[Rows, list[Array], list[str]]:
+        """Reject rows of which no prediction can be made; return the others, and the reasons."""
+        fine: BoolArray | None = None
         reasons = []
         for array, output in zip(arrays, self._signature.outputs, strict=True):
-            if not output.finite:
-                continue
             follows = output.lengths_of
             lengths = None if follows is None else self.decoded.lengths(follows)[rows]
-            finite = is_finite(array, lengths)
-            if not finite[fine].all():
-                reasons.append(f"run: output {output.name!r} is NaN or infinite")
-                self._reject(positions[fine & ~finite], reasons[-1])
-                fine &= finite
-        if not reasons:
+            for what, unfit in unfit_rows(array, output, lengths).items():
+                fine = np.ones(count(rows), np.bool_) if fine is None else fine
+                if (unfit & fine).any():
+                    reasons.append(f"run: output {output.name!r} {what}")
+                    self._reject(_positions(rows)[unfit & fine], reasons[-1])
+                    fine &= ~unfit
+        if fine is None:
             return rows, arrays, reasons
-        return positions[fine], [array[fine] for array in arrays], reasons
+        return _positions(rows)[fine], [array[fine] for array in arrays], reasons
 
     def _reject(self, rows: Positions, reason: str) -> None:
         self.decoded.rejects.add_rows(rows, reason)

@@ -17,8 +17,9 @@ def preload() -> None:
     """Import what every worker needs. Without torch the worker itself says what is missing."""
     with contextlib.suppress(ImportError):
         import spark_infer.backends.torch.backend
-        import spark_infer.backends.torch.export
+        import spark_infer.backends.torch.cuda
         import spark_infer.backends.torch.module
+        import spark_infer.backends.torch.program.graph
     import spark_infer.spark.dataframe  # noqa: F401 - importing it is all
 
     gc.freeze()

@@ -91,6 +91,7 @@ class BundleReference:
             sizer=model.sizer,
             cache=model.cache,
             stochastic=model.bundle.manifest.stochastic,
+            row_independent=model.bundle.manifest.row_independent,
         )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from spark_infer.bundle import RaggedInput
 from spark_infer.tensors.arrow.leaves import Positions
 from spark_infer.tensors.arrow.lists import Lengths
 
@@ -27,19 +29,24 @@ class PadRule:
     multiple: int = 1
     edges: tuple[int, ...] = ()
 
-    def padded(self, lengths: L, max_length: int | None) -> L:
-        """Return what lengths are padded to: at least 1, and past ``max_length`` only if longer.
+    def padded(self, lengths: L, item: RaggedInput) -> L:
+        """Return what lengths of a ragged input are padded to: at least 1, at most ``max_length``.
 
-        A model never meets an empty dimension, and none beyond the length it was made for.
+        A model never meets an empty dimension, and none beyond the length it was made for. What
+        the input itself asks for (``pad_to``, ``pad_multiple``) holds whatever this rule says.
         """
-        longest = np.maximum(np.asarray(lengths, np.int64), 1)
-        padded = -(-longest // self.multiple) * self.multiple
+        longest = np.maximum(np.asarray(lengths, np.int64), item.pad_to or 1)
+        if item.pad_to is not None:
+            return int(longest) if isinstance(lengths, int) else longest
+        multiple = math.lcm(self.multiple, item.pad_multiple)
+        padded = -(-longest // multiple) * multiple
         if self.edges:
             edges = np.asarray(self.edges, np.int64)
+            edges = -(-edges // item.pad_multiple) * item.pad_multiple
             next_edge = edges[np.minimum(np.searchsorted(edges, longest), len(edges) - 1)]
             padded = np.where(longest <= edges[-1], next_edge, padded)
-        if max_length is not None:
-            padded = np.minimum(padded, np.maximum(longest, max_length))
+        if item.max_length is not None:
+            padded = np.minimum(padded, np.maximum(longest, item.max_length))
         return int(padded) if isinstance(lengths, int) else padded
 
 

@@ -56,7 +56,7 @@ class Decoded:
     def padded(self, rows: Rows, pad: PadRule = EXACT) -> list[Lengths]:
         """Return the padded length of each of some rows, for each ragged input."""
         return [
-            pad.padded(self.lengths(item.name)[rows], item.max_length)
+            pad.padded(self.lengths(item.name)[rows], item)
             for item in self.signature.inputs
             if isinstance(item, RaggedInput)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from spark_infer.tensors.arrow.schema import output_type
 
 
 def check_output(array: Array, output: Output, rows: int, longest: int | None) -> Array:
-    """Return the model's array for one batch in the output's dtype and shape.
+    """Return the model's array for one batch in the output's shape.
 
     Args:
         array: What the model returned.
@@ -26,8 +26,7 @@ def check_output(array: Array, output: Output, rows: int, longest: int | None) -
         longest: Padded length of the batch for an output that follows a ragged input.
 
     Raises:
-        PredictionError: Another number of rows, another shape or another kind of dtype, or an
-            integer that does not fit.
+        PredictionError: Another number of rows, another shape or another kind of dtype.
     """
     expected = (rows, *(() if longest is None else (longest,)), *output.tensor_shape)
     if array.shape == (*expected, 1):
@@ -43,20 +42,50 @@ def check_output(array: Array, output: Output, rows: int, longest: int | None) -
             f"output {output.name!r}: the model returned {array.dtype}, the signature promises "
             f"{output.dtype}; correct the signature or the model"
         )
-    if dtype.kind in "iu" and not np.can_cast(array.dtype, dtype):
-        _check_range(array, output)
-    with np.errstate(over="ignore"):
-        return array.astype(dtype, copy=False)
+    return array
 
 
-def _check_range(array: Array, output: Output) -> None:
-    limits = np.iinfo(output.dtype)
-    for value in (int(array.min(initial=0)), int(array.max(initial=0))):
-        if not int(limits.min) <= value <= int(limits.max):
-            raise PredictionError(
-                f"output {output.name!r}: the model returned {value}, which does not fit "
-                f"{output.dtype}; correct the signature or the model"
-            )
+def unfit_rows(array: Array, output: Output, lengths: Lengths | None) -> dict[str, BoolArray]:
+    """Return the rows of which no prediction can be made, shape (rows,), by what is wrong.
+
+    A number that the column cannot hold would become another one, and a NaN among the scores of
+    labels would win as the first label does: such rows have no prediction.
+
+    Args:
+        array: What ``check_output`` returned.
+        output: The output.
+        lengths: True length of each row of an output that follows a ragged input.
+    """
+    found = {}
+    for what, values in _faults(array, output):
+        if not values.any():
+            continue
+        if lengths is not None:
+            real = np.arange(array.shape[1]) < lengths[:, None]
+            values = values & real.reshape(*real.shape, *[1] * (array.ndim - 2))
+        rows = np.asarray(values.reshape(len(array), -1).any(axis=1))
+        if rows.any():
+            found[what] = rows
+    return found
+
+
+def _faults(array: Array, output: Output) -> Iterator[tuple[str, BoolArray]]:
+    """Yield what may be wrong with single values, and where it is."""
+    dtype = np.dtype(output.dtype)
+    if dtype.kind in "iu":
+        if not np.can_cast(array.dtype, dtype):
+            info = np.iinfo(dtype)
+            yield f"does not fit {dtype}", (array < info.min) | (array > info.max)
+        if output.labels is not None:
+            yield "is no label's id", (array < 0) | (array >= len(output.labels))
+    elif dtype.kind == "f":
+        if output.finite:
+            yield "is NaN or infinite", ~np.isfinite(array)
+        elif output.labels is not None:
+            yield "is NaN, which chooses no label", np.isnan(array)
+        if not np.can_cast(array.dtype, dtype):
+            most = np.finfo(dtype).max
+            yield f"is too large for {dtype}", np.isfinite(array) & (np.abs(array) > most)
 
 
 def cut(array: Array, lengths: Lengths) -> Array:
@@ -140,30 +169,9 @@ def _list(sizes: Lengths, values: pa.Array, valid: BoolArray | None, kind: pa.Da
 def _labels(values: Array, output: Output, valid: BoolArray | None) -> pa.Array:
     assert output.labels is not None
     ids: npt.NDArray[Any] = values.argmax(axis=-1) if values.dtype.kind == "f" else values
-    if len(ids) and (int(ids.min()) < 0 or int(ids.max()) >= len(output.labels)):
-        worst = int(ids.min()) if int(ids.min()) < 0 else int(ids.max())
-        raise PredictionError(
-            f"output {output.name!r}: the model returned label id {worst}, there are "
-            f"{len(output.labels)} labels"
-        )
     words = pa.array(output.labels, pa.string())
     return words.take(pa.array(ids, mask=None if valid is None else ~valid))
 
 
 def _same_kind(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
     return given.kind == wanted.kind or {given.kind, wanted.kind} <= {"i", "u"}
-
-
-def is_finite(array: Array, lengths: Lengths | None) -> BoolArray:
-    """Return for each row whether its values are finite, padding aside.
-
-    Args:
-        array: Shape (rows, ...), or (rows, longest, ...) with ``lengths``.
-        lengths: True length of each row of an output that follows a ragged input.
-    """
-    finite = np.isfinite(array)
-    if lengths is not None:
-        padding = np.arange(array.shape[1]) >= lengths[:, None]
-        padding = padding.reshape(*padding.shape, *[1] * (array.ndim - 2))
-        finite = np.logical_or(finite, padding)
-    return np.asarray(finite.reshape(len(array), -1).all(axis=1), np.bool_)

@@ -38,7 +38,7 @@ class Ragged:
         Short rows end in ``item.pad_value``; the mask is true where a value is real.
         """
         starts, lengths = self.starts[rows], self.lengths[rows]
-        longest = pad.padded(int(lengths.max(initial=0)), item.max_length)
+        longest = pad.padded(int(lengths.max(initial=0)), item)
         mask = np.arange(longest) < lengths[:, None]
         tensors = {item.name: _padded(self.values, starts, mask, item.pad_value)}
         if item.mask:
@@ -68,6 +68,9 @@ def from_lists(column: pa.Array, item: RaggedInput, rejects: Rejects) -> Ragged:
 
 def _cut(flat: FlatList, item: RaggedInput, rejects: Rejects) -> tuple[Lengths, Lengths]:
     starts, lengths = flat.starts, flat.lengths
+    if item.min_length:
+        too_short = lengths < item.min_length
+        rejects.add(too_short, f"column {item.column!r} is shorter than {item.min_length}")
     if item.max_length is None or not (too_long := lengths > item.max_length).any():
         return starts, lengths
     if item.overflow == "error":

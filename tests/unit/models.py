@@ -108,7 +108,7 @@ class Recurrent(nn.Module):
     def forward(self, visits: torch.Tensor, visits_mask: torch.Tensor) -> torch.Tensor:
         states, _ = self.gru(visits)
         last = (visits_mask.sum(1) - 1).clamp(min=0)
-        return self.score(states[torch.arange(len(states)), last])
+        return self.score(states[torch.arange(states.shape[0]), last])
 
 
 def save_recurrent(path: Path, **options: Any) -> Bundle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ class TorchBackend(HostBackend):
         threads: CPU threads of one batch, for this whole process; None leaves torch's setting.
     """
 
+    no_grad: ClassVar[type[contextlib.AbstractContextManager[object]]] = torch.inference_mode
+
     def __init__(
         self,
         module: torch.nn.Module,
@@ -44,7 +47,7 @@ class TorchBackend(HostBackend):
         self._outputs = list(outputs)
         self._device = torch.device(device)
         self._dtype = _DTYPES[precision]
-        self._module = module.to(self._device).requires_grad_(False)
+        self._module = module.to(self._device)
         if self._dtype is not torch.float32:
             for part in self._module.modules():
                 _store_in(part, self._dtype)
@@ -53,7 +56,7 @@ class TorchBackend(HostBackend):
         """Run one batch."""
         # Made outside of inference mode, a tensor counts how often it is written to.
         inputs = [view(array) for array in tensors.values()]
-        with torch.inference_mode():
+        with self.no_grad():
             outputs = self._call(inputs)
             _check_unchanged(tensors, inputs)
             return [_by_itself(with_numpy_type(output).cpu()).numpy() for output in outputs]
@@ -61,24 +64,7 @@ class TorchBackend(HostBackend):
     def _call(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Call the module with tensors on its device; return its outputs in order."""
         with self._autocast():
-            result = self._module(*tensors)
-        return self._in_order(result)
-
-    def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        if self._dtype is torch.float32:
-            return contextlib.nullcontext()
-        return torch.autocast(self._device.type, dtype=self._dtype)
-
-    def _in_order(self, result: object) -> list[torch.Tensor]:
-        if isinstance(result, Mapping):
-            missing = [name for name in self._outputs if name not in result]
-            if missing:
-                raise PredictionError(
-                    f"the model returned a dict with {sorted(result)}, without {missing[0]!r}"
-                )
-            found = [result[name] for name in self._outputs]
-        else:
-            found = list(result) if isinstance(result, (tuple, list)) else [result]
+            found = in_order(self._module(*tensors), self._outputs)
         for value in found:
             if not isinstance(value, torch.Tensor):
                 raise PredictionError(
@@ -86,6 +72,31 @@ class TorchBackend(HostBackend):
                     "tensors, or a dict of them by output name"
                 )
         return found
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        if self._dtype is torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self._device.type, dtype=self._dtype)
+
+
+def in_order(result: object, outputs: Sequence[str]) -> list[Any]:
+    """Return the outputs of a model in the order of the signature.
+
+    Args:
+        result: What the model returned: one output, a sequence, or a mapping by output name.
+        outputs: Names of the outputs.
+
+    Raises:
+        PredictionError: An output is not there.
+    """
+    if isinstance(result, Mapping):
+        missing = [name for name in outputs if name not in result]
+        if missing:
+            raise PredictionError(
+                f"the model returned a dict with {sorted(result)}, without {missing[0]!r}"
+            )
+        return [result[name] for name in outputs]
+    return list(result) if isinstance(result, (tuple, list)) else [result]
 
 
 def check_device(device: str) -> None:

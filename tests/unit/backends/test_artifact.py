@@ -23,7 +23,7 @@ def test_an_exported_program_has_no_description(tmp_path: Path) -> None:
     artifact = prepare_artifact(Line(), LINE_SIGNATURE, format="export", module=None, arguments={})
     assert artifact.description == {}
     artifact.write(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"model.pt2", "weights.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == {"program.json", "weights.safetensors"}
 
 
 @pytest.mark.parametrize("value", [object(), float("inf"), {1}])

@@ -3,12 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from torch import nn
 
 import spark_infer as si
 from spark_infer.backends.load import missing_library
 from spark_infer.backends.torch import backend as torch_backend
 from spark_infer.backends.torch import cuda as torch_cuda
-from spark_infer.backends.torch import export as torch_export
+from spark_infer.backends.torch.program import graph as torch_graph
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.digest import seal
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
@@ -49,7 +50,7 @@ def test_a_gpu_gets_its_own_backend(
 ) -> None:
     # No test here has a GPU: these stand for what needs one.
     monkeypatch.setattr(torch_backend, "check_device", lambda device: None)
-    monkeypatch.setattr(torch_export, "load", lambda path, device: f"program on {device}")
+    monkeypatch.setattr(torch_graph, "load_program", lambda path, device: f"program on {device}")
     monkeypatch.setattr(torch_cuda, "CudaBackend", lambda model, outputs, **rest: (model, rest))
     model, options = si.load_backend(fraud, device=device, precision="bfloat16", threads=2)
     assert model == f"program on {device}"
@@ -64,14 +65,16 @@ def test_a_module_needs_leave_to_run(recurrent: Bundle, allow: tuple[str, ...]) 
         si.load_backend(recurrent, allow_modules=(allowed,))
 
 
-@pytest.mark.parametrize("name", ["model.pt2", "weights.safetensors"])
+@pytest.mark.parametrize("name", ["program.json", "weights.safetensors"])
 @pytest.mark.parametrize("size", [0, 10, -20])
 def test_a_truncated_model_is_a_broken_bundle(fraud_copy: Bundle, name: str, size: int) -> None:
     file = fraud_copy.path / name
     file.write_bytes(file.read_bytes()[:size])
     seal(fraud_copy.path)
     bundle = Bundle.load(fraud_copy.path)
-    with pytest.raises(BundleError, match=f"bundle {bundle.path}: the (model|weights) "):
+    with pytest.raises(
+        BundleError, match=f"{bundle.path}.*(is no program|cannot be rebuilt|do not fit)"
+    ):
         si.load_backend(bundle)
 
 
@@ -79,15 +82,16 @@ def test_code_that_fails_is_a_broken_bundle(recurrent_copy: Bundle) -> None:
     manifest = recurrent_copy.path / "manifest.json"
     text = manifest.read_text()
     manifest.write_text(
-        text.replace(f"{HERE}:Recurrent", f"{__name__}:explode").replace("hidden", "x")
+        text.replace(f"{HERE}:Recurrent", f"{__name__}:Explodes").replace("hidden", "x")
     )
     seal(recurrent_copy.path)
     with pytest.raises(BundleError, match="the model cannot be rebuilt: out of luck"):
         si.load_backend(Bundle.load(recurrent_copy.path), allow_modules=(__name__,))
 
 
-def explode(x: int) -> None:
-    raise LookupError("out of luck")
+class Explodes(nn.Module):
+    def __init__(self, x: int) -> None:
+        raise LookupError("out of luck")
 
 
 def test_a_missing_library_is_named_with_its_python() -> None:

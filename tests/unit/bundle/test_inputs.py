@@ -100,7 +100,11 @@ def test_what_an_input_reads_and_gives(
         (RaggedInput, {**RAGGED, "fields": ["p", "p"]}, "a struct field is named twice"),
         (RaggedInput, {**RAGGED, "fields": ["p"], "shape": [1]}, "not both"),
         (RaggedInput, {**RAGGED, "shape": [-1]}, "shape must be positive integers"),
-        (RaggedInput, {**RAGGED, "max_length": 0}, "max_length must be at least 1, got 0"),
+        (
+            RaggedInput,
+            {**RAGGED, "max_length": 0},
+            "max_length must be a whole number and at least 1, got 0",
+        ),
         (RaggedInput, {**RAGGED, "overflow": "cut"}, "overflow 'cut' is unknown; use 'keep_first'"),
         (RaggedInput, {**RAGGED, "nulls": "nan"}, "nulls must be 'reject' or 'empty', got 'nan'"),
         (RaggedInput, {**RAGGED, "null_items": "empty"}, "null rule 'empty' is unknown"),

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_infer.bundle import RaggedInput
 from spark_infer.tensors import PadRule, cut_batches, length_order
 
+ANY = RaggedInput("x", column="x")
 LENGTHS = st.lists(st.integers(0, 40), max_size=60)
 
 
@@ -34,13 +36,34 @@ def test_order_goes_by_the_sum_of_several_inputs() -> None:
 )
 def test_lengths_are_padded_up(rule: PadRule, padded: list[int]) -> None:
     lengths = np.array([0, 1, 5, 16, 17, 40])
-    assert rule.padded(lengths, None).tolist() == padded
-    assert [rule.padded(int(length), None) for length in lengths] == padded
+    assert rule.padded(lengths, ANY).tolist() == padded
+    assert [rule.padded(int(length), ANY) for length in lengths] == padded
 
 
 def test_padding_stops_at_the_longest_length_that_a_model_takes() -> None:
-    assert PadRule(multiple=64).padded(3, 20) == 20
-    assert PadRule(multiple=64).padded(np.array([3, 20]), 20).tolist() == [20, 20]
+    item = RaggedInput("x", column="x", max_length=20)
+    assert PadRule(multiple=64).padded(3, item) == 20
+    assert PadRule(multiple=64).padded(np.array([3, 20]), item).tolist() == [20, 20]
+
+
+@pytest.mark.parametrize("rule", [PadRule(), PadRule(multiple=6), PadRule(edges=(3, 9, 25))])
+def test_an_input_of_one_length_is_padded_to_it_whatever_the_rule(rule: PadRule) -> None:
+    item = RaggedInput("x", column="x", pad_to=20)
+    assert rule.padded(3, item) == 20
+    assert rule.padded(np.array([0, 20]), item).tolist() == [20, 20]
+
+
+@pytest.mark.parametrize("rule", [PadRule(), PadRule(multiple=6), PadRule(edges=(3, 9, 25))])
+@pytest.mark.parametrize("max_length", [None, 40])
+def test_the_multiple_that_an_input_needs_holds_whatever_the_rule(
+    rule: PadRule, max_length: int | None
+) -> None:
+    item = RaggedInput("x", column="x", pad_multiple=4, max_length=max_length)
+    lengths = np.arange(41)
+    padded = rule.padded(lengths, item)
+    assert (padded % 4 == 0).all()
+    assert (padded >= lengths).all()
+    assert padded.min() > 0
 
 
 @given(

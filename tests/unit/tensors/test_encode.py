@@ -15,7 +15,7 @@ from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES, INTEGER_DTYPES
 from spark_infer.errors import PredictionError
 from spark_infer.tensors import encode
 from spark_infer.tensors.arrow.schema import output_type
-from spark_infer.tensors.encode import check_output, cut
+from spark_infer.tensors.encode import check_output, cut, unfit_rows
 
 LABELS = ["ham", "spam", "naïve"]
 
@@ -78,15 +78,6 @@ def test_a_nan_is_a_value_and_not_a_null() -> None:
     np.testing.assert_equal(column.to_pylist(), [np.nan, None, 1.0])
 
 
-@pytest.mark.parametrize("dtype", ["int64", "uint8"])
-@pytest.mark.parametrize("bad", [3, -1])
-def test_a_label_id_without_a_label(dtype: str, bad: int) -> None:
-    output = Output("y", dtype=dtype, labels=LABELS)
-    values = np.array([0, bad % 256 if dtype == "uint8" else bad]).astype(dtype)
-    with pytest.raises(PredictionError, match=f"label id {values[1]}, there are 3 labels"):
-        encode(output, [values], slice(0, 2), 2, None)
-
-
 @pytest.mark.parametrize(
     ("options", "shape", "longest"),
     [
@@ -139,10 +130,10 @@ def test_shapes_that_do_not_fit(options: dict, shape: tuple[int, ...], longest: 
         ("bool", "bool"),
     ],
 )
-def test_another_width_of_the_same_kind_is_converted(given_dtype: str, dtype: str) -> None:
-    checked = check_output(np.ones(2, given_dtype), Output("y", dtype=dtype), 2, None)
-    assert checked.dtype == np.dtype(dtype)
-    assert checked.tolist() == [1, 1]
+def test_another_width_of_the_same_kind_is_taken(given_dtype: str, dtype: str) -> None:
+    output = Output("y", dtype=dtype)
+    checked = check_output(np.ones(2, given_dtype), output, 2, None)
+    assert unfit_rows(checked, output, None) == {}
 
 
 @pytest.mark.parametrize(
@@ -154,15 +145,39 @@ def test_another_kind_is_refused(given_dtype: str, dtype: str) -> None:
         check_output(np.ones(2, given_dtype), Output("y", dtype=dtype), 2, None)
 
 
-@pytest.mark.parametrize(("value", "dtype"), [(128, "int8"), (-129, "int8"), (-1, "uint8")])
-def test_an_integer_that_does_not_fit_is_refused(value: int, dtype: str) -> None:
-    with pytest.raises(PredictionError, match=f"returned {value}, which does not fit {dtype}"):
-        check_output(np.array([0, value]), Output("y", dtype=dtype), 2, None)
+@pytest.mark.parametrize(
+    ("options", "values", "what", "unfit"),
+    [
+        ({"dtype": "int8"}, [0, 128, -128, -129], "does not fit int8", [1, 3]),
+        ({"dtype": "uint8"}, [0, -1, 255, 256], "does not fit uint8", [1, 3]),
+        ({}, np.array([1.0, 1e300, -1e300, np.inf, np.nan]), "is too large for float32", [1, 2]),
+        ({"dtype": "float16"}, np.array([1.0, 65504, 65520, 1e5]), "is too large", [2, 3]),
+        ({"finite": True}, np.array([np.nan, 1, np.inf], "f"), "is NaN or infinite", [0, 2]),
+        ({"labels": ["a", "b"], "dtype": "int64"}, [0, 1, 2, -1], "is no label's id", [2, 3]),
+        (
+            {"labels": ["a", "b"]},
+            np.array([[0, 1], [np.nan, 1], [1, np.nan], [-np.inf, np.inf]], "f"),
+            "is NaN, which chooses no label",
+            [1, 2],
+        ),
+        ({"shape": [2], "dtype": "int8"}, [[0, 200], [0, 1]], "does not fit int8", [0]),
+    ],
+)
+def test_rows_of_which_no_prediction_can_be_made(
+    options: dict[str, Any], values: Any, what: str, unfit: list[int]
+) -> None:
+    output = Output("y", **options)
+    (found,) = unfit_rows(np.asarray(values), output, None).items()
+    assert what in found[0]
+    assert np.flatnonzero(found[1]).tolist() == unfit
 
 
-def test_a_float_that_does_not_fit_is_infinite() -> None:
-    checked = check_output(np.array([1e300]), Output("y", dtype="float32"), 1, None)
-    assert checked.tolist() == [np.inf]
+def test_padding_makes_no_row_unfit() -> None:
+    output = Output("y", labels=["a", "b"], lengths_of="r")
+    scores = np.zeros((3, 2, 2), np.float32)
+    scores[:, 1] = np.nan
+    (found,) = unfit_rows(scores, output, np.array([1, 2, 0])).values()
+    assert found.tolist() == [False, True, False]
 
 
 def test_padding_is_cut_off() -> None:

@@ -157,12 +157,6 @@ def test_half_outputs_become_float32() -> None:
     assert [output.dtype for output in outputs] == [np.float32, np.float32, np.float64]
 
 
-def test_parameters_need_no_gradients() -> None:
-    model = nn.Linear(2, 1)
-    TorchBackend(model, ["y"]).run(X)
-    assert not any(parameter.requires_grad for parameter in model.parameters())
-
-
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("count", [1, 2])
 def test_threads(count: int) -> None:

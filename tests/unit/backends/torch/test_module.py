@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path  # noqa: F401 - the same
 from typing import Any
 
 import pytest
+from torch.nn import Bilinear  # noqa: F401 - a bundle may name what a module imported
 
-from spark_infer.backends.torch import module as torch_module
-from spark_infer.backends.torch.module import build, check_allowed
+from spark_infer.backends.torch.module import build, check_allowed, load_module
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE, Line, Recurrent
 
 NUMBER = 3.5
+ALREADY = Line()
 
 
 def test_a_module_is_built_from_its_path() -> None:
-    model = build(f"{HERE}:Line", {"weight": 5.0}, where="here")
+    model = build(f"{HERE}:Line", {"weight": 5.0}, (HERE,), where="here")
     assert isinstance(model, Line)
     assert model.weight.item() == 5
 
@@ -27,16 +29,23 @@ def test_a_module_is_built_from_its_path() -> None:
         ("tests.unit.nowhere:Line", {}, "cannot be imported here .*spark-submit --py-files"),
         (f"{HERE}:Nothing", {}, f"'{HERE}:Nothing' cannot be imported here"),
         (f"{HERE}:Line", {"colour": 1}, r"does not take \{'colour': 1\}"),
-        (f"{__name__}:make_number", {}, "made a float, not a torch module"),
+        (f"{HERE}:a.b", {}, "must look like"),
+        ("a..b:C", {}, "must look like"),
+        ("__main__:C", {}, "is the script that runs now, which no executor can import"),
+        (f"{__name__}:make_number", {}, "is no subclass of torch.nn.Module"),
+        (f"{__name__}:NUMBER", {}, "is no subclass of torch.nn.Module"),
+        (f"{__name__}:Path", {}, "is no subclass of torch.nn.Module"),
+        (f"{__name__}:ALREADY", {}, "is no subclass of torch.nn.Module"),
+        (f"{__name__}:Bilinear", {}, "is defined in 'torch.nn.modules.linear', which is not in"),
     ],
 )
 def test_paths_that_make_no_module(path: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(BundleError, match=message):
-        build(path, arguments, where="here")
+        build(path, arguments, ("tests", "models"), where="here")
 
 
 def make_number() -> float:
-    return NUMBER
+    raise AssertionError("it was called")
 
 
 @pytest.mark.parametrize("allowed", ["a.b", "a", "a.b:C"])
@@ -55,12 +64,12 @@ def test_paths_that_are_not_allowed(allowed: str) -> None:
 def test_nothing_is_imported_without_leave(recurrent: Bundle) -> None:
     model = {"module": "tests.unit.imported_by_nobody:C", "arguments": {}}
     with pytest.raises(BundleError, match="not in allow_modules"):
-        torch_module.load(recurrent.path, model, ())
+        load_module(recurrent.path, model, ())
     with pytest.raises(BundleError, match="cannot be imported"):
-        torch_module.load(recurrent.path, model, ("tests.unit.imported_by_nobody",))
+        load_module(recurrent.path, model, ("tests.unit.imported_by_nobody",))
 
 
 def test_a_loaded_module_is_in_evaluation_mode(recurrent: Bundle) -> None:
-    model = torch_module.load(recurrent.path, recurrent.manifest.model, (HERE,))
+    model = load_module(recurrent.path, recurrent.manifest.model, (HERE,))
     assert isinstance(model, Recurrent)
     assert not model.training

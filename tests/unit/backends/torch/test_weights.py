@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from spark_infer.backends.torch import export as torch_export
-from spark_infer.backends.torch import module as torch_module
+from spark_infer.backends.torch.module import load_module
+from spark_infer.backends.torch.program.graph import load_program
 from spark_infer.backends.torch.weights import assign_weights, map_weights, save_weights
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
@@ -31,9 +31,9 @@ def mapped_ranges(path: Path) -> list[range]:
 def test_weights_are_mapped_and_not_copied(kind: str, request: pytest.FixtureRequest) -> None:
     bundle: Bundle = request.getfixturevalue(kind)
     if kind == "fraud":
-        model = torch_export.load(bundle.path)
+        model = load_program(bundle.path, "cpu")
     else:
-        model = torch_module.load(bundle.path, bundle.manifest.model, (HERE,))
+        model = load_module(bundle.path, bundle.manifest.model, (HERE,))
     ranges = mapped_ranges(bundle.path / "weights.safetensors")
     parameters = dict(model.named_parameters())
     assert parameters

@@ -1,0 +1,175 @@
+"""torch.export: a model's graph, traced once when it is saved. No code of the model runs later."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.export import Dim, ExportedProgram
+from torch.export.graph_signature import InputKind, InputSpec, OutputKind
+from torch.utils import _pytree as pytree
+
+from spark_infer.backends.torch.backend import in_order
+from spark_infer.backends.torch.eager import in_eval_mode
+from spark_infer.backends.torch.program.graph import read_graph
+from spark_infer.backends.torch.program.lengths import check_lengths
+from spark_infer.backends.torch.program.program import Program, Tensor
+from spark_infer.backends.torch.weights import save_weights
+from spark_infer.bundle import Input, RaggedInput, Signature
+from spark_infer.errors import BundleError, SparkInferError
+
+_ROWS = 3
+_LENGTH = 13
+_MODULE_FORMAT = "save it with format='module', which keeps the Python code"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A traced model, ready to be written.
+
+    Attributes:
+        program: Its graph.
+        tensors: Its weights by name.
+    """
+
+    program: Program
+    tensors: Mapping[str, torch.Tensor]
+
+    def write(self, root: Path) -> None:
+        """Write program and weights under ``root``."""
+        self.program.write(root)
+        save_weights(root, self.tensors)
+
+
+def export(model: torch.nn.Module, signature: Signature, *, one_row: bool = False) -> Export:
+    """Trace a model with any number of rows, and any length of ragged inputs.
+
+    Args:
+        model: Runs on the signature's tensors; it is left as it was.
+        signature: Its inputs and outputs.
+        one_row: Trace it with one row at a time instead.
+
+    Raises:
+        BundleError: It cannot be traced so, or it calls what a stored program cannot.
+    """
+    name = type(model).__name__
+    arguments = _examples(signature, 1 if one_row else _ROWS)
+    shapes = _as_taken(model, _dynamic_shapes(signature, one_row=one_row))
+    try:
+        with in_eval_mode(model), _quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            traced = torch.export.export(model, arguments, dynamic_shapes=shapes)
+    except Exception as error:
+        # torch.export raises many private types, and user code anything at all.
+        raise BundleError(
+            f"{name} cannot be exported by torch.export with a dynamic number of rows and dynamic "
+            f"lengths: {_first_line(error)}; {_MODULE_FORMAT}"
+        ) from None
+    try:
+        check_lengths(_user_inputs(traced), signature, traced.range_constraints, one_row=one_row)
+        return _stored(traced, [output.name for output in signature.outputs])
+    except SparkInferError as error:
+        raise BundleError(f"{name} cannot be exported: {error}") from None
+
+
+def _stored(traced: ExportedProgram, outputs: list[str]) -> Export:
+    specs = {spec.arg.name: spec for spec in traced.graph_signature.input_specs}
+    for spec in traced.graph_signature.output_specs:
+        if spec.kind != OutputKind.USER_OUTPUT:
+            raise BundleError(
+                f"it changes {spec.target!r} while it predicts, so its answers would depend on the "
+                "rows before; take that out of forward()"
+            )
+    (result,) = traced.graph.output_node().args
+    values = in_order(pytree.tree_unflatten(list(result), traced.call_spec.out_spec), outputs)
+    graph = read_graph(traced.graph, values, traced.graph_module)
+    tensors = [
+        Tensor(name=name, tensor=str(specs[name].target), kind=_kind(specs[name]))
+        for name in graph.inputs
+        if specs[name].kind != InputKind.USER_INPUT
+    ]
+    inputs = [name for name in graph.inputs if specs[name].kind == InputKind.USER_INPUT]
+    program = Program(inputs=inputs, tensors=tensors, nodes=graph.nodes, outputs=graph.outputs)
+    known = {**traced.constants, **traced.state_dict}
+    return Export(program, {tensor.tensor: known[tensor.tensor] for tensor in tensors})
+
+
+def _kind(spec: InputSpec) -> Any:
+    if spec.kind == InputKind.PARAMETER:
+        return "parameter"
+    if spec.kind in (InputKind.BUFFER, InputKind.CONSTANT_TENSOR):
+        return "buffer"
+    raise BundleError(f"it holds {spec.target!r}, a {spec.kind.name.lower()}; hold tensors only")
+
+
+def _user_inputs(traced: ExportedProgram) -> dict[str, tuple[Any, ...]]:
+    """Return the traced shape of each tensor that the model takes, in order."""
+    names = traced.graph_signature.user_inputs
+    placeholders = {node.name: node for node in traced.graph.nodes if node.op == "placeholder"}
+    return {str(name): tuple(placeholders[str(name)].meta["val"].shape) for name in names}
+
+
+def _dynamic_shapes(signature: Signature, *, one_row: bool) -> tuple[dict[int, Any], ...]:
+    shapes = []
+    for item in signature.inputs:
+        dynamic: dict[int, Any] = {} if one_row else {0: Dim.AUTO}
+        if isinstance(item, RaggedInput) and item.pad_to is None:
+            multiple = item.pad_multiple
+            dynamic[1] = Dim.AUTO if multiple == 1 else multiple * Dim(f"{item.name}_multiple")
+        shapes += [dynamic] * len(item.tensor_names)
+    return tuple(shapes)
+
+
+def _as_taken(model: torch.nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the shapes as torch.export wants them: those of ``*tensors`` are one argument."""
+    for index, parameter in enumerate(inspect.signature(model.forward).parameters.values()):
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return (*shapes[:index], shapes[index:])
+    return shapes
+
+
+def _examples(signature: Signature, rows: int) -> tuple[torch.Tensor, ...]:
+    """Make tensors of the shapes and types that the model gets; only their shapes are traced."""
+    examples = []
+    length = _LENGTH
+    for item in signature.inputs:
+        lead: tuple[int, ...] = (rows,)
+        if isinstance(item, RaggedInput):
+            longest = length * item.pad_multiple
+            longest = item.pad_to or min(longest, item.max_length or longest)
+            lead = (rows, longest)
+            length += 2  # so that a model that wants equal lengths of two inputs shows it
+        examples += [_example(item, name, lead) for name in item.tensor_names]
+    return tuple(examples)
+
+
+def _example(item: Input, tensor_name: str, lead: tuple[int, ...]) -> torch.Tensor:
+    if tensor_name == item.name:
+        return torch.from_numpy(np.zeros((*lead, *item.item_shape), item.dtype))
+    inner = () if tensor_name.endswith("_mask") else item.item_shape
+    return torch.ones((*lead, *inner), dtype=torch.bool)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from logging what the error says."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

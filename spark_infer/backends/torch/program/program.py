@@ -1,0 +1,139 @@
+"""A model's graph as plain JSON: what a bundle of format ``export`` holds beside its weights.
+
+torch's own archives are not loaded: their loader evaluates size expressions as Python code, falls
+back to pickles and opens libraries. A program is a list of calls of named operators on named
+values. Each name is checked and nothing in it is evaluated, so a program that was tampered with
+can compute something else, and that is all it can do.
+
+```json
+{"inputs": ["x", "x_mask"],
+ "tensors": [{"name": "p_weight", "tensor": "weight", "kind": "parameter"}],
+ "nodes": [{"name": "mul", "operator": "aten.mul.Tensor", "arguments": [{"node": "x"}, 2.0]}],
+ "outputs": [{"node": "mul"}]}
+```
+
+An argument is null, a boolean, a number, a text, a list of arguments, or an object with one key:
+``node`` (a value by name), ``float`` (``nan``, ``inf``, ``-inf``), ``dtype``, ``layout``,
+``memory_format``, ``device`` (always ``"here"``: where the bundle is loaded), or ``graph`` (the
+branches of a condition).
+"""
+
+from __future__ import annotations
+
+import json
+import keyword
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from spark_infer.errors import BundleError
+
+PROGRAM_FILE = "program.json"
+_MAX_BYTES = 256 * 2**20
+_MAX_NAME = 500
+
+
+def _is_name(name: str) -> str:
+    if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError("a name is an identifier")
+    return name
+
+
+def _is_tensor_name(name: str) -> str:
+    for part in name.split("."):
+        is_word = part.isascii() and f"_{part}".isidentifier()
+        if not part or not is_word or part.startswith("__"):
+            raise ValueError("a tensor's name is made of identifiers and dots")
+    return name
+
+
+Name = Annotated[str, Field(max_length=_MAX_NAME), AfterValidator(_is_name)]
+TensorName = Annotated[str, Field(max_length=_MAX_NAME), AfterValidator(_is_tensor_name)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Tensor(_Part):
+    """A value that is stored with the weights.
+
+    Attributes:
+        name: Its name in the program.
+        tensor: Its name in the weights file.
+        kind: A ``parameter`` may be stored in half precision, a ``buffer`` keeps its type.
+    """
+
+    name: Name
+    tensor: TensorName
+    kind: Literal["parameter", "buffer"]
+
+
+class Node(_Part):
+    """One call of an operator.
+
+    Attributes:
+        name: Name of its result.
+        operator: What is called, such as ``aten.linear.default``.
+        arguments: Its arguments in order.
+        named: Its arguments by name.
+    """
+
+    name: Name
+    operator: Annotated[str, Field(max_length=_MAX_NAME)]
+    arguments: list[JsonValue] = []
+    named: dict[Name, JsonValue] = {}
+
+
+class Graph(_Part):
+    """Calls in order.
+
+    Attributes:
+        inputs: Names of the values that it is given.
+        nodes: The calls; each sees the results of those before it.
+        outputs: What it returns, as arguments.
+    """
+
+    inputs: list[Name]
+    nodes: list[Node]
+    outputs: list[JsonValue]
+
+
+class Program(Graph):
+    """A model's graph.
+
+    Attributes:
+        tensors: Its weights, by the names under which the nodes see them.
+    """
+
+    tensors: list[Tensor]
+
+    def write(self, root: Path) -> None:
+        """Write the program under ``root``."""
+        text = json.dumps(self.model_dump(), allow_nan=False, separators=(",", ":"))
+        (root / PROGRAM_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, root: Path) -> Program:
+        """Read the program under ``root``.
+
+        Raises:
+            BundleError: It is missing, or not what ``write`` writes.
+        """
+        path = root / PROGRAM_FILE
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise BundleError(f"{PROGRAM_FILE} is larger than a program can be")
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise BundleError(f"{PROGRAM_FILE} is no program: {_first_problem(error)}") from None
+        except OSError as error:
+            raise BundleError(
+                f"{PROGRAM_FILE} cannot be read ({error.strerror}); save the bundle again"
+            ) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"

@@ -1,0 +1,281 @@
+"""The proof: a model, and the bundle made of it, tried on rows that cover the signature."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from spark_infer.backends import Backend
+from spark_infer.bundle import Input, RaggedInput, Signature
+from spark_infer.engine.proof.advice import WIDE, runs, way_out
+from spark_infer.engine.proof.answers import Answer, Trial, Yardstick
+from spark_infer.engine.proof.probe import NUM_ALIKE, probe
+from spark_infer.engine.proof.words import sentence, shown_row
+from spark_infer.errors import BundleError, PredictionError, SignatureError
+from spark_infer.tensors import Decoded, Decoder, length_order
+from spark_infer.tensors.arrow.leaves import Positions
+
+TOLERANCE = 1e-4
+"""How far apart two answers may be in float32, as a share of the value and of its usual size."""
+
+MAX_SAMPLE_ROWS = 1024
+_MAX_SAMPLE_TOKENS = 8192
+_NUM_ALONE = 8
+_ROWS_MIXED = 4
+_ROWS_OF_SAMPLE = 32
+_SHORT = 8
+
+_logger = logging.getLogger("spark_infer")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Rows, how they were run, and what the model answered.
+
+    Attributes:
+        source: The rows as columns.
+        decoded: The same rows as arrays.
+        trial: Which of them ran together.
+        answers: What the model answered.
+    """
+
+    source: pa.RecordBatch | pa.Table
+    decoded: Decoded
+    trial: Trial
+    answers: Sequence[Answer]
+
+
+class Proof:
+    """Shows that a model is what the engine takes it for.
+
+    Args:
+        signature: Inputs and outputs.
+        sample: Rows of the user's own to try it on as well; the first ``MAX_SAMPLE_ROWS`` count.
+        stochastic: The model may answer the same row differently: only shapes are checked.
+        row_independent: Whether rows run together; without it each is tried alone.
+        tolerance: How far apart two answers may be.
+
+    Attributes:
+        signature: What the bundle is saved with: ``min_length`` of ragged inputs is decided here.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        *,
+        sample: pa.RecordBatch | pa.Table | None,
+        stochastic: bool,
+        row_independent: bool,
+        tolerance: float,
+    ) -> None:
+        self.signature = signature
+        self._sample = None if sample is None else sample.slice(0, MAX_SAMPLE_ROWS)
+        self._compares = not stochastic
+        self._batches = row_independent
+        self._tolerance = tolerance
+        self._shown: list[_Shown] = []
+        self._yardstick = Yardstick(tolerance, ())
+
+    def check_model(self, model: Backend) -> None:
+        """Run the model as it was given.
+
+        Raises:
+            SignatureError: It fails, its outputs do not fit the signature, it answers the same
+                row differently, or a row's answer depends on the rows beside it or on padding.
+        """
+        self.signature = self._with_min_lengths(model)
+        for source, is_probe in ((probe(self.signature), True), (self._sample, False)):
+            if source is not None:
+                decoded = Decoder(self.signature).decode(source)
+                for trial in self._trials(decoded, is_probe=is_probe):
+                    answers = _run(model, decoded, trial, source)
+                    self._shown.append(_Shown(source, decoded, trial, answers))
+        if not self._shown:
+            raise SignatureError(
+                "the bundle is not saved: the null rules reject every row that it was tried on"
+            )
+        if self._compares:
+            everything = [answer for shown in self._shown for answer in shown.answers]
+            self._yardstick = Yardstick.of(everything, self._tolerance)
+            self._check_repeats(model)
+            self._check_independence()
+
+    def check_bundle(self, loaded: Backend, *, hint: str) -> None:
+        """Run the stored model on the same rows.
+
+        Args:
+            loaded: The model as it was loaded from the bundle.
+            hint: Why it may answer otherwise, and what to do then.
+
+        Raises:
+            BundleError: It answers otherwise than the model that it was made from.
+        """
+        for shown in self._shown:
+            try:
+                answers = shown.trial.run(loaded, shown.decoded)
+            except Exception as error:
+                # A model may raise anything.
+                raise BundleError(
+                    f"the bundle is not saved: the stored model fails where the model does not "
+                    f"({sentence(error)}); {hint}"
+                ) from None
+            if not self._compares:
+                continue
+            for row, ours, theirs in zip(shown.trial.rows, shown.answers, answers, strict=True):
+                if found := self._difference(ours, theirs):
+                    output, expected, got = found
+                    raise BundleError(
+                        f"the bundle is not saved: the stored model answers otherwise than the "
+                        f"model, {output!r} is {got} instead of {expected} for the row "
+                        f"{shown_row(shown.source, int(row))}; {hint}"
+                    )
+
+    def _difference(self, one: Answer, other: Answer) -> tuple[str, str, str] | None:
+        return self._yardstick.difference(one, other, self.signature.outputs)
+
+    def _trials(self, decoded: Decoded, *, is_probe: bool) -> Iterator[Trial]:
+        """Yield single rows first, then batches of one length, then batches that are padded."""
+        rows = _accepted(decoded)
+        for row in rows if is_probe else rows[:_NUM_ALONE]:
+            yield Trial(np.array([row]))
+        if not self._batches:
+            return
+        if is_probe:
+            alike = rows[rows < NUM_ALIKE]
+            yield from (Trial(alike[:count]) for count in range(2, len(alike) + 1))
+        ragged = [lengths[rows] for lengths in decoded.ragged.values()]
+        if not ragged:
+            yield Trial(rows)
+            return
+        rows = rows[length_order(ragged)]
+        total = np.sum([lengths[rows] for lengths in decoded.ragged.values()], axis=0)
+        if not is_probe:
+            few = max(1, int(np.searchsorted(np.cumsum(total), _MAX_SAMPLE_TOKENS)))
+            rows, total = rows[:few], total[:few]
+        size = _ROWS_MIXED if is_probe else _ROWS_OF_SAMPLE
+        # Each batch begins with the last row of the one before: whatever length makes a difference,
+        # there is a row that is padded beyond it.
+        for start in range(0, max(1, len(rows) - 1), size):
+            yield Trial(rows[start : start + size + 1])
+        if is_probe and (short := rows[total <= _SHORT * len(ragged)]).size:
+            yield Trial(short, WIDE)
+
+    def _check_repeats(self, model: Backend) -> None:
+        first = self._shown[0]
+        (again,) = _run(model, first.decoded, first.trial, first.source)
+        if found := self._difference(first.answers[0], again):
+            output, one, other = found
+            raise SignatureError(
+                f"the bundle is not saved: the model answers the same row differently, {output!r} "
+                f"is {one} and then {other}; take what it keeps between calls out of forward(), "
+                "or pass stochastic=True if it draws at random"
+            )
+
+    def _check_independence(self) -> None:
+        alone = {
+            (id(shown.decoded), int(shown.trial.rows[0])): shown.answers[0]
+            for shown in self._shown
+            if len(shown.trial.rows) == 1 and shown.trial.pad != WIDE
+        }
+        for shown in self._shown:
+            for row, answer in zip(shown.trial.rows, shown.answers, strict=True):
+                expected = alone.get((id(shown.decoded), int(row)))
+                if expected is not None and (found := self._difference(expected, answer)):
+                    self._refuse(shown, int(row), *found)
+
+    def _refuse(self, shown: _Shown, row: int, output: str, one: str, other: str) -> None:
+        rows = shown.trial.rows
+        tensors = shown.decoded.tensors(rows, shown.trial.pad)
+        ragged = [item for item in self.signature.inputs if isinstance(item, RaggedInput)]
+        padded = [
+            f"{tensors[item.name].shape[1]} positions of {item.name!r}"
+            for item in ragged
+            if tensors[item.name].shape[1] > max(1, shown.decoded.lengths(item.name)[row])
+        ]
+        what = f"the row {shown_row(shown.source, row)}: {output!r} is {one} alone and {other}"
+        if padded:
+            masks = [f"{item.name}_mask" for item in ragged if item.mask]
+            mask = f"use {' and '.join(masks)}" if masks else "give the input mask=True and use it"
+            raise SignatureError(
+                f"the bundle is not saved: what the model makes of a row depends on its padding, "
+                f"{what} padded to {' and '.join(padded)}; {mask} wherever positions are summed, "
+                "averaged, normalized or picked, give the input pad_to=LENGTH if the model was "
+                "trained on one length, or pass row_independent=False to run rows one by one"
+            )
+        raise SignatureError(
+            f"the bundle is not saved: what the model makes of a row depends on the rows beside "
+            f"it, {what} in a batch of {len(rows)} rows; let forward() treat each row by itself, "
+            "or pass row_independent=False to run rows one by one"
+        )
+
+    def _with_min_lengths(self, model: Backend) -> Signature:
+        """Return the signature in which inputs whose empty rows have no sure answer reject them."""
+        inputs: list[Input] = []
+        for item in self.signature.inputs:
+            if isinstance(item, RaggedInput) and not item.min_length and self._compares:
+                problem = self._empty_row_problem(model, item)
+                if problem is not None and (item.min_length == 0 or item.nulls == "empty"):
+                    raise SignatureError(
+                        f"the bundle is not saved: {problem} where input {item.name!r} is empty; "
+                        "give the input min_length=1 and nulls='reject'"
+                    )
+                if problem is not None:
+                    _logger.warning(
+                        "input %r: rows without a value are rejected (min_length=1): %s",
+                        *(item.name, problem),
+                    )
+                    item = replace(item, min_length=1)
+            inputs.append(item)
+        return replace(self.signature, inputs=inputs)
+
+    def _empty_row_problem(self, model: Backend, item: RaggedInput) -> str | None:
+        """Say why a row that is empty in this input has no sure answer, or return None."""
+        rows = probe(self.signature).slice(0, 1)
+        column = rows.schema.get_field_index(item.column)
+        empty = rows.set_column(column, item.column, pa.array([[]], rows.column(column).type))
+        decoded = Decoder(self.signature).decode(empty)
+        if not _accepted(decoded).size:
+            return None
+        try:
+            (alone,) = Trial(np.array([0])).run(model, decoded)
+        except PredictionError:
+            return None
+        except Exception as error:
+            # A model may raise anything; what it raises for other rows too is told for those.
+            return f"the model fails ({sentence(error)})"
+        if not self._batches or not runs(model, decoded, wide := Trial(np.array([0]), WIDE)):
+            return None
+        (padded,) = wide.run(model, decoded)
+        yardstick = Yardstick.of([alone, padded], self._tolerance)
+        if yardstick.difference(alone, padded, self.signature.outputs) is None:
+            return None
+        return "the model's answer depends on padding"
+
+
+def _run(
+    model: Backend, decoded: Decoded, trial: Trial, source: pa.RecordBatch | pa.Table
+) -> list[Answer]:
+    try:
+        return trial.run(model, decoded)
+    except PredictionError as error:
+        raise SignatureError(f"the bundle is not saved: {error}") from error
+    except Exception as error:
+        # A model may raise anything.
+        tensors = ", ".join(
+            f"{name} {array.dtype}{list(array.shape)}"
+            for name, array in decoded.tensors(trial.rows, trial.pad).items()
+        )
+        raise SignatureError(
+            f"the bundle is not saved: the model fails ({sentence(error)}) on a batch that the "
+            f"signature allows: it was called with {tensors}, the first row is "
+            f"{shown_row(source, int(trial.rows[0]))}; {way_out(model, decoded, trial)}"
+        ) from error
+
+
+def _accepted(decoded: Decoded) -> Positions:
+    rows = decoded.rejects.accepted
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import operator
+
+import pytest
+import torch
+
+from spark_infer.backends.torch.program.operators import find_operator, operator_name
+from spark_infer.errors import BundleError
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("aten.linear.default", torch.ops.aten.linear.default),
+        ("aten.add.Tensor", torch.ops.aten.add.Tensor),
+        ("aten.relu_.default", torch.ops.aten.relu_.default),
+        ("aten.__and__.Tensor", torch.ops.aten.__and__.Tensor),
+        ("aten.gelu.default", torch.ops.aten.gelu.default),
+        ("aten._softmax.default", torch.ops.aten._softmax.default),
+        ("operator.floordiv", operator.floordiv),
+        ("torch.sym_max", torch.sym_max),
+        ("higher_order.cond", torch.ops.higher_order.cond),
+    ],
+)
+def test_operators_that_a_model_needs(name: str, function: object) -> None:
+    assert find_operator(name) is function
+    assert operator_name(function) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aten.save.default",
+        "aten.from_file.default",
+        "aten.warn.default",
+        "aten.format.default",
+        "aten._print.default",
+        "aten.set_.source_Storage",
+        "aten.set_.source_Tensor",
+        "aten.resize_.default",
+        "aten.fbgemm_linear_int8_weight.default",
+        "aten.quantized_lstm.input",
+        "aten.record_stream.default",
+        "aten.add.out",
+        "aten.add",
+        "aten.add.Tensor.default",
+        "aten.__class__.mro",
+        "aten.add.__class__",
+        "aten.add.__call__",
+        "aten.add.nowhere",
+        "aten.nowhere.default",
+        "aten.Aten.default",
+        " aten.add.Tensor",
+        "aten.add.Tensor\n",
+        "prims.add.default",
+        "quantized.linear.default",
+        "spark.add.default",
+        "os.system",
+        "builtins.eval",
+        "builtins.getattr",
+        "operator.attrgetter",
+        "operator.methodcaller",
+        "operator.setitem",
+        "torch.load",
+        "higher_order.flex_attention",
+        "",
+    ],
+)
+def test_everything_else_is_refused(name: str) -> None:
+    with pytest.raises(BundleError, match=r"is not one that a program may call|has no operator"):
+        find_operator(name)
+
+
+def test_no_operator_takes_a_file_or_a_storage() -> None:
+    for full_name in torch._C._dispatch_get_all_op_names():
+        namespace, _, rest = full_name.partition("::")
+        base, _, overload = rest.partition(".")
+        if namespace != "aten":
+            continue
+        try:
+            found = find_operator(f"aten.{base}.{overload or 'default'}")
+        except BundleError:
+            continue
+        for argument in found._schema.arguments:  # type: ignore[attr-defined]
+            assert "file" not in argument.name
+            assert "Storage" not in str(argument.type)
+            assert "torch.classes" not in str(argument.type)
+
+
+@pytest.mark.parametrize("target", [eval, torch.load, "aten.add.Tensor", torch.ops.aten.save])
+def test_a_traced_call_of_something_else_cannot_be_stored(target: object) -> None:
+    with pytest.raises(BundleError, match="which a stored program cannot call"):
+        operator_name(target)
