@@ -49,10 +49,10 @@ def _lengths(signature: Signature) -> Sequence[int]:
     if not ragged:
         return [1] * NUM_ALIKE
     most = max(item.max_length or LENGTHS[-1] for item in ragged)
-    doubled = [LENGTHS[-1]]
-    while doubled[-1] * 2 < most:
-        doubled.append(doubled[-1] * 2)
-    return sorted({min(length, most) for length in (*LENGTHS, *doubled, most)})
+    longer = [LENGTHS[-1]]
+    while longer[-1] * 4 < most:
+        longer.append(longer[-1] * 4)
+    return sorted({min(length, most) for length in (*LENGTHS, *longer, most)})
 
 
 def _allowed(item: Input, lengths: Sequence[int]) -> list[int]:

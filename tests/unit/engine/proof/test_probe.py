@@ -20,9 +20,9 @@ def lengths(rows: pa.RecordBatch, name: str) -> list[int]:
 
 
 def test_lengths_reach_from_none_to_the_longest() -> None:
-    rows = probe(of(si.RaggedInput("x", column="x", max_length=300)))
+    rows = probe(of(si.RaggedInput("x", column="x", max_length=600)))
     assert lengths(rows, "x")[:NUM_ALIKE] == [3] * NUM_ALIKE
-    assert lengths(rows, "x")[NUM_ALIKE:] == [1, 2, 3, 5, 8, 17, 33, 64, 129, 258, 300, 0]
+    assert lengths(rows, "x")[NUM_ALIKE:] == [1, 2, 3, 5, 8, 17, 33, 64, 129, 516, 600, 0]
 
 
 @pytest.mark.parametrize(
