@@ -9,15 +9,26 @@ from typing import Any, ClassVar, Literal
 from spark_infer.bundle.columns import (
     DTYPES,
     INTEGER_DTYPES,
+    MAX_SIZE,
     Column,
     NullRule,
     check_name,
     check_null_rule,
     check_number,
+    check_shape,
 )
+from spark_infer.bundle.documents import as_tuple, check_fields, to_json
 from spark_infer.errors import SignatureError
 
 Vocabulary = tuple[str, ...] | tuple[int, ...]
+
+_BY_TENSOR = ("nulls", "null_items", "pad_value")
+"""Fields whose words and numbers depend on the tensor's type."""
+
+
+def vocabulary_file(name: str) -> str:
+    """Return the path inside a bundle of the vocabulary of the input with this name."""
+    return f"vocabularies/{name}.json"
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,9 @@ class Input:
                 f"input name {self.name!r} must be an identifier: it names a tensor"
             )
         if self.vocabulary is not None:
-            self._check_vocabulary(tuple(self.vocabulary))
-        elif self.unknown_id is not None:
+            self._check_vocabulary(self.vocabulary)
+        check_fields(self, where=f"input {self.name!r}", but=_BY_TENSOR)
+        if self.vocabulary is None and self.unknown_id is not None:
             raise SignatureError(f"input {self.name!r}: unknown_id needs a vocabulary")
         if not self.dtype:
             object.__setattr__(self, "dtype", "float32" if self.vocabulary is None else "int64")
@@ -66,9 +78,10 @@ class Input:
             for number in (len(self.vocabulary) - 1, self.unknown_id):
                 check_number(number, where=f"input {self.name!r}: id", dtype=self.dtype)
 
-    def _check_vocabulary(self, words: tuple[Any, ...]) -> None:
-        if isinstance(self.vocabulary, str):
+    def _check_vocabulary(self, given: object) -> None:
+        if isinstance(given, str):
             raise SignatureError(f"input {self.name!r}: a vocabulary is a list, not a string")
+        words = as_tuple(given, where=f"input {self.name!r}: vocabulary")
         kinds = {type(word) for word in words}
         if kinds not in ({str}, {int}):
             raise SignatureError(
@@ -100,13 +113,8 @@ class Input:
 
     def to_json(self) -> dict[str, Any]:
         """Return the input as JSON data; a vocabulary is written beside the manifest."""
-        data: dict[str, Any] = {"kind": self.kind, "name": self.name, "dtype": self.dtype}
-        if self.vocabulary is not None:
-            data["vocabulary"] = f"vocabularies/{self.name}.json"
-            data["unknown_id"] = self.unknown_id
-        if self.presence:
-            data["presence"] = True
-        return data
+        words = None if self.vocabulary is None else vocabulary_file(self.name)
+        return {"kind": self.kind, **to_json(self), "vocabulary": words}
 
 
 @dataclass(frozen=True)
@@ -122,10 +130,9 @@ class ScalarInput(Input):
     columns: Sequence[Column | str] = field(kw_only=True)
 
     def __post_init__(self) -> None:
+        columns = as_tuple(self.columns, where=f"input {self.name!r}: columns")
+        object.__setattr__(self, "columns", tuple(Column.of(column) for column in columns))
         super().__post_init__()
-        if isinstance(self.columns, str):
-            raise SignatureError(f"input {self.name!r}: columns must be a list, not a string")
-        object.__setattr__(self, "columns", tuple(Column.of(column) for column in self.columns))
         if not self.columns:
             raise SignatureError(f"input {self.name!r} names no column")
         for column in self.source_columns:
@@ -147,10 +154,6 @@ class ScalarInput(Input):
         """Shape of one row."""
         return (len(self.columns),)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the input as JSON data."""
-        return super().to_json() | {"columns": [c.to_json() for c in self.source_columns]}
-
 
 @dataclass(frozen=True)
 class ArrayInput(Input):
@@ -171,13 +174,10 @@ class ArrayInput(Input):
     null_items: NullRule = field(default="reject", kw_only=True)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_name(self.column, what=f"the column of input {self.name!r}")
-        object.__setattr__(self, "shape", tuple(self.shape))
-        if not self.shape or not all(isinstance(n, int) and n > 0 for n in self.shape):
-            raise SignatureError(
-                f"input {self.name!r}: shape must be positive integers, got {list(self.shape)}"
-            )
+        shape = check_shape(self.shape, where=f"input {self.name!r}", least=1)
+        object.__setattr__(self, "shape", shape)
+        super().__post_init__()
         where = f"input {self.name!r}, column {self.column!r}"
         for rule in (self.nulls, self.null_items):
             check_null_rule(rule, where=where, dtype=self.dtype, words=("reject", "nan"))
@@ -191,15 +191,6 @@ class ArrayInput(Input):
     def item_shape(self) -> tuple[int, ...]:
         """Shape of one row."""
         return tuple(self.shape)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the input as JSON data."""
-        return super().to_json() | {
-            "column": self.column,
-            "shape": list(self.shape),
-            "nulls": self.nulls,
-            "null_items": self.null_items,
-        }
 
 
 @dataclass(frozen=True)
@@ -237,29 +228,24 @@ class RaggedInput(Input):
     null_items: NullRule = field(default="reject", kw_only=True)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         where = f"input {self.name!r}, column {self.column!r}"
         check_name(self.column, what=f"the column of input {self.name!r}")
-        if isinstance(self.fields, str):
-            raise SignatureError(f"{where}: fields must be a list, not a string")
-        object.__setattr__(self, "fields", tuple(self.fields))
-        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "fields", as_tuple(self.fields, where=f"{where}: fields"))
+        object.__setattr__(self, "shape", check_shape(self.shape, where=where))
+        super().__post_init__()
         if self.fields and self.shape:
             raise SignatureError(f"{where}: give fields (structs) or shape (arrays), not both")
         if len(set(self.fields)) != len(self.fields):
             raise SignatureError(f"{where}: a struct field is named twice")
-        if not all(isinstance(n, int) and n > 0 for n in self.shape):
-            raise SignatureError(f"{where}: shape must be positive integers")
-        if self.max_length is not None and self.max_length < 1:
-            raise SignatureError(f"{where}: max_length must be at least 1, got {self.max_length}")
-        if self.overflow not in ("keep_first", "keep_last", "reject", "error"):
+        if self.max_length is not None and not 1 <= self.max_length <= MAX_SIZE:
             raise SignatureError(
-                f"{where}: overflow {self.overflow!r} is unknown; use 'keep_first', 'keep_last', "
-                "'reject' or 'error'"
+                f"{where}: max_length must be from 1 to {MAX_SIZE}, got {self.max_length}"
             )
         if self.nulls not in ("reject", "empty"):
             raise SignatureError(f"{where}: nulls must be 'reject' or 'empty', got {self.nulls!r}")
         check_null_rule(self.null_items, where=where, dtype=self.dtype, words=("reject", "nan"))
+        if isinstance(self.pad_value, bool) and self.dtype != "bool":
+            raise SignatureError(f"{where}: pad_value must be a number, got {self.pad_value}")
         check_number(self.pad_value, where=f"{where}: pad_value", dtype=self.dtype)
 
     @property
@@ -277,17 +263,3 @@ class RaggedInput(Input):
         """Tensors that the model receives for this input, in order."""
         first, *rest = super().tensor_names
         return (first, f"{self.name}_mask", *rest) if self.mask else (first, *rest)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the input as JSON data."""
-        return super().to_json() | {
-            "column": self.column,
-            "fields": list(self.fields),
-            "shape": list(self.shape),
-            "max_length": self.max_length,
-            "overflow": self.overflow,
-            "pad_value": self.pad_value,
-            "mask": self.mask,
-            "nulls": self.nulls,
-            "null_items": self.null_items,
-        }

@@ -100,7 +100,7 @@ def _describe_input(data: dict[str, Any]) -> str:
     parts += [f"{key} {data[key]}" for key in ("shape", "fields") if data.get(key)]
     if data.get("max_length"):
         parts.append(f"at most {data['max_length']}, then {data['overflow']}")
-    if "vocabulary" in data:
+    if data["vocabulary"]:
         parts.append(f"by {data['vocabulary']}, unknown {data['unknown_id']}")
     if "column" in data:
         parts.append(f"nulls {data['nulls']}, null items {data['null_items']}")
