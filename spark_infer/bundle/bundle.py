@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
 from spark_infer.bundle.folder import scan
-from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest
+from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.signature import Signature
 from spark_infer.errors import BundleError
 
@@ -57,7 +57,10 @@ class Bundle:
             raise BundleError(f"bundle {root}: it cannot be opened: {error.strerror}") from None
         if not found:
             raise BundleError(f"bundle {root}: no such directory; check the path of the bundle")
-        for name in scan(root).files:
+        for name, status in scan(root).files.items():
+            limit = max_bytes(name)
+            if limit is not None and status.st_size > limit:
+                raise BundleError(f"bundle {root}: {name} has more than {limit:,} bytes")
             if PurePath(name).suffix.lower() in _PICKLE_SUFFIXES:
                 raise BundleError(
                     f"bundle {root}: {name} looks like a pickle, and pickles are "

@@ -19,7 +19,7 @@ MAX_BYTES = 2**40
 """Most bytes in a bundle: more would be read for hours before anything is said."""
 
 _KINDS = (
-    (stat.S_ISLNK, "a symbolic link; copy the file instead"),
+    (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISBLK, "a device"),
@@ -68,7 +68,8 @@ def scan(root: Path) -> Folder:
             else:
                 kind = next((word for test, word in _KINDS if test(status.st_mode)), "no file")
                 raise BundleError(
-                    f"bundle {root}: {path} is {kind}; a bundle holds plain files and folders"
+                    f"bundle {root}: {path} is {kind}; copy the file instead, a bundle holds plain "
+                    "files and folders"
                 )
             if seen > MAX_FILES:
                 raise BundleError(f"bundle {root}: it has more than {MAX_FILES:,} files")

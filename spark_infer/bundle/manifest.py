@@ -20,6 +20,14 @@ FORMAT_VERSION = 2
 MAX_MANIFEST_BYTES = 2**24
 MAX_VOCABULARY_BYTES = 2**28
 
+
+def max_bytes(name: str) -> int | None:
+    """Return how large a bundle's file may be, None for any: some are read whole into memory."""
+    if name == MANIFEST_FILE:
+        return MAX_MANIFEST_BYTES
+    return MAX_VOCABULARY_BYTES if name.startswith("vocabularies/") else None
+
+
 ModelFormat = Literal["export", "module"]
 MODEL_FORMATS: tuple[ModelFormat, ...] = ("export", "module")
 
@@ -104,8 +112,8 @@ class Manifest:
                 f"vocabularies text: {error}"
             ) from None
         for file, content in files.items():
-            limit = MAX_MANIFEST_BYTES if file == MANIFEST_FILE else MAX_VOCABULARY_BYTES
-            if len(content) > limit:
+            limit = max_bytes(file)
+            if limit is not None and len(content) > limit:
                 raise BundleError(
                     f"bundle {self.name!r}: {file} would have {len(content):,} bytes, and at most "
                     f"{limit:,} are read again; store large data as files of the model"

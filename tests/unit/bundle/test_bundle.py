@@ -81,6 +81,15 @@ def test_a_newer_format_is_refused(bundle: Bundle) -> None:
         Bundle.load(bundle.path)
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "vocabularies/x.json"])
+def test_what_would_fill_the_memory_is_refused_before_it_is_read(bundle: Bundle, name: str) -> None:
+    (bundle.path / name).parent.mkdir(exist_ok=True)
+    with (bundle.path / name).open("ab") as file:
+        file.truncate(2**39)
+    with pytest.raises(BundleError, match=f"{name} has more than .* bytes"):
+        Bundle.load(bundle.path)
+
+
 def test_a_changed_file_is_refused(bundle: Bundle) -> None:
     (bundle.path / "model.bin").write_text("Weights")
     with pytest.raises(BundleError, match=r"file model\.bin was changed"):
@@ -206,5 +215,5 @@ def test_a_changed_bundle_is_refused_although_its_old_digest_is_pinned(bundle: B
 
 @pytest.mark.parametrize("path", ["x" * 5000, "a\0b"])
 def test_a_path_that_no_system_takes(path: str) -> None:
-    with pytest.raises(BundleError, match="no such directory|cannot be opened"):
+    with pytest.raises(BundleError, match=r"no such directory|cannot be opened"):
         Bundle.load(path)

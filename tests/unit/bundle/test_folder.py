@@ -81,7 +81,7 @@ def test_a_name_that_reads_in_two_ways_is_refused(sealed: Path, name: str) -> No
     (sealed / "deep" / name).write_bytes(b"1")
     for refuse in (verify, seal):
         with pytest.raises(
-            BundleError, match="the name 'deep/.*' is refused; names have"
+            BundleError, match=r"the name 'deep/.*' is refused; names have"
         ) as caught:
             refuse(sealed)
         assert str(caught.value).isprintable()
