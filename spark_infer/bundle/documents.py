@@ -14,7 +14,7 @@ import typing
 from collections.abc import Container, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from spark_infer.errors import SignatureError, SparkInferError, nearest
 
@@ -127,7 +127,7 @@ def check_fields(
         if name in but:
             continue
         try:
-            adapter.validate_python(getattr(instance, name))
+            adapter.validate_python(getattr(instance, name), strict=True)
         except ValidationError as problem:
             first = problem.errors(include_url=False, include_context=False)[0]
             place = "".join(f"[{shown(step)}]" for step in first["loc"])
@@ -140,16 +140,7 @@ def check_fields(
 @functools.cache
 def _adapters(kind: type[DataclassInstance]) -> dict[str, TypeAdapter[Any]]:
     hints = typing.get_type_hints(kind)
-    config = ConfigDict(strict=True)
-    return {
-        field.name: TypeAdapter(hints[field.name], config=_config(hints[field.name], config))
-        for field in dataclasses.fields(kind)
-    }
-
-
-def _config(hint: Any, config: ConfigDict) -> ConfigDict | None:
-    """A dataclass takes no other's configuration; an instance of it has checked itself."""
-    return None if dataclasses.is_dataclass(hint) else config
+    return {f.name: TypeAdapter(hints[f.name]) for f in dataclasses.fields(kind)}
 
 
 def as_tuple(value: object, *, where: str) -> tuple[Any, ...]:

@@ -191,7 +191,12 @@ def test_a_damaged_vocabulary(tmp_path: Path, text: str, message: str) -> None:
         ({"features": {"night": 5}}, r"features\['night'\] must be a valid string, got 5"),
         ({"features": {"tx_id": "0"}}, "feature 'tx_id' is no column of the signature"),
         ({"features": [1]}, r"features must be a valid dictionary, got \[1\]"),
-        ({"signature": None}, "signature must be"),
+        ({"signature": None}, "signature must be an instance of Signature, got None"),
+        ({"signature": {}}, "signature must be an instance of Signature, got {}"),
+        (
+            {"signature": {"inputs": MANIFEST.signature.inputs, "outputs": [Output("y")]}},
+            "signature must be an instance of Signature",
+        ),
         ({"built_with": {"torch": None}}, r"built_with\['torch'\] must be a valid string"),
         ({"metadata": {1: 2}}, "metadata"),
         ({"description": b"x"}, "description must be a valid string, got b'x'"),
