@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from spark_infer.bundle.digest import SUMS_FILE, seal, verify
-from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest
+from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
+from spark_infer.bundle.folder import scan
+from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.signature import Signature
 from spark_infer.errors import BundleError
 
@@ -32,26 +33,42 @@ class Bundle:
     manifest: Manifest
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | Bundle) -> Bundle:
+    def load(cls, path: str | os.PathLike[str] | Bundle, digest: str | None = None) -> Bundle:
         """Open the bundle at ``path`` after checking every byte of it. No model is loaded.
 
+        Args:
+            path: The bundle's directory, or an open bundle.
+            digest: The digest that the bundle must have, all of its 64 digits.
+
         Raises:
-            BundleError: The path is missing or no bundle, a file is missing, changed, added or
-                a pickle, or the format version is unknown.
+            BundleError: The path is missing or no bundle, a file is missing, changed, added, a
+                pickle or no plain file, the format version is unknown, or the digest is another.
+            ConfigError: ``digest`` can be no bundle's.
         """
+        if digest is not None:
+            check_digest(digest)
         if isinstance(path, Bundle):
+            _check_pin(path.path, path.digest, digest)
             return path
         root = Path(path)
-        if not root.is_dir():
+        try:
+            found = root.is_dir()
+        except OSError as error:
+            raise BundleError(f"bundle {root}: it cannot be opened: {error.strerror}") from None
+        if not found:
             raise BundleError(f"bundle {root}: no such directory; check the path of the bundle")
-        for file in root.rglob("*"):
-            if file.suffix.lower() in _PICKLE_SUFFIXES:
+        for name, status in scan(root).files.items():
+            limit = max_bytes(name)
+            if limit is not None and status.st_size > limit:
+                raise BundleError(f"bundle {root}: {name} has more than {limit:,} bytes")
+            if PurePath(name).suffix.lower() in _PICKLE_SUFFIXES:
                 raise BundleError(
-                    f"bundle {root}: {file.relative_to(root)} looks like a pickle, and pickles are "
+                    f"bundle {root}: {name} looks like a pickle, and pickles are "
                     "never loaded; save the weights as safetensors with save_bundle"
                 )
-        digest = verify(root)
-        return cls(root, digest, Manifest.read(root))
+        actual = verify(root)
+        _check_pin(root, actual, digest)
+        return cls(root, actual, Manifest.read(root))
 
     @property
     def name(self) -> str:
@@ -71,11 +88,16 @@ class Bundle:
     @property
     def files(self) -> dict[str, int]:
         """Size in bytes of each file, by its path inside the bundle."""
-        return {
-            file.relative_to(self.path).as_posix(): file.stat().st_size
-            for file in sorted(self.path.rglob("*"))
-            if file.is_file() and file.name != SUMS_FILE
-        }
+        files = scan(self.path).files
+        return {name: status.st_size for name, status in files.items() if name != SUMS_FILE}
+
+
+def _check_pin(root: Path, actual: str, wanted: str | None) -> None:
+    if wanted not in (None, actual):
+        raise BundleError(
+            f"bundle {root}: its digest is {actual}, and {wanted} is asked for; "
+            "give the path of that bundle, or the digest of this one if it is the right one"
+        )
 
 
 def write_bundle(

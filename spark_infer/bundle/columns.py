@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from spark_infer.bundle.documents import as_tuple, shown
 from spark_infer.errors import SignatureError
 
 FLOAT_DTYPES = ("float16", "float32", "float64")
 INTEGER_DTYPES = ("int8", "int16", "int32", "int64", "uint8")
 DTYPES = ("bool", *INTEGER_DTYPES, *FLOAT_DTYPES)
+
+MAX_SIZE = 2**31 - 1
+"""Most values of one row in one tensor, and most positions: Arrow's lists count in 32 bits."""
 
 NullRule = Literal["reject", "nan", "empty"] | float | int | bool
 """``"reject"`` the row, write NaN, take an empty list (ragged only), or write this number."""
@@ -53,6 +58,22 @@ def check_name(name: object, *, what: str) -> None:
         raise SignatureError(f"{what} must have a non-empty name, got {name!r}")
 
 
+def check_shape(given: object, *, where: str, least: int = 0) -> tuple[int, ...]:
+    """Return a shape of ``least`` dimensions or more.
+
+    Raises:
+        SignatureError: It is no list of positive integers, or a tensor cannot be so large.
+    """
+    shape = as_tuple(given, where=f"{where}: shape")
+    if len(shape) < least or not all(type(n) is int and n > 0 for n in shape):
+        raise SignatureError(f"{where}: shape must be positive integers, got {shown([*shape])}")
+    if math.prod(shape) > MAX_SIZE:
+        raise SignatureError(
+            f"{where}: shape {shown([*shape])} holds more than {MAX_SIZE:,} values for a row"
+        )
+    return shape
+
+
 @dataclass(frozen=True)
 class Column:
     """One source column of a scalar input.
@@ -73,7 +94,3 @@ class Column:
     def of(cls, value: Column | str) -> Column:
         """Read a column, or a bare name that takes the default null rule."""
         return value if isinstance(value, Column) else cls(value)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the column as JSON data."""
-        return {"name": self.name, "nulls": self.nulls}

@@ -3,78 +3,109 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from spark_infer.errors import BundleError
+from spark_infer.bundle.documents import shown
+from spark_infer.bundle.folder import Folder, open_file, read_file, scan
+from spark_infer.errors import BundleError, ConfigError
 
 SUMS_FILE = "SHA256SUMS"
 """Lists every other file in the form that ``sha256sum --check`` reads."""
 
+MAX_SUMS_BYTES = 2**24
 
-def sums_text(root: Path) -> str:
-    """Return the lines of SHA256SUMS for all files under ``root``, sorted by path."""
-    lines = []
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root).as_posix()
-        if path.is_symlink():
-            raise BundleError(
-                f"bundle {root}: {relative} is a symbolic link; copy the file instead"
-            )
-        if path.is_file() and relative != SUMS_FILE:
-            lines.append(f"{file_digest(path)}  {relative}\n")
-    return "".join(lines)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of one file as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+def check_digest(digest: object) -> None:
+    """Raise ConfigError unless ``digest`` can be a bundle's: a part of one pins nothing."""
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise ConfigError(
+            f"digest must be the 64 lowercase hexadecimal digits that 'spark-infer inspect' shows, "
+            f"all of them, got {shown(digest)}"
+        )
 
 
 def seal(root: Path) -> str:
     """Write SHA256SUMS for the files under ``root`` and return the bundle's digest."""
-    text = sums_text(root)
-    (root / SUMS_FILE).write_text(text, encoding="utf-8")
-    return _digest_of(text)
+    folder = scan(root)
+    _refuse_empty(root, folder)
+    text = _sums(root, _listed(folder))
+    (root / SUMS_FILE).write_bytes(text)
+    return hashlib.sha256(text).hexdigest()
 
 
 def verify(root: Path) -> str:
     """Compare every file with SHA256SUMS and return the bundle's digest.
 
     Raises:
-        BundleError: A file is missing, was changed, or was added.
+        BundleError: A file is missing, was changed, or was added, or is no plain file.
     """
+    folder = scan(root)
+    names = _listed(folder)
+    content, recorded = _recorded(root)
+    # Names first: they cost nothing, and what nobody lists is never read.
+    for name in sorted(set(recorded) - set(names)):
+        raise _changed(root, f"file {_readable(name)} is missing")
+    for name in sorted(set(names) - set(recorded)):
+        raise _changed(root, f"file {name} was added")
+    _refuse_empty(root, folder)
+    actual = _sums(root, names)
+    for name, digest in _by_name(actual.decode()).items():
+        if recorded[name] != digest:
+            raise _changed(root, f"file {name} was changed after the bundle was saved")
+    if content != actual:
+        raise _changed(root, f"{SUMS_FILE} was edited")
+    return hashlib.sha256(actual).hexdigest()
+
+
+def _listed(folder: Folder) -> list[str]:
+    return [name for name in folder.files if name != SUMS_FILE]
+
+
+def _refuse_empty(root: Path, folder: Folder) -> None:
+    """The list of files does not tell a folder that holds nothing from none."""
+    for name in folder.empty:
+        raise BundleError(f"bundle {root}: folder {name} is empty; remove it")
+
+
+def _sums(root: Path, names: Iterable[str]) -> bytes:
+    """Return the lines of SHA256SUMS, in the order of the names."""
+    return "".join(f"{_file_digest(root, name)}  {name}\n" for name in names).encode()
+
+
+def _file_digest(root: Path, name: str) -> str:
+    digest = hashlib.sha256()
+    with open_file(root, name) as file:
+        try:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        except OSError as error:
+            raise BundleError(f"bundle {root}: {name} cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def _recorded(root: Path) -> tuple[bytes, dict[str, str]]:
     try:
-        recorded = (root / SUMS_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_file(root, SUMS_FILE, MAX_SUMS_BYTES)
+        return content, _by_name(content.decode())
+    except (BundleError, UnicodeDecodeError) as error:
         raise BundleError(
             f"bundle {root}: {SUMS_FILE} cannot be read ({error}); "
             "the directory is not a complete bundle, copy or save it again"
         ) from None
-    actual = sums_text(root)
-    if recorded != actual:
-        raise BundleError(f"bundle {root}: {_difference(recorded, actual)}; copy or save it again")
-    return _digest_of(actual)
 
 
-def _digest_of(sums: str) -> str:
-    return hashlib.sha256(sums.encode("utf-8")).hexdigest()
-
-
-def _difference(recorded: str, actual: str) -> str:
-    before, now = _by_path(recorded), _by_path(actual)
-    for path, digest in before.items():
-        if path not in now:
-            return f"file {path} is missing"
-        if now[path] != digest:
-            return f"file {path} was changed after the bundle was saved"
-    added = sorted(set(now) - set(before))
-    return f"file {added[0]} was added" if added else f"{SUMS_FILE} was edited"
-
-
-def _by_path(sums: str) -> dict[str, str]:
-    pairs = (line.split("  ", 1) for line in sums.splitlines())
+def _by_name(sums: str) -> dict[str, str]:
+    pairs = (line.split("  ", 1) for line in sums.split("\n"))
     return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+
+
+def _readable(name: str) -> str:
+    return name if name.isprintable() and len(name) < 200 else shown(name)
+
+
+def _changed(root: Path, what: str) -> BundleError:
+    return BundleError(f"bundle {root}: {what}; copy or save it again")

@@ -6,13 +6,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
+from spark_infer.bundle.documents import check_fields, parse, shown, to_json, values_of
+from spark_infer.bundle.folder import read_file
+from spark_infer.bundle.inputs import vocabulary_file
 from spark_infer.bundle.signature import Signature
-from spark_infer.errors import BundleError, SignatureError
+from spark_infer.errors import BundleError, SignatureError, nearest
 
 MANIFEST_FILE = "manifest.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+MAX_MANIFEST_BYTES = 2**24
+MAX_VOCABULARY_BYTES = 2**28
+
+
+def max_bytes(name: str) -> int | None:
+    """Return how large a bundle's file may be, None for any: some are read whole into memory."""
+    if name == MANIFEST_FILE:
+        return MAX_MANIFEST_BYTES
+    return MAX_VOCABULARY_BYTES if name.startswith("vocabularies/") else None
+
 
 ModelFormat = Literal["export", "module"]
 MODEL_FORMATS: tuple[ModelFormat, ...] = ("export", "module")
@@ -34,6 +48,10 @@ class Manifest:
         description: One paragraph for people.
         metadata: Free JSON data of the author.
         built_with: Versions of the libraries that saved the bundle.
+
+    Raises:
+        BundleError: A value is of another type, or the model is not described as its format needs.
+        SignatureError: A feature is no column of the signature.
     """
 
     name: str
@@ -47,95 +65,124 @@ class Manifest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     built_with: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_fields(self, where="manifest", error=BundleError)
+        if not self.name or not self.name.isprintable():
+            raise BundleError(
+                f"manifest: name must be printable characters on one line, got {shown(self.name)}"
+            )
+        columns = dict.fromkeys(self.signature.column_names)
+        for feature in self.features:
+            if feature not in columns:
+                raise SignatureError(
+                    f"feature {shown(feature)} is no column of the signature"
+                    f"{nearest(feature[:100], columns)}"
+                )
+        if self.model_format == "module":
+            self._check_module()
+
+    def _check_module(self) -> None:
+        given = dict(self.model)
+        path, arguments = given.pop("module", None), given.pop("arguments", None)
+        if not isinstance(path, str) or not isinstance(arguments, dict) or given:
+            raise BundleError(
+                "manifest: model of format 'module' must be a module (text), its arguments (an "
+                f"object) and nothing else, got {shown(dict(self.model))}"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON data."""
-        return {
-            "format_version": FORMAT_VERSION,
-            "name": self.name,
-            "description": self.description,
-            "model_format": self.model_format,
-            "model": dict(self.model),
-            "stochastic": self.stochastic,
-            "row_independent": self.row_independent,
-            "signature": self.signature.to_json(),
-            "features": dict(self.features),
-            "metadata": dict(self.metadata),
-            "built_with": dict(self.built_with),
-        }
+        data = {"format_version": FORMAT_VERSION, **to_json(self)}
+        return data | {"signature": self.signature.to_json()}
 
     def write(self, root: Path) -> None:
         """Write the manifest and the signature's vocabularies under ``root``.
 
         Raises:
-            BundleError: The metadata is no JSON data.
+            BundleError: The metadata is no JSON data, or a file is too large to be read.
         """
         try:
             text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError) as error:
+            files = {MANIFEST_FILE: f"{text}\n".encode()}
+            for name, words in self.signature.vocabularies.items():
+                files[vocabulary_file(name)] = json.dumps(words, ensure_ascii=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
             raise BundleError(
-                f"bundle {self.name!r}: metadata must be JSON data: {error}"
+                f"bundle {self.name!r}: metadata must be JSON data, and names, labels and "
+                f"vocabularies text: {error}"
             ) from None
-        (root / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
-        for name, words in self.signature.vocabularies.items():
-            path = root / "vocabularies" / f"{name}.json"
+        for file, content in files.items():
+            limit = max_bytes(file)
+            if limit is not None and len(content) > limit:
+                raise BundleError(
+                    f"bundle {self.name!r}: {file} would have {len(content):,} bytes, and at most "
+                    f"{limit:,} are read again; store large data as files of the model"
+                )
+            path = root / file
             path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+            path.write_bytes(content)
 
     @classmethod
     def read(cls, root: Path) -> Manifest:
-        """Read the manifest under ``root``.
+        """Read the manifest under ``root``: exactly what ``write`` writes.
 
         Raises:
-            BundleError: It cannot be read, or a newer spark_infer wrote it.
+            BundleError: It cannot be read, is damaged, or another version of spark_infer wrote it.
         """
+        data = _document(root, MANIFEST_FILE, MAX_MANIFEST_BYTES)
+        _check_version(data, root)
         try:
-            data = json.loads((root / MANIFEST_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BundleError(f"bundle {root}: {MANIFEST_FILE} cannot be read: {error}") from None
-        version = data.get("format_version") if isinstance(data, dict) else None
-        if version != FORMAT_VERSION:
+            manifest = cls._from_json(data, root)
+        except (BundleError, SignatureError) as error:
             raise BundleError(
-                f"bundle {root}: format version {version!r} is not known to this spark_infer, "
-                f"which reads version {FORMAT_VERSION}; upgrade spark_infer or save the bundle "
-                "again"
-            )
-        try:
-            return cls._from_json(data, root)
-        except (KeyError, TypeError, OSError, ValueError, SignatureError) as error:
-            raise BundleError(
-                f"bundle {root}: {MANIFEST_FILE} is damaged ({type(error).__name__}: {error}); "
+                f"bundle {root}: {MANIFEST_FILE} is damaged ({_cut(str(error))}); "
                 "save the bundle again"
-            ) from error
+            ) from None
+        if _sorted(manifest.to_json()) != _sorted(data):
+            # Such as a null where a default was written, or a column that is a bare name.
+            raise BundleError(
+                f"bundle {root}: {MANIFEST_FILE} is damaged (it is not what save_bundle writes of "
+                "this signature); save the bundle again"
+            )
+        return manifest
 
     @classmethod
-    def _from_json(cls, data: Mapping[str, Any], root: Path) -> Manifest:
-        if data["model_format"] not in MODEL_FORMATS:
-            raise BundleError(
-                f"bundle {root}: model format {data['model_format']!r} is not known; "
-                f"known: {list(MODEL_FORMATS)}"
-            )
-        vocabularies = {
-            item["name"]: json.loads(_inside(root, item["vocabulary"]).read_text(encoding="utf-8"))
-            for item in data["signature"]["inputs"]
-            if "vocabulary" in item
-        }
-        return cls(
-            name=data["name"],
-            model_format=cast(ModelFormat, data["model_format"]),
-            signature=Signature.from_json(data["signature"], vocabularies),
-            features=data["features"],
-            stochastic=data["stochastic"],
-            row_independent=data["row_independent"],
-            model=data["model"],
-            description=data["description"],
-            metadata=data["metadata"],
-            built_with=data["built_with"],
+    def _from_json(cls, data: object, root: Path) -> Manifest:
+        values = values_of(cls, data, where="manifest", besides="format_version")
+
+        def read_vocabulary(name: str) -> object:
+            return _document(root, vocabulary_file(name), MAX_VOCABULARY_BYTES)
+
+        signature = Signature.from_json(values["signature"], read_vocabulary)
+        return cls(**{**values, "signature": signature})
+
+
+def _document(root: Path, name: str, max_bytes: int) -> Any:
+    content = read_file(root, name, max_bytes)
+    try:
+        return parse(content)
+    except ValueError as error:
+        raise BundleError(f"bundle {root}: {name} cannot be read: {error}") from None
+
+
+def _check_version(data: object, root: Path) -> None:
+    version = data.get("format_version") if isinstance(data, dict) else None
+    if type(version) is not int or version not in range(1, FORMAT_VERSION + 1):
+        raise BundleError(
+            f"bundle {root}: format version {shown(version)} is not known to this spark_infer, "
+            f"which reads version {FORMAT_VERSION}; upgrade spark_infer or save the bundle again"
+        )
+    if version < FORMAT_VERSION:
+        raise BundleError(
+            f"bundle {root}: an earlier spark_infer wrote it (format version {version}, this one "
+            f"reads version {FORMAT_VERSION}); save it again with save_bundle"
         )
 
 
-def _inside(root: Path, name: str) -> Path:
-    """Return the path of a bundle's file; a name that leads out of the bundle is a ValueError."""
-    path = root / name
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise ValueError(f"{name!r} lies outside the bundle")
-    return path
+def _cut(message: str) -> str:
+    """Keep a message readable that quotes a damaged file."""
+    return message if len(message) <= 500 else f"{message[:500]}..."
+
+
+def _sorted(data: Any) -> str:
+    return json.dumps(data, sort_keys=True)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES, INTEGER_DTYPES, check_name
+from spark_infer.bundle.columns import (
+    DTYPES,
+    FLOAT_DTYPES,
+    INTEGER_DTYPES,
+    check_name,
+    check_shape,
+)
+from spark_infer.bundle.documents import as_tuple, check_fields
 from spark_infer.errors import SignatureError
 
 
@@ -35,31 +41,27 @@ class Output:
 
     def __post_init__(self) -> None:
         check_name(self.name, what="an output")
+        where = f"output {self.name!r}"
+        object.__setattr__(self, "shape", check_shape(self.shape, where=where))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _labels(self.labels, where))
+        check_fields(self, where=where)
         if self.dtype not in DTYPES:
             raise SignatureError(
                 f"output {self.name!r}: dtype {self.dtype!r} is unknown; use one of {list(DTYPES)}"
             )
-        object.__setattr__(self, "shape", tuple(self.shape))
-        if not all(isinstance(n, int) and n > 0 for n in self.shape):
-            raise SignatureError(f"output {self.name!r}: shape must be positive integers")
         if self.finite and self.dtype not in FLOAT_DTYPES:
             raise SignatureError(f"output {self.name!r}: finite needs floats, not {self.dtype}")
         if self.labels is not None:
-            self._check_labels(self.labels)
+            self._check_labels()
 
-    def _check_labels(self, given: Sequence[str]) -> None:
-        labels = () if isinstance(given, str) else tuple(given)
-        if not labels or not all(isinstance(label, str) for label in labels):
-            raise SignatureError(
-                f"output {self.name!r}: labels must be a non-empty list of strings"
-            )
+    def _check_labels(self) -> None:
         if self.shape:
             raise SignatureError(f"output {self.name!r}: labels need shape (), got {self.shape}")
         if self.dtype not in (*INTEGER_DTYPES, *FLOAT_DTYPES):
             raise SignatureError(
                 f"output {self.name!r}: labels need integer ids or float scores, not {self.dtype}"
             )
-        object.__setattr__(self, "labels", labels)
 
     @property
     def tensor_shape(self) -> tuple[int, ...]:
@@ -68,13 +70,9 @@ class Output:
             return (len(self.labels),)
         return tuple(self.shape)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the output as JSON data."""
-        return {
-            "name": self.name,
-            "dtype": self.dtype,
-            "shape": list(self.shape),
-            "lengths_of": self.lengths_of,
-            "labels": None if self.labels is None else list(self.labels),
-            "finite": self.finite,
-        }
+
+def _labels(given: object, where: str) -> tuple[str, ...]:
+    labels = () if isinstance(given, str) else as_tuple(given, where=f"{where}: labels")
+    if not labels or not all(isinstance(label, str) for label in labels):
+        raise SignatureError(f"{where}: labels must be a non-empty list of strings")
+    return labels

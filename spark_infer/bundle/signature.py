@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from spark_infer.bundle.columns import Column
-from spark_infer.bundle.inputs import ArrayInput, Input, RaggedInput, ScalarInput
+from spark_infer.bundle.documents import as_tuple, shown, to_json, values_of
+from spark_infer.bundle.inputs import (
+    ArrayInput,
+    Input,
+    RaggedInput,
+    ScalarInput,
+    vocabulary_file,
+)
 from spark_infer.bundle.outputs import Output
 from spark_infer.errors import SignatureError, nearest
 
@@ -36,21 +43,21 @@ class Signature:
     outputs: Sequence[Output] = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", tuple(self.inputs))
-        object.__setattr__(self, "outputs", tuple(self.outputs))
+        object.__setattr__(self, "inputs", _all_of(tuple(_KINDS.values()), self.inputs, "inputs"))
+        object.__setattr__(self, "outputs", _all_of((Output,), self.outputs, "outputs"))
         if not self.inputs or not self.outputs:
             raise SignatureError("a signature needs at least one input and one output")
         _no_repeats("column", (name for item in self.inputs for name in item.column_names))
         _no_repeats("tensor", self.tensor_names)
         _no_repeats("output", (output.name.casefold() for output in self.outputs))
-        ragged = [item.name for item in self.inputs if isinstance(item, RaggedInput)]
+        ragged = {item.name: None for item in self.inputs if isinstance(item, RaggedInput)}
         for output in self.outputs:
             if output.name.casefold() == REASON_COLUMN:
                 raise SignatureError(f"output name {REASON_COLUMN!r} is taken; choose another")
             if output.lengths_of is not None and output.lengths_of not in ragged:
                 raise SignatureError(
                     f"output {output.name!r}: lengths_of names {output.lengths_of!r}, but the "
-                    f"ragged inputs are {ragged}{nearest(output.lengths_of, ragged)}"
+                    f"ragged inputs are {[*ragged]}{nearest(output.lengths_of[:100], ragged)}"
                 )
 
     @property
@@ -72,30 +79,70 @@ class Signature:
         """Return the signature as JSON data, vocabularies as file references."""
         return {
             "inputs": [item.to_json() for item in self.inputs],
-            "outputs": [output.to_json() for output in self.outputs],
+            "outputs": [to_json(output) for output in self.outputs],
         }
 
     @classmethod
-    def from_json(
-        cls, data: Mapping[str, Any], vocabularies: Mapping[str, Sequence[Any]]
-    ) -> Signature:
-        """Rebuild a signature from ``to_json`` data and its vocabularies."""
-        return cls(
-            inputs=[_input_from_json(item, vocabularies) for item in data["inputs"]],
-            outputs=[Output(**output) for output in data["outputs"]],
-        )
+    def from_json(cls, data: object, read_vocabulary: Callable[[str], object]) -> Signature:
+        """Rebuild a signature from ``to_json`` data.
+
+        Args:
+            data: What ``to_json`` returned.
+            read_vocabulary: Returns the vocabulary of the input with this name.
+
+        Raises:
+            SignatureError: The data is not what ``to_json`` returns of any signature.
+        """
+        values = values_of(cls, data, where="signature")
+        inputs = [
+            _input_from_json(item, f"signature.inputs[{index}]", read_vocabulary)
+            for index, item in enumerate(as_tuple(values["inputs"], where="signature.inputs"))
+        ]
+        outputs = [
+            Output(**values_of(Output, item, where=f"signature.outputs[{index}]"))
+            for index, item in enumerate(as_tuple(values["outputs"], where="signature.outputs"))
+        ]
+        return cls(inputs=inputs, outputs=outputs)
 
 
-def _input_from_json(data: Mapping[str, Any], vocabularies: Mapping[str, Sequence[Any]]) -> Input:
-    values = dict(data)
-    kind = values.pop("kind")
-    if kind not in _KINDS:
-        raise SignatureError(f"input kind {kind!r} is unknown; known: {list(_KINDS)}")
-    if "vocabulary" in values:
-        values["vocabulary"] = tuple(vocabularies[values["name"]])
+def _input_from_json(data: object, where: str, read_vocabulary: Callable[[str], object]) -> Input:
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise SignatureError(f"{where}: input kind {shown(kind)} is unknown; known: {list(_KINDS)}")
+    values = values_of(_KINDS[kind], data, where=where, besides="kind")
+    if values["vocabulary"] is not None:
+        values["vocabulary"] = _vocabulary(values, where, read_vocabulary)
     if kind == ScalarInput.kind:
-        values["columns"] = [Column(c["name"], nulls=c["nulls"]) for c in values["columns"]]
+        columns = as_tuple(values["columns"], where=f"{where}.columns")
+        values["columns"] = [
+            Column(**values_of(Column, column, where=f"{where}.columns[{index}]"))
+            for index, column in enumerate(columns)
+        ]
     return _KINDS[kind](**values)
+
+
+def _vocabulary(
+    values: dict[str, Any], where: str, read_vocabulary: Callable[[str], object]
+) -> object:
+    name, file = values["name"], values["vocabulary"]
+    if not isinstance(name, str) or not name.isidentifier() or file != vocabulary_file(name):
+        raise SignatureError(
+            f"{where}: vocabulary {shown(file)} lies outside the bundle's vocabularies, where "
+            f"input 'x' has {vocabulary_file('x')!r}"
+        )
+    words = read_vocabulary(name)
+    if words is None:
+        raise SignatureError(f"{file} must be a list, got null")
+    return words
+
+
+def _all_of(kinds: tuple[type, ...], given: object, what: str) -> tuple[Any, ...]:
+    items = as_tuple(given, where=f"the signature's {what}")
+    for item in items:
+        if not isinstance(item, kinds):
+            names = ", ".join(kind.__name__ for kind in kinds)
+            raise SignatureError(f"the signature's {what} must be {names}; got {shown(item)}")
+    return items
 
 
 def _no_repeats(what: str, names: Iterable[str]) -> None:

@@ -110,7 +110,7 @@ def _describe_input(data: dict[str, Any]) -> str:
         parts.append(f"padded to {data['pad_to']}")
     if data.get("pad_multiple", 1) > 1:
         parts.append(f"padded to a multiple of {data['pad_multiple']}")
-    if "vocabulary" in data:
+    if data["vocabulary"]:
         parts.append(f"by {data['vocabulary']}, unknown {data['unknown_id']}")
     if "column" in data:
         parts.append(f"nulls {data['nulls']}, null items {data['null_items']}")
@@ -140,8 +140,13 @@ def _facts(title: str, facts: Any) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(escape(name), escape(value))
+        table.add_row(escape(_printable(name)), escape(_printable(value)))
     Console(highlight=False).print(table)
+
+
+def _printable(text: str) -> str:
+    """Keep a bundle's text from steering the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def _json(data: Any) -> None:

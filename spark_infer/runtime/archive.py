@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.digest import SUMS_FILE
+from spark_infer.bundle.folder import check_name, open_file
 from spark_infer.errors import BundleError
 
 
 def pack(bundle: Bundle) -> bytes:
-    """Return the bundle's files as an uncompressed tar: weights hardly compress."""
+    """Return the bundle's files as an uncompressed tar: weights hardly compress.
+
+    Names and bytes travel, owners, dates and permissions do not.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in (*bundle.files, SUMS_FILE):
-            archive.add(bundle.path / name, arcname=name, recursive=False)
+            with open_file(bundle.path, name) as file:
+                entry = tarfile.TarInfo(name)
+                entry.size = os.fstat(file.fileno()).st_size
+                archive.addfile(entry, file)
     return buffer.getvalue()
 
 
 def unpack(data: bytes, target: Path) -> None:
-    """Write an archive's files under ``target``.
+    """Write an archive's files under ``target``, to be read by this user and written by nobody.
 
     Raises:
         BundleError: The archive is damaged, or an entry is no plain file below ``target``.
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        # "r:" and not "r": what is decompressed can be of any size.
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for entry in archive:
                 _write_entry(archive, entry, target)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, FileExistsError, NotADirectoryError) as error:
         raise BundleError(f"the bundle's archive is damaged: {error}") from None
 
 
 def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
-    path = target / entry.name
-    if not entry.isfile() or not path.resolve().is_relative_to(target.resolve()):
+    parts = PurePosixPath(entry.name).parts
+    # A sparse file of a few bytes could fill the disk.
+    plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not entry.issparse()
+    if not plain or not parts or entry.name != "/".join(parts) or {"/", ".."} & set(parts):
         raise BundleError(f"the bundle's archive holds {entry.name!r}, which is refused")
+    for part in parts:
+        check_name(part, entry.name, where="the bundle's archive")
     source = archive.extractfile(entry)
     assert source is not None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(source.read())
+    path = target / entry.name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o400), "wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)

@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
+import errno
+import json
 import os
 import shutil
-import tempfile
+import stat
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spark_infer.bundle import Bundle
+from spark_infer.bundle import Bundle, Manifest
+from spark_infer.bundle.digest import check_digest
+from spark_infer.bundle.folder import scan
 from spark_infer.errors import BundleError, RuntimeUnavailable
 from spark_infer.runtime.archive import unpack
+from spark_infer.runtime.directory import CACHE_VARIABLE, cache_directory, check_own, problem_with
+from spark_infer.runtime.locks import locked, share
+from spark_infer.runtime.tidy import Limits, discard, marker_of, staging_folder, tidy
 
-CACHE_VARIABLE = "SPARK_INFER_CACHE"
-
-
-def cache_directory() -> Path:
-    """Return this user's bundle directory: ``$SPARK_INFER_CACHE``, or one in the temp directory.
-
-    Raises:
-        RuntimeUnavailable: It belongs to somebody else, or cannot be made.
-    """
-    default = Path(tempfile.gettempdir()) / f"spark_infer-{os.getuid()}"
-    path = Path(os.environ.get(CACHE_VARIABLE) or default)
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = path.stat().st_uid
-    except OSError as error:
-        raise RuntimeUnavailable(
-            f"bundles cannot be unpacked: {error}; set {CACHE_VARIABLE} to a writable directory"
-        ) from None
-    if owner != os.getuid():
-        raise RuntimeUnavailable(
-            f"{path} belongs to another user; set {CACHE_VARIABLE} to a directory of your own"
-        )
-    return path
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def materialise(digest: str, read: Callable[[], bytes], root: Path | None = None) -> Bundle:
     """Return the bundle with this digest from the machine's cache, unpacking it when missing.
 
-    The first process to come unpacks under a lock into a directory of its own, verifies the
-    digest and renames it in one step; the others wait and use what it made. A directory that was
-    damaged since is replaced.
+    The first process to come unpacks under a lock into a folder of its own, verifies the digest
+    and renames it in one step; the others wait and use what it made. What was verified is noted
+    beside it, and holds while each file has the size, times, inode, owner and permissions that it
+    had then, until the machine starts anew. What was damaged since is replaced. As long as the
+    returned object lives, no process of this user evicts the bundle.
+
+    Each call also removes what dead processes left, bundles that nobody opened for
+    ``$SPARK_INFER_CACHE_MAX_DAYS`` (30), and, oldest first, those beyond
+    ``$SPARK_INFER_CACHE_MAX_BYTES`` (20 GiB).
 
     Args:
         digest: The bundle's digest.
@@ -53,39 +45,171 @@ def materialise(digest: str, read: Callable[[], bytes], root: Path | None = None
 
     Raises:
         BundleError: The archive is not the bundle with this digest.
+        ConfigError: A limit in the environment is no number.
+        RuntimeUnavailable: The cache cannot be written, or others can write it.
     """
-    root = root or cache_directory()
-    target = root / digest
-    with _locked(root / f"{digest}.lock"):
-        found = _intact(target, digest)
-        if found is not None:
-            return found
-        shutil.rmtree(target, ignore_errors=True)
-        staging = Path(tempfile.mkdtemp(prefix=f"{digest[:12]}-", dir=root))
+    check_digest(digest)
+    limits = Limits.from_environment()
+    if root is None:
+        root = cache_directory()
+    with _explained(digest, root):
+        check_own(root)
+        entry = root / digest
+        bundle = _known(entry)
+        if bundle is None:
+            with locked(root / f"{digest}.lock"):
+                bundle = _known(entry) or _verified(entry) or _unpacked(entry, read, limits)
+        tidy(root, limits)
+    return bundle
+
+
+def _known(entry: Path) -> Bundle | None:
+    """Open a bundle that was verified before and not touched since."""
+    with _held(entry) as hold:
+        stamp = _stamp(entry) if hold else None
+        marker = marker_of(entry)
+        if hold is None or stamp is None or not marker.exists() or marker.read_bytes() != stamp:
+            return None
+        bundle = hold(Bundle(entry, entry.name, Manifest.read(entry)))
+        with contextlib.suppress(OSError):  # a read-only cache works too
+            os.utime(marker)
+        return bundle
+
+
+def _verified(entry: Path) -> Bundle | None:
+    """Open a bundle after reading all of it; None when it is missing or damaged."""
+    with _held(entry) as hold:
+        stamp = _stamp(entry) if hold else None
+        if hold is None or stamp is None:
+            return None
         try:
-            unpack(read(), staging)
-            bundle = Bundle.load(staging)
-            if bundle.digest != digest:
-                raise BundleError(
-                    f"the broadcast bundle has digest {bundle.digest}, expected {digest}; "
-                    "it was changed while it was being sent, start again"
-                )
-            staging.rename(target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    return Bundle(target, digest, bundle.manifest)
+            bundle = Bundle.load(entry)
+        except BundleError:
+            return None
+        if bundle.digest != entry.name or _stamp(entry) != stamp:
+            return None
+        _note(entry, stamp)
+        return hold(bundle)
 
 
-def _intact(target: Path, digest: str) -> Bundle | None:
-    try:
-        bundle = Bundle.load(target)
-    except BundleError:
-        return None
-    return bundle if bundle.digest == digest else None
+def _unpacked(entry: Path, read: Callable[[], bytes], limits: Limits) -> Bundle:
+    data = _arrived(read)
+    tidy(entry.parent, limits, room=len(data))
+    with _staging(entry) as (staging, hold):
+        unpack(data, staging)
+        stamp = _stamp(staging)
+        bundle = Bundle.load(staging)
+        if bundle.digest != entry.name:
+            raise BundleError(
+                f"the broadcast bundle has digest {bundle.digest}, expected {entry.name}; "
+                "it was changed while it was being sent, start again"
+            )
+        if entry.exists():
+            discard(entry)
+        staging.rename(entry)
+        if stamp is not None:
+            _note(entry, stamp)
+        return hold(Bundle(entry, entry.name, bundle.manifest))
+
+
+_Hold = Callable[[Bundle], Bundle]
+"""Ties a lock to a bundle: it is let go when the bundle is no longer referred to."""
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def _held(entry: Path) -> Iterator[_Hold | None]:
+    """Keep an unpacked bundle from being evicted; None when there is none."""
+    try:
+        problem = problem_with(entry)
+        if problem is not None:
+            raise RuntimeUnavailable(
+                f"{entry} {problem}, so the bundle in it could be anybody's; remove it"
+            )
+        descriptor = share(entry)
+    except FileNotFoundError:
+        yield None
+        return
+    with _letting_go(descriptor) as hold:
+        yield hold
+
+
+@contextmanager
+def _staging(entry: Path) -> Iterator[tuple[Path, _Hold]]:
+    """Make a folder that is swept when this process dies."""
+    descriptor = None
+    while descriptor is None:
+        staging = staging_folder(entry.parent, entry.name)
+        with contextlib.suppress(FileNotFoundError):  # swept before it was held
+            descriptor = share(staging)
+    try:
+        with _letting_go(descriptor) as hold:
+            yield staging, hold
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _letting_go(descriptor: int) -> Iterator[_Hold]:
+    """Close a lock at the end, unless a bundle has taken it."""
+    taken = False
+
+    def hold(bundle: Bundle) -> Bundle:
+        nonlocal taken
+        taken = True
+        weakref.finalize(bundle, os.close, descriptor)
+        return bundle
+
+    try:
+        yield hold
+    finally:
+        if not taken:
+            os.close(descriptor)
+
+
+def _stamp(entry: Path) -> bytes | None:
+    """Describe the files so that any change shows; None when they are not as they are unpacked.
+
+    The times of the inode cannot be set, so a changed file shows even when its size and date were
+    put back. The machine's start is part of it: after a crash, files can be empty that were whole.
+    """
+    try:
+        files = scan(entry).files
+        boot = _BOOT_ID.read_text()
+    except (BundleError, OSError):
+        return None
+    if stat.S_IMODE(entry.lstat().st_mode) != 0o700:
+        return None
+    if any((s.st_uid, stat.S_IMODE(s.st_mode)) != (os.getuid(), 0o400) for s in files.values()):
+        return None
+    described = {
+        name: [s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for name, s in files.items()
+    }
+    return json.dumps({"boot": boot.strip(), "files": described}).encode()
+
+
+def _note(entry: Path, stamp: bytes) -> None:
+    # Without a note, or with half of one, the next process reads the bundle once more.
+    with contextlib.suppress(OSError):
+        marker_of(entry).write_bytes(stamp)
+
+
+def _arrived(read: Callable[[], bytes]) -> bytes:
+    try:
+        return read()
+    except OSError as error:
+        raise RuntimeUnavailable(f"the bundle did not arrive from the driver: {error}") from error
+
+
+@contextmanager
+def _explained(digest: str, root: Path) -> Iterator[None]:
+    """Turn what the file system says into one sentence."""
+    try:
         yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "make room there, or set" if full else "set"
+        place = "on another disk" if full else "that can be written"
+        raise RuntimeUnavailable(
+            f"bundle {digest[:12]} cannot be unpacked in {root}: {error.strerror or error}; "
+            f"{advice} {CACHE_VARIABLE} to a directory {place}"
+        ) from error

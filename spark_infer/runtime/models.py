@@ -12,8 +12,8 @@ from spark_infer.bundle import Bundle
 from spark_infer.engine import BatchOptions
 from spark_infer.engine.repeats import PredictionCache
 from spark_infer.engine.sizing import BatchSizer
+from spark_infer.runtime.directory import cache_directory
 from spark_infer.runtime.learned import LearnedSizes
-from spark_infer.runtime.materialise import cache_directory
 
 CAPACITY = 4
 """Most models that one process keeps; the least recently used one goes first."""
@@ -39,6 +39,7 @@ class LoadedModel:
 _Key = tuple[str, str, str, int | None, tuple[str, ...]]
 _models: OrderedDict[_Key, LoadedModel] = OrderedDict()
 _lock = threading.Lock()
+_turns: dict[_Key, threading.Lock] = {}
 
 
 def load_model(
@@ -60,23 +61,44 @@ def load_model(
     """
     key = (digest, options.device, options.precision, threads, tuple(allow_modules))
     with _lock:
-        if key in _models:
-            _models.move_to_end(key)
-            return _models[key]
+        turn = _turns.setdefault(key, threading.Lock())
+    with turn:
+        found = _loaded(key)
+        if found is not None:
+            return found
+        # Opening can mean waiting for another process: no reason for another model to wait.
         bundle = open_bundle()
-        backend = load_backend(
-            bundle,
-            device=options.device,
-            precision=options.precision,
-            threads=threads,
-            allow_modules=allow_modules,
-        )
-        _models[key] = LoadedModel(
-            bundle, backend, _sizer(digest, options, threads), PredictionCache()
-        )
-        while len(_models) > CAPACITY:
-            _models.popitem(last=False)
+        with _lock:
+            return _load(key, bundle, options, threads, allow_modules)
+
+
+def _loaded(key: _Key) -> LoadedModel | None:
+    with _lock:
+        if key not in _models:
+            return None
+        _models.move_to_end(key)
         return _models[key]
+
+
+def _load(
+    key: _Key,
+    bundle: Bundle,
+    options: BatchOptions,
+    threads: int | None,
+    allow_modules: Sequence[str],
+) -> LoadedModel:
+    backend = load_backend(
+        bundle,
+        device=options.device,
+        precision=options.precision,
+        threads=threads,
+        allow_modules=allow_modules,
+    )
+    sizer = _sizer(key[0], options, threads)
+    _models[key] = LoadedModel(bundle, backend, sizer, PredictionCache())
+    while len(_models) > CAPACITY:
+        _models.popitem(last=False)
+    return _models[key]
 
 
 def _sizer(digest: str, options: BatchOptions, threads: int | None) -> BatchSizer:

@@ -33,6 +33,7 @@ def predict(
     options: BatchOptions | None = None,
     allow_modules: Sequence[str] = (),
     metrics: Accumulator[Metrics] | None = None,
+    digest: str | None = None,
 ) -> DataFrame:
     """Predict the rows of a DataFrame.
 
@@ -48,17 +49,18 @@ def predict(
         options: How rows are cut into batches and where the model runs.
         allow_modules: Import paths that a bundle of format ``module`` may name.
         metrics: Accumulator to count into, see ``metrics_accumulator``.
+        digest: The digest that the bundle must have, all of its 64 digits.
 
     Returns:
         The kept columns, one column for each output, and ``rejected_reason``: null where a row
         was predicted.
 
     Raises:
-        BundleError: The bundle is unreadable or was changed.
+        BundleError: The bundle is unreadable, was changed, or has another digest.
         SignatureError: A column is missing or of a wrong type.
         ConfigError: A kept column is missing, or has the name of an output.
     """
-    bundle = Bundle.load(bundle)
+    bundle = Bundle.load(bundle, digest)
     source = with_features(df, bundle.features)
     reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
     if keep is None:

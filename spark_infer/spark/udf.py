@@ -78,6 +78,7 @@ def predict_udf(
     options: BatchOptions | None = None,
     allow_modules: Sequence[str] = (),
     kind: Kind = "auto",
+    digest: str | None = None,
 ) -> PredictFunction:
     """Return a model as a column function, for wide tables: Spark joins the result to the row.
 
@@ -88,12 +89,13 @@ def predict_udf(
         allow_modules: Import paths that a bundle of format ``module`` may name.
         kind: ``"arrow"`` needs Spark 4.1 or newer, ``"pandas"`` works everywhere, ``"auto"``
             takes Arrow where Spark has it.
+        digest: The digest that the bundle must have, all of its 64 digits.
 
     Raises:
-        BundleError: The bundle is unreadable or was changed.
+        BundleError: The bundle is unreadable, was changed, or has another digest.
         ConfigError: The kind is unknown, or this Spark does not have it.
     """
-    bundle = Bundle.load(bundle)
+    bundle = Bundle.load(bundle, digest)
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     return PredictFunction(reference, bundle, kind)
 
@@ -106,6 +108,7 @@ def register(
     options: BatchOptions | None = None,
     allow_modules: Sequence[str] = (),
     kind: Kind = "auto",
+    digest: str | None = None,
 ) -> None:
     """Register a model as a SQL function of the session.
 
@@ -120,14 +123,15 @@ def register(
         options: How rows are cut into batches and where the model runs.
         allow_modules: Import paths that a bundle of format ``module`` may name.
         kind: See ``predict_udf``.
+        digest: The digest that the bundle must have, all of its 64 digits.
 
     Raises:
-        BundleError: The bundle is unreadable or was changed.
+        BundleError: The bundle is unreadable, was changed, or has another digest.
         ConfigError: The name or kind is not usable.
     """
     if not name.isidentifier():
         raise ConfigError(f"{name!r} cannot name a SQL function; use letters, digits and _")
-    bundle = Bundle.load(bundle)
+    bundle = Bundle.load(bundle, digest)
     signature = bundle.signature
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     wire = Wire.as_given(signature)

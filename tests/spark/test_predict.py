@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import spark_infer as si
-from spark_infer.errors import ConfigError, SignatureError
+from spark_infer.errors import BundleError, ConfigError, SignatureError
 from spark_infer.spark.metrics import metrics_accumulator
 
 EXPECTED = [
@@ -52,6 +52,18 @@ def test_the_model_runs_once_for_each_row(rows: DataFrame, mixture: si.Bundle) -
 
 def test_a_path_is_a_bundle(rows: DataFrame, mixture: si.Bundle, expected: DataFrame) -> None:
     assert_df_equality(rows.transform(si.predict, str(mixture.path), keep=["id"]), expected)
+
+
+def test_only_the_bundle_with_the_pinned_digest_predicts(
+    rows: DataFrame, mixture: si.Bundle, expected: DataFrame
+) -> None:
+    pinned = rows.transform(si.predict, mixture.path, keep=["id"], digest=mixture.digest)
+    assert_df_equality(pinned, expected)
+    for bundle in (mixture, mixture.path):
+        with pytest.raises(BundleError, match=f"digest is {mixture.digest}, and 0000.* asked for"):
+            si.predict(rows, bundle, digest="0" * 64)
+    with pytest.raises(ConfigError, match=r"all of them, got '[0-9a-f]{12}'"):
+        si.predict(rows, mixture, digest=mixture.digest[:12])
 
 
 def test_columns_match_without_regard_to_case(

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import spark_infer as si
-from spark_infer.errors import ConfigError, SignatureError
+from spark_infer.errors import BundleError, ConfigError, SignatureError
 
 HAS_ARROW = hasattr(F, "arrow_udf")
 SPARK_4 = pyspark.__version__ >= "4"
@@ -34,6 +34,18 @@ def test_reads_the_bundle_columns_by_name(
 ) -> None:
     score = si.predict_udf(spark, mixture, kind=kind)
     assert by_id(rows.select("id", score().alias("p"))) == EXPECTED
+
+
+def test_only_the_bundle_with_the_pinned_digest_is_a_function(
+    spark: SparkSession, rows: DataFrame, mixture: si.Bundle
+) -> None:
+    score = si.predict_udf(spark, mixture.path, digest=mixture.digest)
+    assert by_id(rows.select("id", score().alias("p"))) == EXPECTED
+    si.register(spark, "pinned", mixture, digest=mixture.digest)
+    with pytest.raises(BundleError, match="is asked for"):
+        si.predict_udf(spark, mixture, digest="0" * 64)
+    with pytest.raises(BundleError, match="is asked for"):
+        si.register(spark, "other", mixture.path, digest="0" * 64)
 
 
 def test_takes_columns_in_order_and_by_name(

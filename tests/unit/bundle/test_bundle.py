@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
 from spark_infer.bundle import bundle as bundle_module
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.digest import SUMS_FILE, seal
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, ConfigError
 
 SIGNATURE = Signature(inputs=[ScalarInput("x", columns=["a"])], outputs=[Output("y")])
 
@@ -74,9 +75,18 @@ def test_a_pickle_is_refused_even_when_it_is_sealed(bundle: Bundle, name: str) -
 
 def test_a_newer_format_is_refused(bundle: Bundle) -> None:
     manifest = bundle.path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format_version": 1', '"format_version": 2'))
+    manifest.write_text(manifest.read_text().replace('"format_version": 2', '"format_version": 3'))
     seal(bundle.path)
-    with pytest.raises(BundleError, match="format version 2 is not known to this spark_infer"):
+    with pytest.raises(BundleError, match="format version 3 is not known to this spark_infer"):
+        Bundle.load(bundle.path)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "vocabularies/x.json"])
+def test_what_would_fill_the_memory_is_refused_before_it_is_read(bundle: Bundle, name: str) -> None:
+    (bundle.path / name).parent.mkdir(exist_ok=True)
+    with (bundle.path / name).open("ab") as file:
+        file.truncate(2**39)
+    with pytest.raises(BundleError, match=f"{name} has more than .* bytes"):
         Bundle.load(bundle.path)
 
 
@@ -160,3 +170,50 @@ def test_the_old_bundle_returns_when_the_new_one_cannot_move(
 
 def test_a_bundle_can_be_read_by_others(bundle: Bundle) -> None:
     assert bundle.path.stat().st_mode & 0o555 == 0o555
+
+
+def test_a_pinned_bundle_is_loaded(bundle: Bundle) -> None:
+    assert Bundle.load(bundle.path, digest=bundle.digest) == bundle
+    assert Bundle.load(bundle, digest=bundle.digest) is bundle
+
+
+@pytest.mark.parametrize("as_path", [True, False])
+def test_another_digest_than_the_pinned_is_refused(bundle: Bundle, as_path: bool) -> None:
+    other = "0" * 64
+    with pytest.raises(
+        BundleError, match=f"its digest is {bundle.digest}, and {other} is asked for"
+    ):
+        Bundle.load(bundle.path if as_path else bundle, digest=other)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda digest: digest[:12],
+        lambda digest: digest.upper(),
+        lambda digest: f"sha256:{digest}",
+        lambda digest: f"{digest}\n",
+        lambda digest: "",
+        lambda digest: 5,
+        lambda digest: digest.encode(),
+    ],
+)
+def test_a_part_of_a_digest_pins_nothing(bundle: Bundle, shape: Any) -> None:
+    for path in (bundle, bundle.path):
+        with pytest.raises(ConfigError, match="digest must be the 64 lowercase hexadecimal digits"):
+            Bundle.load(path, digest=shape(bundle.digest))
+
+
+def test_a_changed_bundle_is_refused_although_its_old_digest_is_pinned(bundle: Bundle) -> None:
+    (bundle.path / "model.bin").write_text("other")
+    with pytest.raises(BundleError, match=r"model\.bin was changed"):
+        Bundle.load(bundle.path, digest=bundle.digest)
+    seal(bundle.path)
+    with pytest.raises(BundleError, match="is asked for"):
+        Bundle.load(bundle.path, digest=bundle.digest)
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a\0b"])
+def test_a_path_that_no_system_takes(path: str) -> None:
+    with pytest.raises(BundleError, match=r"no such directory|cannot be opened"):
+        Bundle.load(path)

@@ -64,13 +64,42 @@ def test_a_truncated_file_is_named(sealed: Path) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "message"),
-    [("\n", "\n\n", "SHA256SUMS was edited"), ("model", "nodel", "file nodel.pt2 is missing")],
+    [
+        ("\n", "\n\n", "SHA256SUMS was edited"),
+        ("\n", "\r\n", r"file 'manifest.json\\r' is missing"),
+        ("  model", " *model", r"file model.pt2 was added"),
+        ("model", "nodel", "file nodel.pt2 is missing"),
+        ("model", "../model", r"file \.\./model.pt2 is missing"),
+        ("model", "\x1b[2J", r"file '.x1b\[2J.pt2' is missing"),
+        ("  model", "  SHA256SUMS\n  model", "file SHA256SUMS is missing"),
+    ],
 )
 def test_edited_sums_are_found(sealed: Path, before: str, after: str, message: str) -> None:
     text = (sealed / SUMS_FILE).read_text().replace(before, after, 1)
     (sealed / SUMS_FILE).write_text(text)
     with pytest.raises(BundleError, match=message):
         verify(sealed)
+
+
+def test_the_lines_may_not_end_in_another_way(sealed: Path) -> None:
+    text = (sealed / SUMS_FILE).read_bytes()
+    (sealed / SUMS_FILE).write_bytes(text.removesuffix(b"\n"))
+    with pytest.raises(BundleError, match="SHA256SUMS was edited"):
+        verify(sealed)
+
+
+def test_an_empty_folder_is_refused(sealed: Path) -> None:
+    (sealed / "empty").mkdir()
+    with pytest.raises(BundleError, match="folder empty is empty; remove it"):
+        verify(sealed)
+    with pytest.raises(BundleError, match="folder empty is empty; remove it"):
+        seal(sealed)
+
+
+def test_a_list_of_another_folder_is_a_file_like_others(sealed: Path) -> None:
+    before = seal(sealed)
+    (sealed / "vocabularies" / SUMS_FILE).write_text("")
+    assert seal(sealed) == verify(sealed) != before
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])

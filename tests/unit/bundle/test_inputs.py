@@ -103,9 +103,21 @@ def test_what_an_input_reads_and_gives(
         (
             RaggedInput,
             {**RAGGED, "max_length": 0},
-            "max_length must be a whole number and at least 1, got 0",
+            "max_length must be from 1 to .*, got 0",
         ),
-        (RaggedInput, {**RAGGED, "overflow": "cut"}, "overflow 'cut' is unknown; use 'keep_first'"),
+        (RaggedInput, {**RAGGED, "overflow": "cut"}, "overflow must be 'keep_first', .*'cut'"),
+        (RaggedInput, {**RAGGED, "pad_to": 0}, "pad_to must be from 1 to .*, got 0"),
+        (RaggedInput, {**RAGGED, "pad_to": "9"}, "pad_to must be a valid integer.*'9'"),
+        (RaggedInput, {**RAGGED, "pad_multiple": True}, "pad_multiple must be a valid integer"),
+        (RaggedInput, {**RAGGED, "min_length": -1}, "min_length must be from 0 to"),
+        (
+            RaggedInput,
+            {**RAGGED, "min_length": 3, "max_length": 2},
+            "min_length 3 is above max_length 2",
+        ),
+        (RaggedInput, {**RAGGED, "pad_to": 3, "max_length": 4}, "max_length 4 is above pad_to 3"),
+        (RaggedInput, {**RAGGED, "pad_to": 4, "pad_multiple": 2}, "pad_to or pad_multiple, not"),
+        (RaggedInput, {**RAGGED, "pad_multiple": 4, "max_length": 6}, "6 is no multiple of"),
         (RaggedInput, {**RAGGED, "nulls": "nan"}, "nulls must be 'reject' or 'empty', got 'nan'"),
         (RaggedInput, {**RAGGED, "null_items": "empty"}, "null rule 'empty' is unknown"),
         (
@@ -114,6 +126,52 @@ def test_what_an_input_reads_and_gives(
             "column 'a': pad_value 0.5 does not fit a tensor of int64",
         ),
         (RaggedInput, {**RAGGED, "pad_value": "x"}, "pad_value 'x' does not fit"),
+        (RaggedInput, {**RAGGED, "pad_value": True}, "pad_value must be a number, got True"),
+        (RaggedInput, {**RAGGED, "pad_value": None}, "pad_value None does not fit"),
+        (RaggedInput, {**RAGGED, "max_length": "5"}, "max_length must be a valid integer, got '5'"),
+        (RaggedInput, {**RAGGED, "max_length": True}, "max_length must be a valid integer"),
+        (RaggedInput, {**RAGGED, "max_length": 5.0}, "max_length must be a valid integer"),
+        (RaggedInput, {**RAGGED, "max_length": 2**31}, "max_length must be from 1 to 2147483647"),
+        (RaggedInput, {**RAGGED, "overflow": None}, "overflow must be 'keep_first'"),
+        (RaggedInput, {**RAGGED, "mask": "no"}, "mask must be a valid boolean, got 'no'"),
+        (RaggedInput, {**RAGGED, "fields": [1]}, r"fields\[0\] must be a valid string, got 1"),
+        (RaggedInput, {**RAGGED, "fields": 5}, "fields must be a list, got 5"),
+        (RaggedInput, {**RAGGED, "fields": {"p", "q"}}, "fields must be a list, got {"),
+        (RaggedInput, {**RAGGED, "shape": 5}, "shape must be a list, got 5"),
+        (
+            RaggedInput,
+            {**RAGGED, "shape": [True]},
+            r"shape must be positive integers, got \[True\]",
+        ),
+        (RaggedInput, {**RAGGED, "nulls": [1]}, r"nulls must be 'reject' or 'empty', got \[1\]"),
+        (RaggedInput, {**RAGGED, "null_items": None}, "null rule must be one of"),
+        (ArrayInput, {"column": "a", "shape": 5}, "shape must be a list, got 5"),
+        (ArrayInput, {"column": "a", "shape": "23"}, "shape must be a list, not a string"),
+        (ArrayInput, {"column": "a", "shape": [2**20, 2**20]}, "more than 2,147,483,647 values"),
+        (ArrayInput, {"column": 5, "shape": [1]}, "the column of input 'x' must have a non-empty"),
+        (ScalarInput, {"columns": [1]}, "a column must have a non-empty name, got 1"),
+        (ScalarInput, {"columns": [None]}, "a column must have a non-empty name, got None"),
+        (ScalarInput, {"columns": 5}, "columns must be a list, got 5"),
+        (ScalarInput, {"columns": {"a", "b"}}, "columns must be a list, got {"),
+        (ScalarInput, {"columns": [Column("a", nulls=None)]}, "null rule must be one of"),
+        (ScalarInput, {**SCALAR, "dtype": 5}, "dtype must be a valid string, got 5"),
+        (ScalarInput, {**SCALAR, "dtype": None}, "dtype must be a valid string, got None"),
+        (ScalarInput, {**SCALAR, "dtype": ["int8"]}, "dtype must be a valid string"),
+        (ScalarInput, {**SCALAR, "presence": 1}, "presence must be a valid boolean, got 1"),
+        (ScalarInput, {**SCALAR, "name": 5}, "an input must have a non-empty name, got 5"),
+        (ScalarInput, {**SCALAR, "vocabulary": 5}, "vocabulary must be a list, got 5"),
+        (ScalarInput, {**SCALAR, "vocabulary": {"a", "b"}}, "vocabulary must be a list"),
+        (ScalarInput, {**SCALAR, "vocabulary": {"a": 0}}, "vocabulary must be a list"),
+        (
+            ScalarInput,
+            {**SCALAR, "vocabulary": ["a"], "unknown_id": "0"},
+            "unknown_id must be a val",
+        ),
+        (
+            ScalarInput,
+            {**SCALAR, "vocabulary": ["a"], "unknown_id": True},
+            "unknown_id must be a v",
+        ),
     ],
 )
 def test_mistakes_are_named(kind: type[Input], options: dict[str, Any], message: str) -> None:
@@ -124,3 +182,8 @@ def test_mistakes_are_named(kind: type[Input], options: dict[str, Any], message:
 def test_an_input_of_no_kind_is_of_no_use() -> None:
     with pytest.raises(TypeError, match="use ScalarInput, ArrayInput or RaggedInput"):
         _ = Input("x").column_names
+
+
+def test_a_padded_length_is_the_longest_row_too() -> None:
+    assert RaggedInput("x", column="x", pad_to=7).max_length == 7
+    assert RaggedInput("x", column="x", pad_to=7, max_length=5).max_length == 5

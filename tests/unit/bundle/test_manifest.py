@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spark_infer.bundle import Column, Manifest, Output, RaggedInput, ScalarInput, Signature
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, SignatureError
 
 MANIFEST = Manifest(
     name="fraude naïve",
@@ -45,11 +47,12 @@ def test_vocabularies_are_files_of_their_own(tmp_path: Path) -> None:
     assert "Gent" not in (tmp_path / "manifest.json").read_text()
 
 
-@pytest.mark.parametrize("version", [2, 0, None, "1"])
+@pytest.mark.parametrize("version", [3, 0, -1, None, "2", 2.0, True, [2]])
 def test_another_format_version_is_refused(tmp_path: Path, version: object) -> None:
     MANIFEST.write(tmp_path)
     edit(tmp_path, format_version=version)
-    with pytest.raises(BundleError, match=f"format version {version!r} is not known.*version 1"):
+    shown = re.escape(repr(version))
+    with pytest.raises(BundleError, match=f"format version {shown} is not known.*version 2"):
         Manifest.read(tmp_path)
 
 
@@ -86,19 +89,34 @@ def test_a_damaged_signature(tmp_path: Path, signature: object) -> None:
         Manifest.read(tmp_path)
 
 
+def test_a_bundle_of_an_earlier_version_is_to_be_saved_again(tmp_path: Path) -> None:
+    MANIFEST.write(tmp_path)
+    edit(tmp_path, format_version=1)
+    with pytest.raises(BundleError, match=r"an earlier spark_infer wrote it .*with save_bundle$"):
+        Manifest.read(tmp_path)
+
+
+def test_what_rows_share_is_kept(tmp_path: Path) -> None:
+    manifest = dataclasses.replace(MANIFEST, row_independent=False, stochastic=True)
+    manifest.write(tmp_path)
+    read = Manifest.read(tmp_path)
+    assert (read.row_independent, read.stochastic) == (False, True)
+    assert Manifest(name="m", model_format="export", signature=MANIFEST.signature).row_independent
+
+
 def test_a_missing_key(tmp_path: Path) -> None:
     MANIFEST.write(tmp_path)
     data = json.loads((tmp_path / "manifest.json").read_text())
     del data["features"]
     (tmp_path / "manifest.json").write_text(json.dumps(data))
-    with pytest.raises(BundleError, match=r"is damaged \(KeyError: 'features'\)"):
+    with pytest.raises(BundleError, match=r"is damaged \(manifest: key 'features' is missing\)"):
         Manifest.read(tmp_path)
 
 
 def test_an_unknown_model_format(tmp_path: Path) -> None:
     MANIFEST.write(tmp_path)
     edit(tmp_path, model_format="pickle")
-    with pytest.raises(BundleError, match=r"model format 'pickle' is not known; known: \['export'"):
+    with pytest.raises(BundleError, match="must be 'export' or 'module', got 'pickle'"):
         Manifest.read(tmp_path)
 
 
@@ -121,3 +139,92 @@ def test_a_vocabulary_outside_the_bundle_is_refused(tmp_path: Path) -> None:
     edit(root, signature=signature)
     with pytest.raises(BundleError, match="lies outside the bundle"):
         Manifest.read(root)
+
+
+def test_a_manifest_larger_than_any_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "manifest.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(
+        BundleError, match=r"manifest\.json cannot be read: it has more than 16,777"
+    ):
+        Manifest.read(tmp_path)
+
+
+def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    manifest = dataclasses.replace(MANIFEST, metadata={"log": "x" * 2**24})
+    with pytest.raises(BundleError, match=r"manifest\.json would have 16,77.* at most 16,777,216"):
+        manifest.write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("null", "must be a list, got null"),
+        ('"ab"', "a vocabulary is a list, not a string"),
+        ('{"a": 0}', "vocabulary must be a list, got {'a': 0}"),
+        ("7", "vocabulary must be a list, got 7"),
+        ('["a", 1]', "strings or integers, all of one kind"),
+        ("[1.0]", "strings or integers, all of one kind"),
+        ("[[1]]", "strings or integers, all of one kind"),
+        ("[true]", "strings or integers, all of one kind"),
+        ("[]", "at least one"),
+        ('["a", "a"]', "names a value twice"),
+        ('["a"', "city.json cannot be read"),
+    ],
+)
+def test_a_damaged_vocabulary(tmp_path: Path, text: str, message: str) -> None:
+    MANIFEST.write(tmp_path)
+    (tmp_path / "vocabularies" / "city.json").write_text(text)
+    with pytest.raises(BundleError, match=message):
+        Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": 5}, "manifest: name must be a valid string, got 5"),
+        ({"name": ""}, "name must be printable"),
+        ({"name": "a\nb"}, "name must be printable"),
+        ({"stochastic": "x"}, "stochastic must be a valid boolean, got 'x'"),
+        ({"row_independent": 1}, "row_independent must be a valid boolean, got 1"),
+        ({"features": {"night": 5}}, r"features\['night'\] must be a valid string, got 5"),
+        ({"features": {"tx_id": "0"}}, "feature 'tx_id' is no column of the signature"),
+        ({"features": [1]}, r"features must be a valid dictionary, got \[1\]"),
+        ({"signature": None}, "signature must be an instance of Signature, got None"),
+        ({"signature": {}}, "signature must be an instance of Signature, got {}"),
+        (
+            {"signature": {"inputs": MANIFEST.signature.inputs, "outputs": [Output("y")]}},
+            "signature must be an instance of Signature",
+        ),
+        ({"built_with": {"torch": None}}, r"built_with\['torch'\] must be a valid string"),
+        ({"metadata": {1: 2}}, "metadata"),
+        ({"description": b"x"}, "description must be a valid string, got b'x'"),
+        ({"model": {}}, "model of format 'module' must be a module"),
+        ({"model": {"module": 5, "arguments": {}}}, "model of format 'module' must be a module"),
+        ({"model": {"module": "m:C", "arguments": []}}, "must be a module"),
+        ({"model": {"module": "m:C", "arguments": {}, "x": 1}}, "and nothing else"),
+    ],
+)
+def test_values_of_another_type_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((BundleError, SignatureError), match=message):
+        dataclasses.replace(MANIFEST, **changes)
+
+
+def test_only_what_saving_writes_is_read(tmp_path: Path) -> None:
+    MANIFEST.write(tmp_path)
+    signature = MANIFEST.signature.to_json()
+    signature["inputs"][0]["dtype"] = ""  # would be read as the default
+    edit(tmp_path, signature=signature)
+    with pytest.raises(BundleError, match="is not what save_bundle writes of this signature"):
+        Manifest.read(tmp_path)
+
+
+def test_a_message_stays_short(tmp_path: Path) -> None:
+    MANIFEST.write(tmp_path)
+    signature = MANIFEST.signature.to_json()
+    signature["inputs"][0]["name"] = "x y" * 10**6
+    edit(tmp_path, signature=signature)
+    with pytest.raises(BundleError) as caught:
+        Manifest.read(tmp_path)
+    assert len(str(caught.value)) < 1000

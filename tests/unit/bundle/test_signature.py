@@ -28,7 +28,7 @@ def test_a_signature_survives_json(inputs: tuple[Case, ...], labels: list[str] |
     outputs = [Output("y", labels=labels), follows]
     signature = Signature(inputs=[scalar, array, ragged], outputs=outputs)
     data, words = json.loads(json.dumps([signature.to_json(), signature.vocabularies]))
-    assert Signature.from_json(data, words) == signature
+    assert Signature.from_json(data, words.__getitem__) == signature
 
 
 def test_names_come_in_the_order_in_which_the_model_takes_them() -> None:
@@ -43,6 +43,12 @@ def test_names_come_in_the_order_in_which_the_model_takes_them() -> None:
     [
         ([], [Y], "a signature needs at least one input and one output"),
         ([X], [], "a signature needs at least one input and one output"),
+        (X, [Y], "the signature's inputs must be a list, got ScalarInput"),
+        ([X], Y, "the signature's outputs must be a list, got Output"),
+        ([5], [Y], "inputs must be ScalarInput, ArrayInput, RaggedInput; got 5"),
+        ([Input("x")], [Y], "inputs must be ScalarInput, ArrayInput, RaggedInput; got Input"),
+        ([X], ["y"], "outputs must be Output; got 'y'"),
+        ([X], None, "the signature's outputs must be a list, got None"),
         ([X, ScalarInput("z", columns=["b"])], [Y], "names column 'b' more than once"),
         ([X, RaggedInput("x", column="h")], [Y], "names tensor 'x' more than once"),
         ([R, ScalarInput("r_mask", columns=["a"])], [Y], "names tensor 'r_mask' more than once"),
@@ -65,4 +71,4 @@ def test_an_unknown_kind_of_input_is_named() -> None:
     data = Signature(inputs=[X], outputs=[Y]).to_json()
     data["inputs"][0]["kind"] = "image"
     with pytest.raises(SignatureError, match="input kind 'image' is unknown; known: "):
-        Signature.from_json(data, {})
+        Signature.from_json(data, {}.__getitem__)

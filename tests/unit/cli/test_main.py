@@ -62,6 +62,25 @@ def test_inspect_shows_the_bundle(capsys: pytest.CaptureFixture[str], bundle: si
         assert word in out
 
 
+def test_a_bundles_text_does_not_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    manifest = Manifest(
+        name="m",
+        model_format="export",
+        signature=si.Signature(
+            inputs=[si.ScalarInput("x", columns=["a\x9b2J"])], outputs=[si.Output("y")]
+        ),
+        description="one\ntwo\x1b[2J",
+        metadata={"\x1b]0;": 1},
+    )
+    write_bundle(tmp_path / "m", manifest, lambda root: None, lambda bundle: None)
+    code, out, _ = run(capsys, "inspect", str(tmp_path / "m"))
+    assert code == 0
+    assert out.replace("\n", "").isprintable()
+    assert "two\\x1b[2J" in out
+
+
 def test_inspect_as_json(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:
     code, out, _ = run(capsys, "inspect", str(bundle.path), "--json")
     data = json.loads(out)

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
+import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,3 +78,47 @@ def test_an_entry_that_is_no_file_is_refused(tmp_path: Path, entry: tarfile.TarI
 def test_a_damaged_archive_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(BundleError, match="the bundle's archive is damaged"):
         unpack(data, tmp_path)
+
+
+def test_only_names_and_bytes_travel(fraud_copy: Bundle) -> None:
+    before = pack(fraud_copy)
+    for name in fraud_copy.files:
+        (fraud_copy.path / name).chmod(0o6777)
+        os.utime(fraud_copy.path / name, (0, 0))
+    assert pack(fraud_copy) == before
+
+
+def test_a_pipe_in_a_files_place_is_not_packed(fraud_copy: Bundle) -> None:
+    path = fraud_copy.path / "weights.safetensors"
+    listed = fraud_copy.files
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BundleError, match=r"weights\.safetensors is a named pipe"):
+        pack(fraud_copy)
+    assert "weights.safetensors" in listed
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\\b", " a", "a/ b", "\x1b", "./a", "a//b", "-"])
+def test_a_name_that_no_bundle_has_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BundleError, match="refused"):
+        unpack(tar((name, b"1")), tmp_path)
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/b"), ("a/b", "a")])
+def test_two_entries_at_one_place_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    with pytest.raises(BundleError, match="the bundle's archive is damaged"):
+        unpack(tar(*((name, b"1") for name in names)), tmp_path)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_archive_is_refused(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(BundleError, match="the bundle's archive is damaged"):
+        unpack(compress(tar(("a", b"1"))), tmp_path)
+
+
+def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="holds 'a', which is refused"):
+        unpack(tar(special("a", tarfile.GNUTYPE_SPARSE)), tmp_path)

@@ -117,6 +117,22 @@ def test_threads_that_ask_together_load_once(loads: Loads) -> None:
     assert len(loads.calls) == 1
 
 
+def test_another_model_does_not_wait_for_a_bundle_that_is_being_opened() -> None:
+    opening, opened = threading.Event(), threading.Event()
+
+    def slow() -> Bundle:
+        opening.set()
+        assert opened.wait(timeout=60)
+        return Bundle(Path("slow"), "slow", MANIFEST)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(load_model, "slow", slow, BatchOptions())
+        assert opening.wait(timeout=60)
+        assert load("other").bundle.digest == "other"
+        opened.set()
+        assert first.result(timeout=60).bundle.digest == "slow"
+
+
 def test_a_real_bundle_is_loaded(recurrent: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "load_backend", load_backend)
     digest = recurrent.digest

@@ -1,0 +1,168 @@
+"""Dataclasses as strict JSON. What a field may hold is said once, by its annotation.
+
+The annotation is checked when an object is made, whether a user makes it or a file is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import reprlib
+import typing
+from collections.abc import Container, Mapping, Set
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from spark_infer.errors import SignatureError, SparkInferError, nearest
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+MAX_DEPTH = 32
+"""Most levels of lists and objects in a document."""
+
+
+def parse(text: bytes) -> Any:
+    """Return the data of a JSON document.
+
+    Raises:
+        ValueError: It is no JSON in UTF-8, repeats a key, is nested deeper than ``MAX_DEPTH``, or
+            holds what JSON or UTF-8 cannot: NaN, an infinite number, half a surrogate pair.
+    """
+    try:
+        data = json.loads(
+            text.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_finite,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _check_depth(data, MAX_DEPTH)
+    json.dumps(data, ensure_ascii=False).encode("utf-8")
+    return data
+
+
+_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"key {shown(name)} is there twice")
+        found[name] = value
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{shown(text)} is no finite number")
+    return number
+
+
+def _check_depth(data: Any, levels: int) -> None:
+    if not isinstance(data, (dict, list)):
+        return
+    if levels == 0:
+        raise ValueError(_TOO_DEEP)
+    for item in data.values() if isinstance(data, dict) else data:
+        _check_depth(item, levels - 1)
+
+
+def to_json(instance: DataclassInstance) -> dict[str, Any]:
+    """Return every field of a dataclass as JSON data."""
+    names = [field.name for field in dataclasses.fields(instance)]
+    return {name: _plain(getattr(instance, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return to_json(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def values_of(
+    kind: type[DataclassInstance], data: object, *, where: str, besides: str | None = None
+) -> dict[str, Any]:
+    """Return a JSON object that has every field of a dataclass, and nothing else.
+
+    Args:
+        kind: The dataclass.
+        data: The object.
+        where: Its place in the document, for the message.
+        besides: A key that must be there and is left out of the result.
+
+    Raises:
+        SignatureError: It is no object, or a key is missing or unknown.
+    """
+    if not isinstance(data, dict):
+        raise SignatureError(f"{where} must be an object, got {shown(data)}")
+    names = [field.name for field in dataclasses.fields(kind)]
+    known = names if besides is None else [besides, *names]
+    for name in known:
+        if name not in data:
+            raise SignatureError(f"{where}: key {name!r} is missing")
+    for key in data:
+        if key not in known:
+            raise SignatureError(f"{where}: key {shown(key)} is unknown{nearest(key[:100], known)}")
+    return {name: data[name] for name in names}
+
+
+def check_fields(
+    instance: DataclassInstance,
+    *,
+    where: str,
+    error: type[SparkInferError] = SignatureError,
+    but: Container[str] = (),
+) -> None:
+    """Raise ``error`` unless each field, ``but`` some, holds exactly what its annotation says."""
+    for name, adapter in _adapters(type(instance)).items():
+        if name in but:
+            continue
+        try:
+            adapter.validate_python(getattr(instance, name), strict=True)
+        except ValidationError as problem:
+            first = problem.errors(include_url=False, include_context=False)[0]
+            place = "".join(f"[{shown(step)}]" for step in first["loc"])
+            wanted = first["msg"].removeprefix("Input should be ")
+            raise error(
+                f"{where}: {name}{place} must be {wanted}, got {shown(first['input'])}"
+            ) from None
+
+
+@functools.cache
+def _adapters(kind: type[DataclassInstance]) -> dict[str, TypeAdapter[Any]]:
+    hints = typing.get_type_hints(kind)
+    return {f.name: TypeAdapter(hints[f.name]) for f in dataclasses.fields(kind)}
+
+
+def as_tuple(value: object, *, where: str) -> tuple[Any, ...]:
+    """Return what a user gave as a list; its order counts, so sets are refused.
+
+    Raises:
+        SignatureError: It is no list.
+    """
+    if isinstance(value, str):
+        raise SignatureError(f"{where} must be a list, not a string")
+    if not isinstance(value, (bytes, Mapping, Set)):
+        try:
+            return tuple(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise SignatureError(f"{where} must be a list, got {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, cut when long."""
+    return _short.repr(value)
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 100

@@ -1,0 +1,65 @@
+"""Locks between the processes of a machine. The system drops them when their holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file alone; wait while another process does."""
+    descriptor = _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def share(folder: Path) -> int:
+    """Hold a folder together with others, so that nobody removes it; close the result to let go.
+
+    Raises:
+        FileNotFoundError: It is not there, or was removed while its remover was waited for.
+    """
+    return _lock(folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_SH)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Hold a folder or lock file alone, or say at once that it is in use (or gone)."""
+    try:
+        # A folder cannot be opened for writing, which a few network file systems want for this
+        # lock. There nothing counts as unused.
+        descriptor = _lock(path, os.O_RDONLY, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path, flags: int, operation: int) -> int:
+    """Open and lock what stands at the path; what was removed while waiting is not it."""
+    while True:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, operation)
+            if _stands_at(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _stands_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False

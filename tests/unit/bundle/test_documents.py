@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from spark_infer.bundle.documents import as_tuple, parse
+from spark_infer.errors import SignatureError
+
+
+def test_json_is_read() -> None:
+    text = '{"a": [1, 0.5, true, null, "naïve \\ud83d\\ude42"], "b": {}}'
+    assert parse(text.encode()) == {"a": [1, 0.5, True, None, "naïve 🙂"], "b": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"a": 1, "b": 2, "a": 3}', "key 'a' is there twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "key 'b' is there twice"),
+        (b'{"a": NaN}', "'NaN' is no finite number"),
+        (b'{"a": -Infinity}', "'-Infinity' is no finite number"),
+        (b'{"a": 1e999}', "'1e999' is no finite number"),
+        (b"[" * 40 + b"]" * 40, "nested deeper than 32 levels"),
+        (b"[" * 1_000_000, "nested deeper than 32 levels"),
+        (b'{"a":' * 500_000, "nested deeper than 32 levels"),
+        (b'{"a": "\\ud800"}', "surrogates not allowed"),
+        (b'{"a": "\xe9"}', "invalid continuation byte"),
+        (b"1" * 5000, "integer string conversion"),
+        (b'\xef\xbb\xbf{"a": 1}', "BOM"),
+        (b"{} {}", "Extra data"),
+        (b"", "Expecting value"),
+    ],
+)
+def test_what_is_no_strict_json_is_refused(text: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(text)
+
+
+@pytest.mark.parametrize("given", [[1, 2], (1, 2), range(1, 3)])
+def test_what_has_an_order_is_a_list(given: object) -> None:
+    assert as_tuple(given, where="x") == (1, 2)
+
+
+@pytest.mark.parametrize("given", [5, None, {1, 2}, frozenset({1}), {1: 2}, b"ab", 1.5, "ab"])
+def test_what_has_no_order_is_no_list(given: object) -> None:
+    with pytest.raises(SignatureError, match="x must be a list, "):
+        as_tuple(given, where="x")
