@@ -29,10 +29,13 @@ class Trial:
     Attributes:
         rows: Their positions.
         pad: What they are padded to.
+        is_for_both: Whether the stored model runs it too. Of what only shows whether rows depend on
+            each other, it need not run all: its answers are those of the model.
     """
 
     rows: Positions
     pad: PadRule = EXACT
+    is_for_both: bool = True
 
     def run(self, backend: Backend, decoded: Decoded) -> list[Answer]:
         """Return the model's answer to each row.

@@ -117,7 +117,7 @@ class Proof:
             BundleError: It answers otherwise than the model that it was made from.
         """
         for shown in self._shown:
-            if self._is_long_and_alone(shown):
+            if not shown.trial.is_for_both:
                 continue
             try:
                 answers = shown.trial.run(loaded, shown.decoded)
@@ -140,12 +140,6 @@ class Proof:
                         f"{shown_row(shown.source, int(row))}; {hint}"
                     )
 
-    def _is_long_and_alone(self, shown: _Shown) -> bool:
-        """Tell whether a trial takes long, and another one runs the same row in a batch."""
-        rows = shown.trial.rows
-        lengths = [lengths[rows].sum() for lengths in shown.decoded.ragged.values()]
-        return self._batches and len(rows) == 1 and sum(lengths) > _LONG
-
     def _difference(self, one: Answer, other: Answer) -> tuple[str, str, str] | None:
         return self._yardstick.difference(one, other, self.signature.outputs)
 
@@ -155,15 +149,16 @@ class Proof:
         total = np.zeros(decoded.num_rows, np.int64)
         for lengths in decoded.ragged.values():
             total += lengths
-        for row in rows if is_probe else rows[:_NUM_ALONE]:
+        alike = rows[rows < NUM_ALIKE] if is_probe else rows[:0]
+        others = rows[rows >= NUM_ALIKE] if is_probe else rows[:_NUM_ALONE]
+        for row in [*alike[:2], *alike[2:][-1:], *others]:
             # Of the longest row no batch asks for the answer that it gets without padding.
-            if total[row] <= _LONG or total[row] < total.max():
-                yield Trial(np.array([row]))
+            if not self._batches or total[row] <= _LONG or total[row] < total.max():
+                yield Trial(np.array([row]), is_for_both=not self._batches or total[row] <= _LONG)
         if not self._batches:
             return
-        if is_probe:
-            alike = rows[rows < NUM_ALIKE]
-            yield from (Trial(alike[:count]) for count in range(2, len(alike) + 1))
+        for count in range(2, len(alike) + 1):
+            yield Trial(alike[:count], is_for_both=count in (2, len(alike)))
         if not decoded.ragged:
             yield Trial(rows)
             return
