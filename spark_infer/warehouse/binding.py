@@ -26,7 +26,8 @@ def with_session_zone(
     After this a datetime with an offset is a timestamp, and one without is a timestamp_ntz.
 
     Raises:
-        ConfigError: The session's zone is unknown, or its clocks skip or repeat the time.
+        ConfigError: The session's zone is unknown, its clocks skip or repeat the time, or another
+            setting of the session is wrong.
     """
     rules = _rules(spark)
     return {
@@ -109,7 +110,8 @@ def _rules(spark: SparkSession) -> Any:
         utils = _jvm(spark).org.apache.spark.sql.catalyst.util.DateTimeUtils
         return utils.getZoneId(zone).getRules()
     except SPARK_FAILURES as error:
-        raise ConfigError(f"{_ZONE} is no time zone: {reason(error)}") from None
+        # The first look at the session's configuration finds any setting of a wrong type.
+        raise ConfigError(f"Spark's configuration is wrong: {reason(error)}") from None
 
 
 def _local(spark: SparkSession, moment: dt.datetime) -> Any:

@@ -67,7 +67,8 @@ class ScoringJob:
             path: The job file.
             settings: Parameters by name, and keys of the file by dotted path
                 (``{"batch.device": "cuda"}``), which win over the file.
-            **parameters: Parameters by name.
+            **parameters: Parameters by name. A datetime without a zone is one of the session that
+                runs the job.
 
         Raises:
             ConfigError: The file, a key or a parameter is wrong.
