@@ -48,7 +48,8 @@ SCENARIOS = {1: "large amount", 2: "terminal compromised", 3: "card stolen"}
 """Why a transaction of the generator is a fraud."""
 
 ALERTS = """
-    SELECT p.fraud_score, t.tx_datetime, t.customer_id, t.terminal_id, t.amount, t.fraud_scenario
+    SELECT p.fraud_score, date_format(t.tx_datetime, 'HH:mm:ss') AS tx_time,
+        t.customer_id, t.terminal_id, t.amount, t.fraud_scenario
     FROM {predictions} p
     JOIN {transactions} t ON p.tx_id = t.tx_id AND p.tx_date = t.tx_date
     WHERE p.tx_date = DATE '{day}'
@@ -106,7 +107,7 @@ class Demo:
         for row in spark.sql(query).collect():
             table.add_row(
                 f"{row.fraud_score:.3f}",
-                f"{row.tx_datetime:%H:%M:%S}",
+                row.tx_time,
                 str(row.customer_id),
                 str(row.terminal_id),
                 f"{row.amount:,.2f}",

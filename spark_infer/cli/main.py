@@ -41,8 +41,10 @@ def score(
             "--set",
             metavar="NAME=VALUE",
             help="A parameter of the job (date=2018-08-08) or a key of the job file "
-            "(batch.device=cuda). Repeat for several. Wins over SPARK_INFER_SET_DATE and "
-            "SPARK_INFER_SET_BATCH__DEVICE in the environment, which win over the file.",
+            "(batch.device=cuda). What starts with spark. is a key of Spark itself "
+            "(spark.sql.shuffle.partitions=8). Repeat for several. Wins over SPARK_INFER_SET_DATE "
+            "and SPARK_INFER_SET_BATCH__DEVICE in the environment, which win over the file. A "
+            "variable for a parameter that the job does not have is ignored.",
         ),
     ] = None,
     as_json: Json = False,
@@ -56,6 +58,7 @@ def score(
     from spark_infer.warehouse import ScoringJob
 
     loaded = ScoringJob.load(job, settings=_pairs(settings or []))
+    loaded.check()  # before Spark takes its time to start
     spark = session(f"spark-infer {loaded.config.name}", loaded.config.spark)
     report = loaded.run(spark)
     render.run_report(report, loaded.config.report.path, as_json=as_json)

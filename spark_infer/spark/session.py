@@ -13,6 +13,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from spark_infer.errors import ConfigError
+from spark_infer.spark.failures import SPARK_FAILURES, reason
 
 _DEFAULTS = {"spark.python.daemon.module": "spark_infer.spark.daemon"}
 
@@ -25,7 +26,8 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
         conf: Spark configuration of a new session; what spark-submit was given wins.
 
     Raises:
-        ConfigError: There is no Java to start Spark with.
+        ConfigError: There is no Java to start Spark with, or Spark does not start with this
+            configuration.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
@@ -37,7 +39,13 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
     for key, value in {**_DEFAULTS, **(conf or {})}.items():
         if not submitted.contains(key):
             builder = builder.config(key, value)
-    return builder.getOrCreate()
+    try:
+        return builder.getOrCreate()
+    except SPARK_FAILURES as error:
+        raise ConfigError(
+            f"Spark does not start with this configuration: {reason(error)} (its own messages "
+            "are above); correct the job file's spark section, --set spark.KEY or spark-submit"
+        ) from error
 
 
 def _submitted() -> SparkConf:

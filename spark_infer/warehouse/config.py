@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from spark_infer.backends import Precision
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError
+from spark_infer.warehouse.values import Section, WrittenText, read
+from spark_infer.warehouse.values.unquoted import is_null
 
-ParameterType = Literal["string", "int", "float", "bool", "date", "timestamp"]
+ParameterType = Literal["string", "int", "float", "bool", "date", "timestamp", "timestamp_ntz"]
 LINEAGE_COLUMNS = ("bundle_name", "bundle_digest", "run_id", "scored_at")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_PARAMETER_NAME = re.compile(r"(?!.*__)[A-Za-z_][A-Za-z0-9_]*")
+_SPARK_KEY = re.compile(r"(?!spark\.spark\.)[^.\s]+(\.[^.\s]+)+")
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
-class ParameterConfig(_Section):
+class ParameterConfig(Section):
     """A parameter that ``filter`` and ``rows`` use as ``:name``."""
 
     type: ParameterType = Field(
-        "string", description="string, int, float, bool, date or timestamp."
+        "string",
+        description="string, int, float, bool, date, timestamp or timestamp_ntz. A timestamp "
+        "without an offset is read in spark.sql.session.timeZone; a timestamp_ntz is compared with "
+        "columns that have no zone.",
     )
-    default: Any = Field(None, description="Value when none is given; without it, one must be.")
+    default: Any = Field(
+        None,
+        description="Value when none is given; without it, one must be. Text that YAML takes for "
+        "something else, such as NO or 0123, needs quotes.",
+    )
     description: str = Field("", description="What the parameter means, for error messages.")
 
+    @field_validator("default", mode="before")
+    @classmethod
+    def _of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
+        if is_null(value):
+            raise ValueError("is null; leave the key out, or quote the text")
+        kind = info.data.get("type")
+        return value if value is None or kind is None else read(kind, value)
 
-class SourceConfig(_Section):
+
+class SourceConfig(Section):
     """Where the rows come from: a table, or files."""
 
     table: str | None = Field(None, description="Catalog table, [catalog.][database.]table.")
     path: str | None = Field(None, description="File or directory, instead of a table.")
     format: str = Field("parquet", description="Format of the files: parquet, orc, json, csv.")
-    options: dict[str, str] = Field(
-        default_factory=dict, description="Spark reader options for the files."
+    options: dict[str, WrittenText] = Field(
+        default_factory=dict, description="Spark reader options for the files, as written."
     )
     filter: str | None = Field(
         None,
@@ -51,16 +70,31 @@ class SourceConfig(_Section):
         return self
 
 
-class BundleConfig(_Section):
+class BundleConfig(Section):
     """The model."""
 
     path: str = Field(description="Directory of the bundle.")
+    digest: WrittenText | None = Field(
+        None,
+        description="Digest that the bundle must have (64 hexadecimal digits, see spark-infer "
+        "inspect). Another bundle stops the run before Spark starts.",
+    )
     allow_modules: tuple[str, ...] = Field(
         (), description="Import paths that a bundle of format 'module' may load code from."
     )
 
+    @field_validator("digest")
+    @classmethod
+    def _is_digest(cls, value: str | None) -> str | None:
+        folded = value and value.lower()
+        if folded is not None and not _DIGEST.fullmatch(folded):
+            raise ValueError(
+                f"must be the 64 hexadecimal digits that spark-infer inspect shows, got {value!r}"
+            )
+        return folded
 
-class BatchConfig(_Section):
+
+class BatchConfig(Section):
     """How rows are cut into batches, where the model runs, and what happens to rows that fail."""
 
     batch_size: int | Literal["auto"] = Field(
@@ -109,7 +143,7 @@ class BatchConfig(_Section):
         return BatchOptions(**self.model_dump())
 
 
-class TargetConfig(_Section):
+class TargetConfig(Section):
     """Where the predictions go."""
 
     table: str = Field(description="Table to write; created when missing.")
@@ -135,18 +169,20 @@ class TargetConfig(_Section):
         return self
 
 
-class ReportConfig(_Section):
+class ReportConfig(Section):
     """Where the run report goes."""
 
     path: str = Field("reports", description="Directory for one JSON file a run.")
 
 
-class JobConfig(_Section):
+class JobConfig(Section):
     """A scoring job."""
 
     name: str = Field(description="Name of the job, in reports and in Spark.")
     parameters: dict[str, ParameterConfig] = Field(
-        default_factory=dict, description="Values that a run is given, by name."
+        default_factory=dict,
+        description="Values that a run is given, by name: --set date=2018-08-08, or "
+        "SPARK_INFER_SET_DATE in the environment, which jobs without that parameter ignore.",
     )
     source: SourceConfig = Field(description="Where the rows come from.")
     key: tuple[str, ...] = Field(
@@ -169,17 +205,38 @@ class JobConfig(_Section):
         default_factory=lambda: ReportConfig.model_validate({}),
         description="Where the run report goes.",
     )
-    spark: dict[str, str] = Field(
+    spark: dict[str, WrittenText] = Field(
         default_factory=dict,
-        description="Spark configuration, where spark-submit did not set it.",
+        description="Spark configuration as written, where spark-submit did not set it. A setting "
+        "that starts with spark. is the key itself: --set spark.sql.shuffle.partitions=8.",
     )
 
-    @field_validator("spark", mode="before")
+    @field_validator("parameters")
     @classmethod
-    def _as_strings(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {str(key): _spark_value(setting) for key, setting in value.items()}
+    def _are_names(cls, value: dict[str, ParameterConfig]) -> dict[str, ParameterConfig]:
+        folded: dict[str, str] = {}
+        for name in value:
+            if not _PARAMETER_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} must consist of letters, digits and single underscores, "
+                    "so that SQL can say :name and the environment can set it"
+                )
+            other = folded.setdefault(name.casefold(), name)
+            if other != name:
+                raise ValueError(f"{other!r} and {name!r} differ in case only; rename one")
+        return value
+
+    @field_validator("spark")
+    @classmethod
+    def _are_keys(cls, value: dict[str, str]) -> dict[str, str]:
+        for key in value:
+            name = key.strip(". ")
+            while name.startswith("spark."):
+                name = name.removeprefix("spark.")
+            if not _SPARK_KEY.fullmatch(key):
+                hint = f"; did you mean 'spark.{name}'?" if name not in ("", "spark") else ""
+                raise ValueError(f"{key!r} is no key of Spark{hint}")
+        return value
 
     @model_validator(mode="after")
     def _columns_fit(self) -> JobConfig:
@@ -196,7 +253,3 @@ class JobConfig(_Section):
         if len(set(carried)) != len(carried):
             raise ValueError(f"a column is named twice in key and target.keep: {carried}")
         return self
-
-
-def _spark_value(setting: Any) -> str:
-    return str(setting).lower() if isinstance(setting, bool) else str(setting)

@@ -19,6 +19,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import Metrics
 from spark_infer.errors import (
+    BundleError,
     ConfigError,
     SparkInferError,
     TooManyRejects,
@@ -31,6 +32,7 @@ from spark_infer.spark.dataframe import predict_prepared, with_features
 from spark_infer.spark.failures import SPARK_FAILURES, has_too_many_rejects, reason
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.reference import BundleReference
+from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.keys import check_keys
@@ -65,13 +67,31 @@ class ScoringJob:
             path: The job file.
             settings: Parameters by name, and keys of the file by dotted path
                 (``{"batch.device": "cuda"}``), which win over the file.
-            **parameters: Parameters by name.
+            **parameters: Parameters by name. A datetime without a zone is one of the session that
+                runs the job.
 
         Raises:
             ConfigError: The file, a key or a parameter is wrong.
         """
         config, given = read_job(path, {**(settings or {}), **parameters}, os.environ)
         return cls(config, bind_parameters(config.parameters, given))
+
+    def check(self) -> Bundle:
+        """Check what needs no Spark: the reports' directory, the bundle and its pinned digest.
+
+        Raises:
+            BundleError: The bundle is damaged, or another than the job file pins.
+            ConfigError: The reports' directory cannot be written.
+        """
+        writable(self.config.report.path)
+        pinned = self.config.bundle
+        bundle = Bundle.load(pinned.path)
+        if pinned.digest is not None and bundle.digest != pinned.digest:
+            raise BundleError(
+                f"bundle {pinned.path}: its digest is {bundle.digest}, and the job file pins "
+                f"bundle.digest {pinned.digest}; deploy that bundle, or pin this one"
+            )
+        return bundle
 
     def run(self, spark: SparkSession) -> RunReport:
         """Score the rows, write the target table and the run report.
@@ -94,13 +114,14 @@ class _Run:
     run_id: str = field(default_factory=lambda: f"{_now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}")
     started_at: dt.datetime = field(default_factory=lambda: _now())
     seconds: dict[str, float] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def execute(self) -> RunReport:
         config = self.job.config
         metrics = metrics_accumulator(self.spark)
         with self._step("check"):
-            writable(config.report.path)
-            bundle = Bundle.load(config.bundle.path)
+            bundle = self.job.check()
+            self.values = with_session_zone(self.spark, config.parameters, self.job.values)
             rows = self._rows(bundle)
             scored = self._scored(rows, bundle, metrics)
             target = Target(self.spark, config.target, config.key)
@@ -124,7 +145,7 @@ class _Run:
     def _rows(self, bundle: Bundle) -> DataFrame:
         """Return the rows to score with all their columns, derived ones included."""
         config = self.job.config
-        source = read_source(self.spark, config.source, self.job.values)
+        source = read_source(self.spark, config.source, self.values)
         featured = with_features(with_features(source, config.features), bundle.features)
         known = featured.columns
         for role, names in (("key", config.key), ("target.keep", config.target.keep)):
@@ -134,7 +155,7 @@ class _Run:
                         f"{role}: the source has no column {name!r}{nearest(name, known)} "
                         f"(columns: {', '.join(known)})"
                     )
-        return where(featured, config.rows, self.job.values, key="rows")
+        return where(featured, config.rows, self.values, key="rows")
 
     def _scored(self, rows: DataFrame, bundle: Bundle, metrics: Accumulator[Metrics]) -> DataFrame:
         config = self.job.config
@@ -161,7 +182,7 @@ class _Run:
             job=self.job.config.name,
             run_id=self.run_id,
             started_at=self.started_at.isoformat(timespec="seconds"),
-            parameters={name: str(value) for name, value in self.job.values.items()},
+            parameters={name: str(value) for name, value in self.values.items()},
             bundle={"name": bundle.name, "digest": bundle.digest, "path": str(bundle.path)},
             target=self.job.config.target.table,
             spark_application_id=str(self.spark.sparkContext.applicationId),

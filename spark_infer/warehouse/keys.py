@@ -27,12 +27,14 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
     columns = [F.col(quoted(name)) for name in key]
     groups = df.groupBy(*columns).agg(F.count(F.lit(1)).alias("__rows"))
     is_null = reduce(or_, (column.isNull() for column in columns))
+    # As text: a timestamp that is collected would be shown in the zone of this machine.
+    texts = [column.cast("string").alias(name) for column, name in zip(columns, key, strict=True)]
     bad = is_null | (F.col("__rows") > 1)
     found = groups.agg(
         F.coalesce(F.sum("__rows"), F.lit(0)).alias("rows"),
         F.count_if(is_null).alias("nulls"),
         F.count_if(F.col("__rows") > 1).alias("repeated"),
-        F.slice(F.collect_list(F.when(bad, F.struct(*columns, "__rows"))), 1, _MAX_EXAMPLES).alias(
+        F.slice(F.collect_list(F.when(bad, F.struct(*texts, "__rows"))), 1, _MAX_EXAMPLES).alias(
             "examples"
         ),
     ).first()
@@ -48,5 +50,5 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
 
 
 def _describe(example: Row, key: Sequence[str]) -> str:
-    values = ", ".join(f"{name}={example[name]}" for name in key)
+    values = ", ".join(f"{name}={value}" for name, value in zip(key, example, strict=False))
     return f"{values}: {example['__rows']} row(s)"

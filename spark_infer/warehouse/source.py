@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.spark.failures import reason
+from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config import SourceConfig
 
 
@@ -38,7 +39,8 @@ def where(
 ) -> DataFrame:
     """Keep the rows that meet a SQL condition with ``:name`` parameters.
 
-    The values are bound as literals by Spark, never pasted into the text.
+    The values are bound as literals by Spark, never pasted into the text. They are what
+    ``with_session_zone`` returned.
 
     Raises:
         ConfigError: The condition does not fit the columns or parameters.
@@ -49,7 +51,7 @@ def where(
     view = f"spark_infer_{uuid.uuid4().hex}"
     df.createOrReplaceTempView(view)
     try:
-        return spark.sql(f"SELECT * FROM {view} WHERE {condition}", args=dict(values))
+        return sql_with(spark, f"SELECT * FROM {view} WHERE {condition}", values)
     except AnalysisException as error:
         known = ", ".join(f":{name}" for name in values) or "none"
         raise ConfigError(f"{key} ({condition}): {reason(error)} (parameters: {known})") from None

@@ -206,6 +206,33 @@ def test_wrong_input_stops_before_anything_is_written(
     assert not spark.catalog.tableExists("bank.scores")
 
 
+def test_another_bundle_than_the_pinned_one_is_refused(
+    spark: SparkSession, job_file: Any, linear: si.Bundle
+) -> None:
+    pinned = {"path": str(linear.path), "digest": "0" * 64}
+    with pytest.raises(BundleError, match=f"{linear.digest}, and the job file pins .*{'0' * 64}"):
+        run(spark, job_file(bundle=pinned))
+    assert not spark.catalog.tableExists("bank.scores")
+    run(spark, job_file(bundle={**pinned, "digest": linear.digest}))
+    assert scores(spark) == AUGUST_8
+
+
+def test_the_report_gives_times_with_their_offset(spark: SparkSession, job_file: Any) -> None:
+    path = job_file(
+        parameters={"date": {"type": "date"}, "t": {"type": "timestamp"}},
+        source={"table": "bank.tx", "filter": "day = :date AND day <= :t"},
+    )
+    assert run(spark, path, t="2018-08-08 05:00").parameters["t"] == "2018-08-08 05:00:00+00:00"
+    given = run(spark, path, t="2018-08-08T05:00-03:30").parameters["t"]
+    assert given == "2018-08-08 05:00:00-03:30"
+
+
+def test_keys_are_shown_in_the_zone_of_the_session(spark: SparkSession, job_file: Any) -> None:
+    features = {"hour": "timestamp_seconds(1533697200)"}
+    with pytest.raises(WarehouseError, match="hour=2018-08-08 03:00:00: 2 row"):
+        run(spark, job_file(key=["hour"], features=features))
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -112,6 +112,59 @@ def test_reference_names_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     for key in ("parameters.<name>.type", "source.filter", "batch.device", "target.mode"):
         assert key in out
+    for word in ("timestamp_ntz", "bundle.digest", "--set spark.sql.shuffle.partitions=8"):
+        assert word in " ".join(out.split())
+
+
+JOB = """
+name: tiny
+source: {table: t}
+key: [id]
+bundle: {path: BUNDLE}
+target: {table: p, mode: append}
+report: {path: REPORTS}
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path, bundle: si.Bundle, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A job file on a machine where Spark cannot start."""
+    pytest.importorskip("pyspark")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no-java"))
+    path = tmp_path / "job.yaml"
+    text = JOB.replace("BUNDLE", str(bundle.path)).replace("REPORTS", str(tmp_path / "reports"))
+    path.write_text(text)
+    return str(path)
+
+
+def test_another_bundle_than_the_pinned_one_stops_before_spark_starts(
+    capsys: pytest.CaptureFixture[str], job: str, bundle: si.Bundle
+) -> None:
+    other = "1" * 64
+    code, _, err = run(capsys, "score", job, "--set", f"bundle.digest={other}")
+    assert (code, "BundleError" in err) == (2, True)
+    assert other in err
+    assert bundle.digest in err
+    code, _, err = run(capsys, "score", job, "--set", f"bundle.digest={bundle.digest.upper()}")
+    assert (code, "Spark needs Java" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("spark.spark.master=local", "did you mean 'spark.master'"),
+        ("source.tabel=t", "did you mean 'table'"),
+        ("key=[id]", "no parameter 'key'"),
+        ("target.keep=[no]", "quote it: 'no'"),
+        ("batch.batch_size=1_000", "must be an integer or 'auto'"),
+    ],
+)
+def test_a_setting_that_leads_nowhere_exits_with_2_in_one_line(
+    capsys: pytest.CaptureFixture[str], job: str, setting: str, problem: str
+) -> None:
+    code, out, err = run(capsys, "score", job, "--set", setting)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert problem in err
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,11 @@ import pytest
 
 pytest.importorskip("pyspark")
 
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
 from spark_infer.errors import ConfigError
-from spark_infer.spark.session import check_java
+from spark_infer.spark.session import check_java, session
 
 
 def java(folder: Path, exit_code: int) -> Path:
@@ -39,3 +42,18 @@ def test_a_wrong_java_home_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path, 1)))
     with pytest.raises(ConfigError, match="does not start: broken java"):
         check_java()
+
+
+def test_a_spark_that_does_not_start_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(builder: object) -> None:
+        raise PySparkException("Java gateway process exited\nstack trace")
+
+    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", fail)
+    monkeypatch.setenv("JAVA_HOME", str(java(tmp_path, 0)))
+    with pytest.raises(
+        ConfigError, match=r"with this configuration: .* exited \(its own"
+    ) as caught:
+        session("tests", {"spark.master": "nowhere"})
+    assert "\n" not in str(caught.value)

@@ -84,7 +84,20 @@ MISTAKES = [
     ("keep: [day]", "keep: [day, id]", "named twice"),
     ("key: [id]", "key: []", "key: .*at least 1"),
     ("name: nightly", "name: nightly\nname: daily", "key 'name' stands twice"),
-    ("name: nightly", "name: [", "not valid YAML"),
+    ("name: nightly", "name: [", "not valid YAML: line"),
+    ("parameters:\n  date: {type: date}", "parameters: 5", "parameters: must be a section"),
+    ("parameters:\n  date: {type: date}", "parameters: [a]", "parameters: must be a section"),
+    ("{type: date}", "5", "parameters.date: must be a section with keys, got 5"),
+    ("type: date", "type: string, default: NO", "parameters.date.default: .*quote it: 'NO'"),
+    ("table: bank.tx", "table: 12:30:00", "source.table: .*quote it: '12:30:00'"),
+    ("key: [id]", "key: [id, no]", "key.1: .*quote it: 'no'"),
+    ("key: [id]", "key: id", r"key: must be a list such as \[id\], got 'id'"),
+    ("batch_size: 16", "batch_size: 016", "batch.batch_size: .*leading zero"),
+    ("batch_size: 16", "bucket_edges: [8, 1_6]", "batch.bucket_edges.1: must be an integer"),
+    ("batch_size: 16", "dedupe: 2", "batch.dedupe: must be true or false or 'auto'"),
+    ("name: nightly", "name: nightly\nbatch:", "key 'batch' stands twice"),
+    ("batch: {batch_size: 16}", "batch:", "batch: must be a section with keys, got nothing"),
+    ("name: nightly", "? [a]\n: b\nname: nightly", "a key must be text"),
 ]
 
 
@@ -95,6 +108,40 @@ def test_mistakes_are_named(file: Path, old: str, new: str, message: str) -> Non
     with pytest.raises(ConfigError, match=message) as caught:
         read(file)
     assert str(file) in str(caught.value)
+
+
+def test_spark_gets_the_text_as_written(file: Path) -> None:
+    file.write_text(JOB + "spark: {spark.a: 010, spark.b: 'x', spark.c: True, spark.d: 1e3}\n")
+    config = read(file, {"spark.c": "NO", "spark.sql.session.timeZone": "+10:00"})
+    expected = {"spark.a": "010", "spark.b": "x", "spark.c": "NO", "spark.d": "1e3"}
+    assert config.spark == {**expected, "spark.sql.session.timeZone": "+10:00"}
+
+
+@pytest.mark.parametrize("name", ["spark.spark.master", "spark.", "source.tabel", "batch.device.x"])
+def test_a_setting_that_leads_nowhere_is_refused(file: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=name.rpartition(".")[0]):
+        read(file, {name: "x"})
+
+
+def test_what_is_given_as_text_is_read_by_its_type(file: Path) -> None:
+    settings = {
+        "source.table": "NO",
+        "source.filter": "true",
+        "target.keep": "[day, 'no']",
+        "batch.max_tokens": "64",
+        "batch.max_rejected_share": "0.25",
+        "batch.dedupe": "false",
+        "bundle.digest": "1" * 64,
+    }
+    config = read(file, settings)
+    assert (config.source.table, config.source.filter) == ("NO", "true")
+    assert config.target.keep == ("day", "no")
+    assert (config.batch.max_tokens, config.batch.max_rejected_share) == (64, 0.25)
+    assert (config.batch.dedupe, config.bundle.digest) == (False, "1" * 64)
+
+
+def test_a_variable_for_a_parameter_of_another_job_is_ignored(file: Path) -> None:
+    assert read_job(file, {}, {"SPARK_INFER_SET_DAYS": "3"})[1] == {}
 
 
 def test_a_missing_file_and_a_wrong_section_are_named(file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""Run by test_time_zones.py in a process of its own, whose TZ is another machine's.
+
+Prints, as JSON, which rows each parameter chooses in each session zone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import yaml
+from pyspark.sql import SparkSession
+
+import spark_infer as si
+from spark_infer.errors import ConfigError
+from spark_infer.warehouse.binding import with_session_zone
+from spark_infer.warehouse.config import ParameterConfig
+from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.source import where
+
+
+def main(work: Path, cases: Path) -> None:
+    """Answer all cases in one session."""
+    spark = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.log.level", "OFF")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.warehouse.dir", str(work / "warehouse"))
+        .getOrCreate()
+    )
+    asked = json.loads(cases.read_text())
+    answers = {"job": _job(spark, work), "chosen": [_chosen(spark, **case) for case in asked]}
+    (work / "answers.json").write_text(json.dumps(answers))
+    spark.stop()
+
+
+def _chosen(spark: SparkSession, zone: str, conf: dict[str, str], **case: str) -> list[int] | str:
+    """Return the numbers of the rows that a condition with one parameter chooses."""
+    for key, value in {"spark.sql.session.timeZone": zone, **conf}.items():
+        spark.conf.set(key, value)
+    try:
+        declared = {"p": ParameterConfig.model_validate({"type": case["kind"]})}
+        values = with_session_zone(spark, declared, bind_parameters(declared, {"p": case["given"]}))
+        rows = where(spark.sql(case["rows"]), case["condition"], values, key="filter")
+        return sorted(row.id for row in rows.collect())
+    except ConfigError as error:
+        return str(error)
+    finally:
+        for key in conf:
+            spark.conf.unset(key)
+
+
+def _job(spark: SparkSession, work: Path) -> list[object]:
+    """Score the rows from five o'clock on, and return what the report and the table say."""
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")]
+    )
+    si.save_bundle(work / "bundle", torch.nn.Linear(1, 1), signature=signature)
+    spark.sql(
+        "SELECT id, double(id) AS a, timestamp_seconds(1533697200 + id * 3600) AS ts FROM range(8)"
+    ).write.parquet(str(work / "rows"))
+    job = {
+        "name": "zones",
+        "parameters": {"t": {"type": "timestamp"}},
+        "source": {"path": str(work / "rows"), "filter": "ts >= :t"},
+        "key": ["id"],
+        "bundle": {"path": str(work / "bundle")},
+        "target": {"table": "scores", "mode": "append", "keep": ["ts"]},
+        "report": {"path": str(work / "reports")},
+    }
+    (work / "job.yaml").write_text(yaml.safe_dump(job))
+    report = si.ScoringJob.load(work / "job.yaml", t="2018-08-08T05:00:00").run(spark)
+    first = spark.sql("SELECT string(min(ts)) AS first FROM scores").first()
+    assert first is not None
+    return [report.parameters["t"], report.rows_out, first["first"]]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

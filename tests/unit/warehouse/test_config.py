@@ -1,0 +1,135 @@
+"""The sections of a job file: each value is read as its key declares it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyspark")
+
+from pydantic import BaseModel, ValidationError
+
+from spark_infer.warehouse.config import JobConfig, ParameterConfig
+from spark_infer.warehouse.jobfile.document import parse
+
+JOB = """
+name: {name}
+source: {{table: {table}, filter: {filter}, format: {format}, options: {{sep: {option}}}}}
+rows: {rows}
+key: [{key}]
+features: {{x: {feature}}}
+bundle: {{path: {path}, allow_modules: [{module}]}}
+batch: {{device: {device}}}
+target: {{table: {target}, mode: append, keep: [{keep}], format: {target_format}}}
+report: {{path: {report}}}
+spark: {{spark.x: {setting}}}
+parameters: {{p: {{type: string, default: {default}, description: {description}}}}}
+"""
+TEXTS = [name.split("}")[0] for name in JOB.replace("{{", "").split("{")[1:]]
+WORDS = ["no", "On", "0123", "1e3", "0o17", "1_000", "12:30:00", ".inf", "2018-08-08", "7", "true"]
+AS_WRITTEN = {"option", "setting"}
+
+
+def job(**changes: str) -> JobConfig:
+    texts = {name: f"text_{name}" for name in TEXTS} | changes
+    return JobConfig.model_validate(parse(JOB.format(**texts)))
+
+
+def texts_in(config: BaseModel) -> list[str]:
+    found: list[str] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, tuple | list):
+            for item in value:
+                walk(item)
+        else:
+            found.append(value)
+
+    walk(config.model_dump())
+    return found
+
+
+def test_the_file_above_has_all_texts() -> None:
+    assert len(TEXTS) == 18
+    assert {f"text_{name}" for name in TEXTS} <= set(texts_in(job()))
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if name not in AS_WRITTEN])
+def test_text_without_quotes_is_refused_where_yaml_takes_it_for_something_else(name: str) -> None:
+    for word in WORDS:
+        with pytest.raises(ValidationError, match=f"{word} without quotes: .* quote it: '{word}'"):
+            job(**{name: word})
+        assert word in texts_in(job(**{name: f"'{word}'"}))
+    for null in ("~", "null"):
+        with pytest.raises(ValidationError, match="null; leave the key out"):
+            job(**{name: null})
+
+
+@pytest.mark.parametrize("name", sorted(AS_WRITTEN))
+def test_settings_of_spark_are_the_text_as_written(name: str) -> None:
+    for word in WORDS:
+        assert word in texts_in(job(**{name: word}))
+    for wrong in ("~", "[a]", "{a: b}"):
+        with pytest.raises(ValidationError, match="must be text"):
+            job(**{name: wrong})
+
+
+def test_a_digest_is_read_as_text() -> None:
+    bundle = {"path": "b"}
+    for digest in ("1" * 64, "1" * 10 + "e" + "2" * 53, "0" * 64, "AB" * 32):
+        data = parse(JOB.format(**dict.fromkeys(TEXTS, "a")).replace("keep: [a]", "keep: []"))
+        data["bundle"] = {**bundle, **parse(f"digest: {digest}")}
+        assert JobConfig.model_validate(data).bundle.digest == digest.lower()
+    for digest in ("1" * 63, "g" * 64, "~", "[a]"):
+        data["bundle"] = {**bundle, **parse(f"digest: {digest}")}
+        with pytest.raises(ValidationError, match=r"64 hexadecimal digits|must be text"):
+            JobConfig.model_validate(data)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("master", "did you mean 'spark.master'"),
+        ("spark.spark.master", "did you mean 'spark.master'"),
+        ("spark.spark.spark.master", "did you mean 'spark.master'"),
+        ("spark.master.", "did you mean 'spark.master'"),
+        ("spark. master", "no key of Spark"),
+        ("spark.", "no key of Spark \\["),
+        ("spark", "no key of Spark \\["),
+    ],
+)
+def test_what_is_no_key_of_spark_is_refused(key: str, hint: str) -> None:
+    data = parse(JOB.format(**dict.fromkeys(TEXTS, "a")).replace("keep: [a]", "keep: []"))
+    with pytest.raises(ValidationError, match=hint):
+        JobConfig.model_validate({**data, "spark": {key: "x"}})
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["my-date"], "letters, digits and single underscores"),
+        (["my__date"], "single underscores"),
+        (["1st"], "letters, digits"),
+        (["a.b"], "letters, digits"),
+        (["Date", "date"], "differ in case only"),
+    ],
+)
+def test_parameters_are_names_that_sql_and_the_environment_can_say(
+    names: list[str], problem: str
+) -> None:
+    data = parse(JOB.format(**dict.fromkeys(TEXTS, "a")).replace("keep: [a]", "keep: []"))
+    with pytest.raises(ValidationError, match=problem):
+        JobConfig.model_validate({**data, "parameters": {name: {} for name in names}})
+
+
+def test_a_default_is_of_its_type_when_the_file_is_read() -> None:
+    section = parse("{type: date, default: 2018-08-08}")
+    assert ParameterConfig.model_validate(section).default == dt.date(2018, 8, 8)
+    for wrong in ("{type: date, default: 2018-08-08 05:00:00}", "{type: int, default: 0123}"):
+        with pytest.raises(ValidationError, match="must be a"):
+            ParameterConfig.model_validate(parse(wrong))
