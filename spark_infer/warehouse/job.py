@@ -19,7 +19,6 @@ from spark_infer.bundle import Bundle
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import Metrics
 from spark_infer.errors import (
-    BundleError,
     ConfigError,
     SparkInferError,
     TooManyRejects,
@@ -84,14 +83,7 @@ class ScoringJob:
             ConfigError: The reports' directory cannot be written.
         """
         writable(self.config.report.path)
-        pinned = self.config.bundle
-        bundle = Bundle.load(pinned.path)
-        if pinned.digest is not None and bundle.digest != pinned.digest:
-            raise BundleError(
-                f"bundle {pinned.path}: its digest is {bundle.digest}, and the job file pins "
-                f"bundle.digest {pinned.digest}; deploy that bundle, or pin this one"
-            )
-        return bundle
+        return Bundle.load(self.config.bundle.path, digest=self.config.bundle.digest)
 
     def run(self, spark: SparkSession) -> RunReport:
         """Score the rows, write the target table and the run report.
