@@ -210,7 +210,7 @@ def test_another_bundle_than_the_pinned_one_is_refused(
     spark: SparkSession, job_file: Any, linear: si.Bundle
 ) -> None:
     pinned = {"path": str(linear.path), "digest": "0" * 64}
-    with pytest.raises(BundleError, match=f"{linear.digest}, and the job file pins .*{'0' * 64}"):
+    with pytest.raises(BundleError, match=f"{linear.digest}, and {'0' * 64} is asked for"):
         run(spark, job_file(bundle=pinned))
     assert not spark.catalog.tableExists("bank.scores")
     run(spark, job_file(bundle={**pinned, "digest": linear.digest}))
