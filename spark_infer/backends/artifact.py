@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spark_infer.backends.module_path import ModulePath
 from spark_infer.bundle import ModelFormat, Signature
 from spark_infer.bundle.manifest import MODEL_FORMATS
 from spark_infer.errors import BundleError, nearest
@@ -55,7 +56,7 @@ def prepare_artifact(
     Raises:
         BundleError: It cannot.
     """
-    from spark_infer.backends.torch.module import build, split_path
+    from spark_infer.backends.torch.module import build
     from spark_infer.backends.torch.program.export import export
     from spark_infer.backends.torch.weights import save_weights
 
@@ -74,7 +75,8 @@ def prepare_artifact(
         json.dumps(dict(arguments), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise BundleError(f"arguments of {module!r} must be JSON data: {error}") from None
-    build(module, arguments, (split_path(module, where="save_bundle")[0],), where="save_bundle")
+    path = ModulePath.parse(module, where="save_bundle")
+    build(path, arguments, (path.module,), where="save_bundle")
     description = {"module": module, "arguments": dict(arguments)}
     return Artifact(description, lambda root: save_weights(root, model.state_dict()), _versions())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spark_infer.backends.backend import Backend, Precision, check_precision
+from spark_infer.backends.module_path import check_allow_modules
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable, SparkInferError
 
@@ -28,10 +29,12 @@ def load_backend(
 
     Raises:
         BundleError: The model cannot be rebuilt, or policy refuses it.
-        ConfigError: The precision or device is unknown, or threads is below 1.
+        ConfigError: The precision or device is unknown, or threads is below 1, or
+            allow_modules is no list.
         RuntimeUnavailable: torch or the device is missing here.
     """
     check_precision(precision)
+    check_allow_modules(allow_modules)
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
     manifest = bundle.manifest

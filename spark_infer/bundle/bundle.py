@@ -15,7 +15,8 @@ from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.signature import Signature
 from spark_infer.errors import BundleError
 
-_PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".ckpt"}
+_REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pt2", ".pth", ".joblib", ".ckpt"}
+"""Pickles, and archives that may hold them."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class Bundle:
             limit = max_bytes(name)
             if limit is not None and status.st_size > limit:
                 raise BundleError(f"bundle {root}: {name} has more than {limit:,} bytes")
-            if PurePath(name).suffix.lower() in _PICKLE_SUFFIXES:
+            if PurePath(name).suffix.lower() in _REFUSED_SUFFIXES:
                 raise BundleError(
-                    f"bundle {root}: {name} looks like a pickle, and pickles are "
-                    "never loaded; save the weights as safetensors with save_bundle"
+                    f"bundle {root}: {name} looks like a pickle or may hold some, and these "
+                    "are never loaded; save the model with save_bundle"
                 )
         actual = verify(root)
         _check_pin(root, actual, digest)

@@ -11,6 +11,7 @@ from pyspark import Broadcast, SparkContext, TaskContext
 from pyspark.sql import SparkSession
 
 import spark_infer
+from spark_infer.backends.module_path import ModulePath, check_allow_modules
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import RuntimeUnavailable
@@ -45,7 +46,17 @@ class BundleReference:
         options: BatchOptions | None = None,
         allow_modules: Sequence[str] = (),
     ) -> BundleReference:
-        """Broadcast a bundle, once for each application however often it is used."""
+        """Broadcast a bundle, once for each application however often it is used.
+
+        Raises:
+            BundleError: It runs code that allow_modules does not cover.
+            ConfigError: allow_modules is no list of import paths.
+        """
+        check_allow_modules(allow_modules)
+        if bundle.manifest.model_format == "module":
+            where = f"bundle {bundle.path}"
+            path = ModulePath.parse(str(bundle.manifest.model["module"]), where=where)
+            path.check_allowed(allow_modules, where=where)
         context = spark.sparkContext
         return cls(
             bundle.digest,

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.torch.weights import assign_weights
 from spark_infer.errors import BundleError
 
@@ -32,70 +33,38 @@ def load_module(
             cannot be imported or called.
     """
     where = f"bundle {root}"
-    path = str(model["module"])
-    check_allowed(path, allow_modules, where=where)
+    path = ModulePath.parse(str(model["module"]), where=where)
+    path.check_allowed(allow_modules, where=where)
     module = build(path, model["arguments"], allow_modules, where=where)
     return assign_weights(module.eval(), root)
 
 
 def build(
-    path: str, arguments: Mapping[str, Any], allow_modules: Sequence[str], *, where: str
+    path: ModulePath, arguments: Mapping[str, Any], allow_modules: Sequence[str], *, where: str
 ) -> torch.nn.Module:
-    """Import the class ``package.module:Class`` and make one of it with keyword arguments."""
-    module_name, name = split_path(path, where=where)
+    """Import a class and make one of it with keyword arguments.
+
+    Raises:
+        BundleError: It cannot be imported or made, is no torch module, or is defined elsewhere.
+    """
     try:
-        found = getattr(importlib.import_module(module_name), name)
+        found = getattr(importlib.import_module(path.module), path.name)
     except (ImportError, AttributeError) as error:
         raise BundleError(
-            f"{where}: {path!r} cannot be imported here ({error}); install its package, or ship "
+            f"{where}: '{path}' cannot be imported here ({error}); install its package, or ship "
             "the file with spark-submit --py-files"
         ) from error
     if not isinstance(found, type) or not issubclass(found, torch.nn.Module):
         raise BundleError(
-            f"{where}: {path!r} is no subclass of torch.nn.Module; nothing else is called"
+            f"{where}: '{path}' is no subclass of torch.nn.Module; nothing else is called"
         )
     # What a module merely imported is somebody else's, and nobody allowed it.
-    if not is_allowed(f"{found.__module__}:{found.__qualname__}", allow_modules):
+    if not ModulePath(found.__module__, found.__qualname__).is_allowed(allow_modules):
         raise BundleError(
-            f"{where}: {path!r} is defined in {found.__module__!r}, which is not in allow_modules "
+            f"{where}: '{path}' is defined in {found.__module__!r}, which is not in allow_modules "
             f"{list(allow_modules)}; name the class where it is defined"
         )
     try:
         return found(**arguments)
     except TypeError as error:
-        raise BundleError(f"{where}: {path!r} does not take {dict(arguments)}: {error}") from error
-
-
-def split_path(path: str, *, where: str) -> tuple[str, str]:
-    """Return module and class of a path.
-
-    Raises:
-        BundleError: It does not look like ``package.module:Class``, or names ``__main__``.
-    """
-    module_name, _, name = path.partition(":")
-    if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
-        raise BundleError(f"{where}: module path {path!r} must look like 'package.module:Class'")
-    if module_name == "__main__":
-        raise BundleError(
-            f"{where}: {path!r} is the script that runs now, which no executor can import; move "
-            "the class to a module of its own"
-        )
-    return module_name, name
-
-
-def check_allowed(path: str, allow_modules: Sequence[str], *, where: str) -> None:
-    """Raise BundleError unless an allowed import path covers ``path``."""
-    module_name, _ = split_path(path, where=where)
-    if not is_allowed(path, allow_modules):
-        raise BundleError(
-            f"{where}: it runs code from {path!r}, which is not in allow_modules "
-            f"{list(allow_modules)}; if you trust it, pass allow_modules=({module_name!r},)"
-        )
-
-
-def is_allowed(path: str, allow_modules: Sequence[str]) -> bool:
-    """Return whether ``package.module:Class`` is allowed: itself, its module or one above."""
-    return any(
-        path == allowed or path.startswith((f"{allowed}:", f"{allowed}."))
-        for allowed in allow_modules
-    )
+        raise BundleError(f"{where}: '{path}' does not take {dict(arguments)}: {error}") from error

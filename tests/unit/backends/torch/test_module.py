@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from torch.nn import Bilinear  # noqa: F401 - a bundle may name what a module imported
 
-from spark_infer.backends.torch.module import build, check_allowed, load_module
+from spark_infer.backends.module_path import ModulePath
+from spark_infer.backends.torch.module import build, load_module
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE, Line, Recurrent
@@ -16,7 +17,7 @@ ALREADY = Line()
 
 
 def test_a_module_is_built_from_its_path() -> None:
-    model = build(f"{HERE}:Line", {"weight": 5.0}, (HERE,), where="here")
+    model = build(ModulePath(HERE, "Line"), {"weight": 5.0}, (HERE,), where="here")
     assert isinstance(model, Line)
     assert model.weight.item() == 5
 
@@ -41,24 +42,11 @@ def test_a_module_is_built_from_its_path() -> None:
 )
 def test_paths_that_make_no_module(path: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(BundleError, match=message):
-        build(path, arguments, ("tests", "models"), where="here")
+        build(ModulePath.parse(path, where="here"), arguments, ("tests", "models"), where="here")
 
 
 def make_number() -> float:
     raise AssertionError("it was called")
-
-
-@pytest.mark.parametrize("allowed", ["a.b", "a", "a.b:C"])
-def test_paths_that_are_allowed(allowed: str) -> None:
-    check_allowed("a.b:C", ("z", allowed), where="here")
-
-
-@pytest.mark.parametrize("allowed", ["a.b.c", "a.bb", "b", "", "a.b:CC", "a."])
-def test_paths_that_are_not_allowed(allowed: str) -> None:
-    with pytest.raises(
-        BundleError, match=r"here: it runs code from 'a\.b:C'.*pass allow_modules=\('a\.b',\)"
-    ):
-        check_allowed("a.b:C", (allowed,), where="here")
 
 
 def test_nothing_is_imported_without_leave(recurrent: Bundle) -> None:
