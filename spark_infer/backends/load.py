@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from spark_infer.backends.backend import Backend, Precision, check_precision
@@ -11,7 +12,7 @@ from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable, Spa
 
 
 def load_backend(
-    bundle: Bundle,
+    bundle: Bundle | str | os.PathLike[str],
     *,
     device: str = "cpu",
     precision: Precision = "float32",
@@ -21,7 +22,7 @@ def load_backend(
     """Load a bundle's model.
 
     Args:
-        bundle: A verified bundle.
+        bundle: A bundle or its path.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         precision: Type of the weights and of the matrix products.
         threads: CPU threads of one batch; None leaves torch's setting.
@@ -33,6 +34,7 @@ def load_backend(
             allow_modules is no list.
         RuntimeUnavailable: torch or the device is missing here.
     """
+    bundle = Bundle.load(bundle)
     check_precision(precision)
     check_allow_modules(allow_modules)
     if threads is not None and threads < 1:

@@ -80,6 +80,8 @@ class BatchOptions:
         _check_count("window_bytes", self.window_bytes, 1)
         _check_count("max_bisections", self.max_bisections, 0)
         _check_count("cache_bytes", self.cache_bytes, 0)
+        if isinstance(self.bucket_edges, str) or not isinstance(self.bucket_edges, Sequence):
+            raise ConfigError(f"bucket_edges must be a list of lengths, got {self.bucket_edges!r}")
         edges = tuple(self.bucket_edges)
         for edge in edges:
             _check_count("bucket_edges", edge, 1)
@@ -95,6 +97,8 @@ class BatchOptions:
             value = getattr(self, name)
             if not isinstance(value, bool) and value != "auto":
                 raise ConfigError(f"{name} must be true, false or 'auto', got {value!r}")
+        if not isinstance(self.device, str):
+            raise ConfigError(f"device must be 'cpu', 'cuda' or 'cuda:0', got {self.device!r}")
         check_precision(self.precision)
 
     @property
@@ -110,6 +114,22 @@ class BatchOptions:
         return replace(
             self, batch_size=1, pad_multiple=1, bucket_edges=(), dedupe=False, cache_bytes=0
         )
+
+
+def check_options(options: object) -> BatchOptions:
+    """Return the options, the default ones for None.
+
+    Raises:
+        ConfigError: They are something else.
+    """
+    if options is None:
+        return BatchOptions()
+    if not isinstance(options, BatchOptions):
+        raise ConfigError(
+            f"options must be BatchOptions, got {type(options).__name__}; write "
+            "BatchOptions(batch_size=..., device=...)"
+        )
+    return options
 
 
 def _check_count(name: str, value: object, least: int, or_else: str = "") -> None:

@@ -14,12 +14,14 @@ from spark_infer.backends import Backend
 from spark_infer.bundle import Bundle, RaggedInput, Signature
 from spark_infer.engine.background import in_background
 from spark_infer.engine.metrics import Metrics
-from spark_infer.engine.options import BatchOptions
+from spark_infer.engine.options import BatchOptions, check_options
 from spark_infer.engine.repeats import PredictionCache, RepeatRule
 from spark_infer.engine.runner import Batch, Finish, Runner
 from spark_infer.engine.sizing import BatchSizer, Efficiency
+from spark_infer.engine.table import TableLike, as_table
 from spark_infer.engine.window import Slots, regroup, windows
 from spark_infer.engine.work import Work, count
+from spark_infer.errors import ConfigError
 from spark_infer.tensors import Decoder, cut_batches, length_order, output_schema
 from spark_infer.tensors.arrow.leaves import Rows
 
@@ -61,12 +63,17 @@ class Predictor:
         stochastic: bool | None = None,
         row_independent: bool | None = None,
     ) -> None:
+        if not isinstance(bundle, Bundle | Signature):
+            raise ConfigError(
+                f"a predictor needs a bundle or a signature, got {type(bundle).__name__}; open the "
+                "bundle with Bundle.load(path)"
+            )
         self._signature = bundle.signature if isinstance(bundle, Bundle) else bundle
         if stochastic is None:
             stochastic = isinstance(bundle, Bundle) and bundle.manifest.stochastic
         if row_independent is None:
             row_independent = not isinstance(bundle, Bundle) or bundle.manifest.row_independent
-        self._options = options or BatchOptions()
+        self._options = check_options(options)
         if not row_independent:
             self._options = self._options.one_by_one()
         self._decoder = Decoder(self._signature, packed)
@@ -103,8 +110,8 @@ class Predictor:
         """Schema of the predictions: the outputs, then ``rejected_reason``."""
         return output_schema(self._signature)
 
-    def predict(self, batch: pa.RecordBatch | pa.Table) -> pa.RecordBatch:
-        """Predict the rows of a record batch (or table).
+    def predict(self, batch: TableLike) -> pa.RecordBatch:
+        """Predict the rows of a record batch (or table, dict of columns, pandas frame).
 
         Returns:
             One row for each row, in order. A row that a null or overflow rule rejects, or on
@@ -116,7 +123,8 @@ class Predictor:
             PredictionError: The model's outputs do not fit the signature, or it fails and the
                 options say stop.
         """
-        return next(self._predicted([batch], overlap=False))
+        rows = as_table(batch, where="what is to be predicted")
+        return next(self._predicted([rows], overlap=False))
 
     def stream(
         self, batches: Iterable[pa.RecordBatch | pa.Table]

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from spark_infer.backends import load_backend
 from spark_infer.backends.artifact import prepare_artifact
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.engine.proof import Proof
 from spark_infer.engine.proof.proof import TOLERANCE
+from spark_infer.engine.table import TableLike, as_table
 from spark_infer.errors import SignatureError, nearest
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def save_bundle(
     model: torch.nn.Module,
     *,
     signature: Signature,
-    sample: pa.RecordBatch | pa.Table | None = None,
+    sample: TableLike | None = None,
     features: Mapping[str, str] | None = None,
     stochastic: bool = False,
     row_independent: bool = True,
@@ -55,7 +54,8 @@ def save_bundle(
         path: Directory to create; a bundle that is already there is replaced.
         model: The trained model, called with the signature's tensors in order.
         signature: Typed inputs and outputs.
-        sample: Rows with the signature's columns to try the model on (the first 1,024 are used).
+        sample: Rows with the signature's columns to try the model on (the first 1,024 are used): a
+            table, a dict of columns or a pandas frame.
         features: Spark SQL expression of each derived column, over the source columns.
         stochastic: Whether equal rows may get different predictions (dropout, sampling); such a
             model's predictions are never cached or shared, and only their shapes are checked.
@@ -78,13 +78,14 @@ def save_bundle(
         SignatureError: The model fails on the rows, the sample or what the model returned does not
             fit the signature, rows depend on each other or on padding, or a feature is no column.
     """
-    from spark_infer.backends.torch.eager import eager_backend
+    from spark_infer.backends.torch.eager import check_model, eager_backend
 
     target = Path(path)
+    check_model(model)
     with eager_backend(model, [output.name for output in signature.outputs]) as eager:
         proof = Proof(
             signature,
-            sample=sample,
+            sample=None if sample is None else as_table(sample, where="sample"),
             stochastic=stochastic,
             row_independent=row_independent,
             tolerance=max(TOLERANCE, 8 * eager.resolution),

@@ -14,6 +14,7 @@ import spark_infer
 from spark_infer.backends.module_path import ModulePath, check_allow_modules
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics, Predictor
+from spark_infer.engine.options import check_options
 from spark_infer.errors import RuntimeUnavailable
 from spark_infer.runtime import load_model, materialise, pack
 
@@ -61,7 +62,7 @@ class BundleReference:
         return cls(
             bundle.digest,
             _broadcast(context, bundle),
-            options or BatchOptions(),
+            check_options(options),
             tuple(allow_modules),
             spark_infer.__version__,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -31,6 +31,26 @@ class EagerBackend(TorchBackend):
         kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
         self.resolution = max(torch.finfo(kind).eps for kind in {*kinds, torch.float32})
         super().__init__(model, outputs)
+
+
+def check_model(model: object) -> None:
+    """Raise BundleError unless this is a torch module in Python."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise BundleError(
+            "the model is TorchScript, which torch.export does not read; save the module that it "
+            "was made from"
+        )
+    if isinstance(model, torch.nn.Module):
+        return
+    if isinstance(model, Mapping):
+        raise BundleError(
+            "the model is a dict of weights without the code that uses them; load them into the "
+            "module (module.load_state_dict(...)) and save the module"
+        )
+    raise BundleError(
+        f"the model must be a torch.nn.Module, got {type(model).__name__} {str(model)[:60]!r}; "
+        "other kinds of models, and models in files, cannot be saved"
+    )
 
 
 @contextmanager

@@ -64,7 +64,9 @@ def test_a_directory_that_is_no_bundle(tmp_path: Path) -> None:
         Bundle.load(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["model.pkl", "model.PT", "deep/model.pth", "m.joblib", "m.ckpt", "model.pt2"])
+@pytest.mark.parametrize(
+    "name", ["model.pkl", "model.PT", "deep/model.pth", "m.joblib", "m.ckpt", "model.pt2"]
+)
 def test_a_pickle_is_refused_even_when_it_is_sealed(bundle: Bundle, name: str) -> None:
     (bundle.path / name).parent.mkdir(exist_ok=True)
     (bundle.path / name).write_bytes(b"\x80\x04.")

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import spark_infer as si
+from spark_infer.bundle import Bundle
+from spark_infer.engine.table import as_table
+from spark_infer.errors import SignatureError, SparkInferError
+from tests.unit.models import LINE_SIGNATURE, Line
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"a": [1.0, None]},
+        {"a": pa.array([1.0, None])},
+        pd.DataFrame({"a": [1.0, np.nan]}, index=[7, 9]),
+        pa.table({"a": [1.0, None]}),
+        pa.RecordBatch.from_pydict({"a": [1.0, None]}),
+    ],
+)
+def test_rows_as_people_hold_them(rows: Any, tmp_path: Any) -> None:
+    assert as_table(rows, where="rows").to_pydict() == {"a": [1.0, None]}
+    bundle = si.save_bundle(tmp_path / "b", Line(), signature=LINE_SIGNATURE, sample=rows)
+    predicted = si.Predictor(bundle, si.load_backend(bundle.path)).predict(rows)
+    assert predicted["y"].to_pylist() == [2.0, None]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([1.0], "rows must be a record batch, a table, a dict of columns or a pandas frame, got"),
+        ("a", "got str"),
+        (None, "got NoneType"),
+        (np.zeros(3), "got ndarray"),
+        ({"a": 1.0}, "rows cannot be read as columns"),
+        ({"a": [1], "b": [1, 2]}, "rows cannot be read as columns"),
+        ({"a": [1, "x"]}, "rows cannot be read as columns"),
+        ({1: [1]}, "rows cannot be read as columns"),
+    ],
+)
+def test_what_are_no_rows(rows: Any, message: str) -> None:
+    with pytest.raises(SignatureError, match=message):
+        as_table(rows, where="rows")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_other_arguments_of_a_wrong_kind(tmp_path: Any, fraud: Bundle) -> None:
+    import torch
+
+    def save(model: Any, **options: Any) -> Any:
+        return si.save_bundle(tmp_path / "b", model, signature=LINE_SIGNATURE, **options)
+
+    backend = si.load_backend(fraud)
+    for call, message in (
+        (lambda: save("model.onnx"), "must be a torch.nn.Module, got str 'model.onnx'"),
+        (lambda: save(Line), "must be a torch.nn.Module, got type"),
+        (lambda: save(Line().state_dict()), "dict of weights without the code"),
+        (lambda: save(torch.jit.script(torch.nn.Linear(1, 1))), "the model is TorchScript"),
+        (lambda: save(Line(), sample=[1]), "sample must be a record batch"),
+        (lambda: si.Predictor("path", backend), r"needs a bundle or a signature, got str"),
+        (lambda: si.Predictor(fraud, backend, {"batch_size": 1}), "options must be BatchOptions"),
+        (lambda: si.BatchOptions(bucket_edges="123"), "bucket_edges must be a list"),
+        (lambda: si.BatchOptions(bucket_edges=5), "bucket_edges must be a list"),
+        (lambda: si.BatchOptions(device=0), "device must be 'cpu'"),
+        (lambda: si.load_backend(tmp_path / "nowhere"), "no such directory"),
+    ):
+        with pytest.raises(SparkInferError, match=message):
+            call()
