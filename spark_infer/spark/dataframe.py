@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyspark import Accumulator
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
@@ -21,7 +21,7 @@ from spark_infer.spark.failures import reason
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import arrow_schema, prediction_fields
 from spark_infer.spark.udf import prediction_udf, resolve_kind
-from spark_infer.spark.wire import Wire, quoted
+from spark_infer.spark.wire import Source, Wire, quoted
 from spark_infer.tensors import check_schema
 
 
@@ -111,8 +111,8 @@ def _joined(
     return predicted.select(*kept, *results)
 
 
-def _by_name(signature: Signature) -> dict[str, Column]:
-    return {name: F.col(quoted(name)) for name in signature.column_names}
+def _by_name(signature: Signature) -> dict[str, Source]:
+    return {name: quoted(name) for name in signature.column_names}
 
 
 _PREDICTED = "__predicted"

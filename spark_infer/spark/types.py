@@ -6,7 +6,12 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
 from pyspark.sql.types import (
     ArrayType,
+    BooleanType,
     DataType,
+    DateType,
+    NullType,
+    NumericType,
+    StringType,
     StructField,
     StructType,
     TimestampNTZType,
@@ -16,10 +21,13 @@ from pyspark.sql.types import (
 from spark_infer.bundle import Signature
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.tensors import output_schema
+from spark_infer.tensors.arrow.types import Unread
+
+_READ = (NullType, BooleanType, NumericType, DateType, StringType)
 
 
 def arrow_type(kind: DataType) -> pa.DataType:
-    """Return the Arrow type in which Spark sends a column, or a null type for an exotic one."""
+    """Return the Arrow type in which Spark sends a column; ``Unread`` for what no tensor is of."""
     if isinstance(kind, TimestampType):
         return pa.timestamp("us", "UTC")
     if isinstance(kind, TimestampNTZType):
@@ -28,7 +36,7 @@ def arrow_type(kind: DataType) -> pa.DataType:
         return pa.list_(arrow_type(kind.elementType))
     if isinstance(kind, StructType):
         return pa.struct([pa.field(f.name, arrow_type(f.dataType)) for f in kind.fields])
-    return to_arrow_type(kind)
+    return to_arrow_type(kind) if isinstance(kind, _READ) else Unread(kind.simpleString())
 
 
 def arrow_schema(fields: list[StructField]) -> pa.Schema:

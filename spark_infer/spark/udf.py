@@ -17,10 +17,10 @@ from pyspark.sql.types import DataType, StructType
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import ConfigError, SignatureError, nearest
-from spark_infer.spark.pandas_bridge import PandasColumn, from_pandas, to_pandas
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import prediction_fields
 from spark_infer.spark.wire import Wire, quoted
+from spark_infer.spark.wire.pandas_bridge import PandasColumn, from_pandas, to_pandas
 
 Kind = Literal["auto", "arrow", "pandas"]
 Udf = Callable[..., Column]
@@ -147,7 +147,7 @@ def prediction_udf(
     metrics: Accumulator[Metrics] | None = None,
 ) -> Any:
     """Return the Spark function that predicts the wire's columns."""
-    task = _UdfTask(reference, wire.signature, wire.packed, wire.has_null_flag, metrics)
+    task = _UdfTask(reference, wire.signature, wire.packed, wire.masked, metrics)
     as_struct = isinstance(result, StructType)
     # The annotations tell Spark which kind of function each is; pyspark's overloads do not know
     # functions of any number of columns, and mypy does not carry as_struct into the functions.
@@ -177,7 +177,7 @@ class _UdfTask:
     reference: BundleReference
     signature: Signature
     packed: frozenset[str]
-    has_null_flag: bool
+    masked: tuple[int, ...]
     metrics: Accumulator[Metrics] | None
     predictor: Predictor | None = None
 
@@ -211,11 +211,10 @@ class _UdfTask:
     def _from_pandas(
         self, columns: Sequence[PandasColumn], named: Mapping[str, PandasColumn]
     ) -> pa.RecordBatch:
-        flag = None
-        if self.has_null_flag:
-            *columns, flag = columns
-        names = [*_positional(len(columns)), *named]
-        batch = from_pandas([*columns, *named.values()], names, flag)
+        count = len(columns) - len(self.masked)
+        columns, masks = columns[:count], dict(zip(self.masked, columns[count:], strict=True))
+        names = [*_positional(count), *named]
+        batch = from_pandas([*columns, *named.values()], names, masks)
         arrays = batch.columns
         return self.arrow(
             arrays[: len(columns)], dict(zip(named, arrays[len(columns) :], strict=True))

@@ -12,7 +12,14 @@ import pyarrow as pa
 from spark_infer.bundle import ArrayInput, Input, ScalarInput
 from spark_infer.bundle.columns import NullRule
 from spark_infer.errors import SignatureError
-from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows, leaves
+from spark_infer.tensors.arrow.leaves import (
+    Array,
+    BoolArray,
+    Rows,
+    leaves,
+    outside_reason,
+    side_by_side,
+)
 from spark_infer.tensors.arrow.lists import flatten
 from spark_infer.tensors.rejects import Rejects
 
@@ -50,13 +57,9 @@ def from_columns(columns: Sequence[pa.Array], item: ScalarInput, rejects: Reject
         values = np.empty((len(parts[0].values), len(parts)), item.dtype)
         for index, part in enumerate(parts):
             values[:, index] = part.values
-    if all(part.valid is None for part in parts):
-        return Dense(values, None)
-    valid = np.ones(values.shape, np.bool_)
-    for index, part in enumerate(parts):
-        if part.valid is not None:
-            valid[:, index] = part.valid
-    return _fill_columns(values, valid, item, rejects)
+    valid = side_by_side([part.valid for part in parts], values.shape, fill=True)
+    outside = side_by_side([part.outside for part in parts], values.shape, fill=False)
+    return _fill_columns(values, valid, outside, item, rejects)
 
 
 def from_packed(column: pa.Array, item: ScalarInput, rejects: Rejects) -> Dense:
@@ -70,10 +73,9 @@ def from_packed(column: pa.Array, item: ScalarInput, rejects: Rejects) -> Dense:
             f"values in a row of {width} columns"
         )
     part = leaves(flat.values, item)
-    values = part.values.reshape(-1, width)
-    if part.valid is None:
-        return Dense(values, None)
-    return _fill_columns(values, part.valid.reshape(-1, width), item, rejects)
+    shape = (len(flat.lengths), width)
+    valid, outside = _shaped(part.valid, shape), _shaped(part.outside, shape)
+    return _fill_columns(part.values.reshape(shape), valid, outside, item, rejects)
 
 
 def from_arrays(column: pa.Array, item: ArrayInput, rejects: Rejects) -> Dense:
@@ -92,7 +94,11 @@ def from_arrays(column: pa.Array, item: ArrayInput, rejects: Rejects) -> Dense:
         inner = level.values
     part = leaves(inner, item)
     values = part.values.reshape(-1, *item.shape)
-    valid = None if part.valid is None else part.valid.reshape(values.shape)
+    valid, outside = _shaped(part.valid, values.shape), _shaped(part.outside, values.shape)
+    if outside is not None:
+        rows = np.ones(len(outer.lengths), np.bool_) if outer.valid is None else outer.valid.copy()
+        rows[rows] = outside.any(axis=tuple(range(1, outside.ndim)))
+        rejects.add(rows, outside_reason(item.column, item))
     if outer.valid is not None:
         values, valid = _spread(values, valid, outer.valid)
         nulls = np.broadcast_to(~outer.valid.reshape(-1, *[1] * len(item.shape)), values.shape)
@@ -106,12 +112,25 @@ def from_arrays(column: pa.Array, item: ArrayInput, rejects: Rejects) -> Dense:
     return Dense(_apply(values, missing, item.null_items, rejects, reason), valid)
 
 
-def _fill_columns(values: Array, valid: BoolArray, item: ScalarInput, rejects: Rejects) -> Dense:
-    values = values.copy()
+def _shaped(flags: BoolArray | None, shape: tuple[int, ...]) -> BoolArray | None:
+    return None if flags is None else flags.reshape(shape)
+
+
+def _fill_columns(
+    values: Array,
+    valid: BoolArray | None,
+    outside: BoolArray | None,
+    item: ScalarInput,
+    rejects: Rejects,
+) -> Dense:
+    """Reject or fill rows column by column, so that the first column's reason is kept."""
+    if valid is not None:
+        values = values.copy()
     for index, column in enumerate(item.source_columns):
-        nulls = ~valid[:, index]
-        if nulls.any():
-            reason = f"column {column.name!r} is null"
+        if outside is not None:
+            rejects.add(outside[:, index], outside_reason(column.name, item))
+        if valid is not None and not valid[:, index].all():
+            nulls, reason = ~valid[:, index], f"column {column.name!r} is null"
             values[:, index] = _apply(values[:, index], nulls, column.nulls, rejects, reason)
     return Dense(values, valid)
 

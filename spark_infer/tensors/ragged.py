@@ -10,7 +10,16 @@ import pyarrow.types as pat
 
 from spark_infer.bundle import RaggedInput
 from spark_infer.errors import SignatureError
-from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows, leaves, plain
+from spark_infer.tensors.arrow.leaves import (
+    Array,
+    BoolArray,
+    Leaves,
+    Rows,
+    leaves,
+    outside_reason,
+    plain,
+    side_by_side,
+)
 from spark_infer.tensors.arrow.lists import FlatList, Lengths, flatten
 from spark_infer.tensors.buckets import EXACT, PadRule
 from spark_infer.tensors.rejects import Rejects
@@ -60,7 +69,10 @@ def from_lists(column: pa.Array, item: RaggedInput, rejects: Rejects) -> Ragged:
     if flat.valid is not None and item.nulls == "reject":
         rejects.add(~flat.valid, f"column {item.column!r} is null")
     starts, lengths = _cut(flat, item, rejects)
-    values, valid = _items(flat.values, item)
+    part = _items(flat.values, item)
+    values, valid = part.values, part.valid
+    if part.outside is not None:
+        rejects.add(_any(part.outside, starts, lengths), outside_reason(item.column, item))
     if valid is not None:
         values = _resolve_nulls(values, valid, starts, lengths, item, rejects)
     return Ragged(values, valid, starts, lengths)
@@ -85,8 +97,8 @@ def _cut(flat: FlatList, item: RaggedInput, rejects: Rejects) -> tuple[Lengths, 
     return (starts + lengths - kept if item.overflow == "keep_last" else starts), kept
 
 
-def _items(values: pa.Array, item: RaggedInput) -> tuple[Array, BoolArray | None]:
-    """Return the positions' values as (positions, *inner) and where they are not null."""
+def _items(values: pa.Array, item: RaggedInput) -> Leaves:
+    """Return the positions' values as (positions, *inner), flags of the same shape."""
     if item.fields:
         return _struct_items(values, item)
     length = len(values)
@@ -101,26 +113,28 @@ def _items(values: pa.Array, item: RaggedInput) -> tuple[Array, BoolArray | None
             )
         values = level.values
     part = leaves(values, item)
-    valid = None if part.valid is None else part.valid.reshape(length, *item.shape)
-    return part.values.reshape(length, *item.shape), valid
+    shape = (length, *item.shape)
+    flags = [None if flag is None else flag.reshape(shape) for flag in (part.valid, part.outside)]
+    return Leaves(part.values.reshape(shape), *flags)
 
 
-def _struct_items(values: pa.Array, item: RaggedInput) -> tuple[Array, BoolArray | None]:
+def _struct_items(values: pa.Array, item: RaggedInput) -> Leaves:
     values = plain(values)
-    out = np.empty((len(values), len(item.fields)), item.dtype)
-    valid: BoolArray | None = None
+    shape = (len(values), len(item.fields))
     if pat.is_null(values.type):
-        return out, np.zeros(out.shape, np.bool_)
+        return Leaves(np.zeros(shape, item.dtype), np.zeros(shape, np.bool_))
     names = [values.type.field(index).name for index in range(values.type.num_fields)]
     # flatten() combines each child's nulls and offset with the struct's own.
     children = values.flatten()
-    for index, field in enumerate(item.fields):
-        part = leaves(children[names.index(field)], item)
+    parts = [leaves(children[names.index(field)], item) for field in item.fields]
+    out = np.empty(shape, item.dtype)
+    for index, part in enumerate(parts):
         out[:, index] = part.values
-        if part.valid is not None:
-            valid = np.ones(out.shape, np.bool_) if valid is None else valid
-            valid[:, index] = part.valid
-    return out, valid
+    return Leaves(
+        out,
+        side_by_side([part.valid for part in parts], shape, fill=True),
+        side_by_side([part.outside for part in parts], shape, fill=False),
+    )
 
 
 def _resolve_nulls(
@@ -136,10 +150,16 @@ def _resolve_nulls(
         values[~valid] = np.nan if item.null_items == "nan" else item.null_items
         return values
     values[~valid] = 0
-    missing = ~valid.all(axis=tuple(range(1, valid.ndim)))
-    before = np.concatenate(([0], np.cumsum(missing)))
-    rejects.add(before[starts + lengths] > before[starts], f"column {item.column!r} holds a null")
+    rejects.add(_any(~valid, starts, lengths), f"column {item.column!r} holds a null")
     return values
+
+
+def _any(flags: BoolArray, starts: Lengths, lengths: Lengths) -> BoolArray:
+    """Return for each row whether a flag of its positions is set."""
+    positions = flags.any(axis=tuple(range(1, flags.ndim)))
+    before = np.concatenate(([0], np.cumsum(positions)))
+    found: BoolArray = before[starts + lengths] > before[starts]
+    return found
 
 
 def _padded(

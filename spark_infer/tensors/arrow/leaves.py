@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,16 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from spark_infer.bundle import Input
+from spark_infer.tensors.arrow import quotients
+from spark_infer.tensors.arrow.casts import Rule, kind_of, rule_of
 
 Array = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
 Rows = slice | Positions
 
-_UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_POWERS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+"""A timestamp's units in a second, as a power of ten."""
 _MILLISECONDS_PER_DAY = 86_400_000
 
 
@@ -29,10 +33,13 @@ class Leaves:
     Attributes:
         values: Shape (length,). What stands at a null is undefined.
         valid: Shape (length,), false at nulls; None when there are none.
+        outside: Shape (length,), true where the tensor's type does not hold the value; None when
+            it holds them all.
     """
 
     values: Array
     valid: BoolArray | None
+    outside: BoolArray | None = None
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -51,14 +58,38 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def leaves(column: pa.Array, item: Input) -> Leaves:
-    """Convert a flat array to the input's element type by the rules of ``tensors.arrow.types``."""
+    """Convert a flat array to the input's element type by the rules of ``tensors.arrow.casts``."""
     column = plain(column)
+    rule = rule_of(kind_of(column.type), item)
+    assert rule is not None, f"{column.type} was not checked"
     valid = _validity(column)
-    if pat.is_null(column.type):
+    if rule is Rule.NULL:
         return Leaves(np.zeros(len(column), item.dtype), np.zeros(len(column), np.bool_))
-    if item.vocabulary is not None:
+    if rule is Rule.WORD:
         return Leaves(_ids(column, item), valid)
-    return Leaves(_numbers(column, np.dtype(item.dtype)), valid)
+    dtype = np.dtype(item.dtype)
+    if rule is Rule.IN_RANGE:
+        return _in_range(_memory(column), dtype, valid)
+    return Leaves(_numbers(column, rule, dtype), valid)
+
+
+def outside_reason(column: str, item: Input) -> str:
+    """Say why a row is rejected whose value the tensor's type does not hold."""
+    info = np.iinfo(item.dtype)
+    return f"column {column!r} holds a value outside {info.min}..{info.max}"
+
+
+def side_by_side(
+    parts: Sequence[BoolArray | None], shape: tuple[int, ...], *, fill: bool
+) -> BoolArray | None:
+    """Join flags of columns to (rows, columns); where a column has none stands ``fill``."""
+    if all(part is None for part in parts):
+        return None
+    joined = np.full(shape, fill, np.bool_)
+    for index, part in enumerate(parts):
+        if part is not None:
+            joined[:, index] = part
+    return joined
 
 
 def _validity(column: pa.Array) -> BoolArray | None:
@@ -68,24 +99,38 @@ def _validity(column: pa.Array) -> BoolArray | None:
     return valid
 
 
-def _numbers(column: pa.Array, dtype: np.dtype[Any]) -> Array:
-    kind = column.type
-    if pat.is_boolean(kind):
-        values = _memory(column.cast(pa.uint8()))
-    elif pat.is_decimal(kind):
-        values = _memory(column.cast(pa.float64()))
-    elif pat.is_date32(kind):
-        values = _memory(column.view(pa.int32()))
-    elif pat.is_date64(kind):
-        values = _memory(column.view(pa.int64())) // _MILLISECONDS_PER_DAY
-    elif pat.is_timestamp(kind):
+def _numbers(column: pa.Array, rule: Rule, dtype: np.dtype[Any]) -> Array:
+    if rule is Rule.DECIMAL:
+        return quotients.decimals(column, dtype)
+    if rule in (Rule.SECONDS, Rule.WHOLE_SECONDS):
         ticks = _memory(column.view(pa.int64()))
-        per_second = _UNITS_PER_SECOND[kind.unit]
-        values = ticks / per_second if dtype.kind == "f" else ticks // per_second
+        power = _POWERS[column.type.unit]
+        if rule is Rule.SECONDS:
+            return quotients.seconds(ticks, power, dtype)
+        values = ticks // 10**power
+    elif rule is Rule.DAYS and pat.is_date64(column.type):
+        values = _memory(column.view(pa.int64())) // _MILLISECONDS_PER_DAY
+    elif rule is Rule.DAYS:
+        values = _memory(column.view(pa.int32()))
+    elif pat.is_boolean(column.type):
+        values = _memory(column.cast(pa.uint8()))
     else:
         values = _memory(column)
+    numbers: Array
     with np.errstate(over="ignore", invalid="ignore"):
-        return values.astype(dtype, copy=False)
+        numbers = values.astype(dtype, copy=False)
+    return numbers
+
+
+def _in_range(values: Array, dtype: np.dtype[Any], valid: BoolArray | None) -> Leaves:
+    """Convert integers that the type may not hold; 0 stands where it does not."""
+    info = np.iinfo(dtype)
+    outside = (values < info.min) | (values > info.max)
+    if valid is not None:
+        outside &= valid
+    if not outside.any():
+        return Leaves(values.astype(dtype), valid)
+    return Leaves(np.where(outside, 0, values).astype(dtype), valid, outside)
 
 
 def _memory(column: pa.Array) -> Array:

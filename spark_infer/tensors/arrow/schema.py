@@ -10,7 +10,10 @@ import pyarrow.types as pat
 from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SignatureError, nearest
-from spark_infer.tensors.arrow.types import arrow_dtype, is_list, storage_type, type_problem
+from spark_infer.tensors.arrow.casts import type_problem
+from spark_infer.tensors.arrow.types import arrow_dtype, is_list, storage_type, type_name
+
+_MISFIT = "the columns do not fit the bundle: "
 
 
 def packed_name(item: ScalarInput) -> str:
@@ -47,15 +50,23 @@ def check_schema(inputs: Iterable[Input], schema: pa.Schema, others: Iterable[st
             elif len(index) > 1:
                 problems.append(f"column {name!r} is there {len(index)} times")
             elif problem := column_problem(schema.field(index[0]).type, item):
-                problems.append(f"column {name!r} (input {item.name!r}): {problem}")
+                problems.append(_of_column(name, item, problem))
     if problems:
-        raise SignatureError("the columns do not fit the bundle: " + "; ".join(problems))
+        raise SignatureError(_MISFIT + "; ".join(problems))
+
+
+def misfit(name: str, item: Input, problem: str) -> str:
+    """Return the message of a single column that does not fit, as ``check_schema`` gives it."""
+    return _MISFIT + _of_column(name, item, problem)
+
+
+def _of_column(name: str, item: Input, problem: str) -> str:
+    return f"column {name!r} (input {item.name!r}): {problem}"
 
 
 def column_problem(kind: pa.DataType, item: Input) -> str | None:
     """Say why a column of this type does not fit the input, or return None."""
-    kind = storage_type(kind)
-    if pat.is_null(kind):
+    if pat.is_null(storage_type(kind)):
         return None
     if isinstance(item, ArrayInput):
         return _nested_problem(kind, item, len(item.shape), item.item_shape)
@@ -69,30 +80,34 @@ def column_problem(kind: pa.DataType, item: Input) -> str | None:
 def _nested_problem(
     kind: pa.DataType, item: Input, depth: int, sizes: tuple[int | None, ...]
 ) -> str | None:
-    inner = kind
+    inner = storage_type(kind)
     for level in range(depth):
         if not is_list(inner):
-            return f"expected an array of {depth} level(s) of {item.dtype}, got {kind}"
+            return f"expected an array of {depth} level(s) of {item.dtype}, got {type_name(kind)}"
         expected = sizes[level]
         if pat.is_fixed_size_list(inner) and expected not in (None, inner.list_size):
-            return f"expected arrays of length {expected}, got {kind}"
+            return f"expected arrays of length {expected}, got {type_name(kind)}"
         inner = storage_type(inner.value_type)
         if pat.is_null(inner):
             return None
     if is_list(inner):
-        return f"expected an array of {depth} level(s) of {item.dtype}, got {kind}"
+        return f"expected an array of {depth} level(s) of {item.dtype}, got {type_name(kind)}"
     problem = type_problem(inner, item)
     return problem and f"items: {problem}"
 
 
 def _struct_problem(kind: pa.DataType, item: RaggedInput) -> str | None:
-    if not is_list(kind):
-        return f"expected an array of structs with fields {list(item.fields)}, got {kind}"
-    struct = storage_type(kind.value_type)
+    if not is_list(storage_type(kind)):
+        return (
+            f"expected an array of structs with fields {list(item.fields)}, got {type_name(kind)}"
+        )
+    struct = storage_type(storage_type(kind).value_type)
     if pat.is_null(struct):
         return None
     if not pat.is_struct(struct):
-        return f"expected an array of structs with fields {list(item.fields)}, got {kind}"
+        return (
+            f"expected an array of structs with fields {list(item.fields)}, got {type_name(kind)}"
+        )
     types = {struct.field(i).name: struct.field(i).type for i in range(struct.num_fields)}
     for name in item.fields:
         if name not in types:

@@ -1,37 +1,86 @@
-"""Which Arrow types become which tensor types, and by what rule.
-
-| column | float tensor | integer tensor | bool tensor |
-|---|---|---|---|
-| bool | 0 or 1 | 0 or 1 | as it is |
-| integer | nearest float | when every value of the type fits | - |
-| float | nearest float | - | - |
-| decimal | nearest float | - | - |
-| date | days since 1970-01-01 | the same (32 bits or wider) | - |
-| timestamp | seconds since 1970-01-01 UTC, fractional | whole seconds, rounded down (64 bits) | - |
-
-A timestamp without a zone counts as UTC. Strings become tensors through a vocabulary only.
-"""
+"""Arrow types: what lies below their wrappers, and the names that users know them by."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 
-from spark_infer.bundle import Input
+_NAMES = {
+    pa.null(): "void",
+    pa.bool_(): "boolean",
+    pa.int8(): "tinyint",
+    pa.int16(): "smallint",
+    pa.int32(): "int",
+    pa.int64(): "bigint",
+    pa.float16(): "float16",
+    pa.float32(): "float",
+    pa.float64(): "double",
+    pa.date32(): "date",
+    pa.date64(): "date",
+}
+
+
+class Unread(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
+    """A type of another system that no tensor is made of, by its name there."""
+
+    def __init__(self, name: str) -> None:
+        self.spark_name = name
+        super().__init__(pa.binary(), "spark_infer.unread")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return self.spark_name.encode()
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: pa.DataType, data: bytes) -> Unread:
+        return cls(data.decode())
 
 
 def storage_type(kind: pa.DataType) -> pa.DataType:
     """Return the type below extension and dictionary wrappers."""
     while True:
-        if isinstance(kind, pa.BaseExtensionType):
+        if isinstance(kind, Unread):
+            return kind
+        elif isinstance(kind, pa.BaseExtensionType):
             kind = kind.storage_type
         elif pat.is_dictionary(kind):
             kind = kind.value_type
         else:
             return kind
+
+
+def type_name(kind: pa.DataType) -> str:
+    """Return Spark's name of a type, as its ``typeof`` gives it; Arrow's where Spark has none."""
+    kind = storage_type(kind)
+    if isinstance(kind, Unread):
+        return kind.spark_name
+    if kind in _NAMES:
+        return _NAMES[kind]
+    if is_string(kind):
+        return "string"
+    if pat.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    if pat.is_timestamp(kind):
+        return "timestamp_ntz" if kind.tz is None else "timestamp"
+    if pat.is_duration(kind):
+        return "interval day to second"
+    if pat.is_time(kind):
+        return "time(6)"
+    if is_list(kind):
+        return f"array<{type_name(kind.value_type)}>"
+    if pat.is_map(kind):
+        return f"map<{type_name(kind.key_type)},{type_name(kind.item_type)}>"
+    if pat.is_struct(kind):
+        return _struct_name([kind.field(index) for index in range(kind.num_fields)])
+    return str(kind)
+
+
+def _struct_name(fields: list[pa.Field]) -> str:
+    # Spark marks what it sends as a struct for want of an Arrow type.
+    for mark in (b"variant", b"geometry", b"geography"):
+        if any(mark in (field.metadata or {}) for field in fields):
+            return mark.decode()
+    return f"struct<{','.join(f'{field.name}:{type_name(field.type)}' for field in fields)}>"
 
 
 def is_list(kind: pa.DataType) -> bool:
@@ -48,35 +97,3 @@ def is_string(kind: pa.DataType) -> bool:
 def arrow_dtype(dtype: str) -> pa.DataType:
     """Return the Arrow type of a tensor's element type."""
     return pa.from_numpy_dtype(np.dtype(dtype))
-
-
-def type_problem(kind: pa.DataType, item: Input) -> str | None:
-    """Say why a column's element type does not fit the input, or return None."""
-    kind = storage_type(kind)
-    if pat.is_null(kind):
-        return None
-    if item.vocabulary is not None:
-        words = type(item.vocabulary[0])
-        is_id = pat.is_integer(kind) and not pat.is_uint64(kind)
-        fits = is_string(kind) if words is str else is_id
-        return None if fits else f"a vocabulary of {words.__name__} does not match {kind}"
-    target = np.dtype(item.dtype)
-    if target.kind == "f":
-        fits = pat.is_boolean(kind) or pat.is_integer(kind) or pat.is_floating(kind)
-        fits = fits or pat.is_decimal(kind) or pat.is_date(kind) or pat.is_timestamp(kind)
-    elif target.kind == "b":
-        fits = pat.is_boolean(kind)
-    else:
-        fits = pat.is_boolean(kind) or _integer_fits(kind, target)
-    if fits:
-        return None
-    hint = "give the input a vocabulary, or cast" if is_string(kind) else "cast"
-    return f"{kind} does not fit a tensor of {item.dtype}; {hint} the column"
-
-
-def _integer_fits(kind: pa.DataType, target: np.dtype[Any]) -> bool:
-    if pat.is_integer(kind):
-        return bool(np.can_cast(np.dtype(kind.to_pandas_dtype()), target, "safe"))
-    if pat.is_date(kind):
-        return target.itemsize >= 4 and target.kind == "i"
-    return bool(pat.is_timestamp(kind)) and target == np.dtype("int64")

@@ -1,0 +1,8 @@
+"""The wire: what travels from the JVM to Python for one signature, column by column."""
+
+from __future__ import annotations
+
+from spark_infer.spark.wire.layout import Wire
+from spark_infer.spark.wire.source import Source, quoted
+
+__all__ = ["Source", "Wire", "quoted"]

@@ -1,0 +1,87 @@
+"""pandas in and out of Arrow without losing nulls, for Spark versions without Arrow functions.
+
+Spark hands a pandas function NaN for both NaN and null. A mask that the JVM computes says where
+the nulls are (``spark.wire.nulls``). Without one, NaN counts as null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from spark_infer.errors import SignatureError
+from spark_infer.tensors.arrow.types import is_list
+
+PandasColumn: TypeAlias = "pd.Series[Any]"
+
+
+def from_pandas(
+    columns: Sequence[PandasColumn], names: Sequence[str], masks: Mapping[int, PandasColumn]
+) -> pa.RecordBatch:
+    """Build a record batch from the columns of a pandas function.
+
+    Args:
+        columns: The columns.
+        names: Their names.
+        masks: Where the nulls are, by the column's position: for each row None, or booleans
+            in lists as the row's values are.
+
+    Raises:
+        SignatureError: A column holds timestamps, which pandas functions see in session time.
+    """
+    arrays = []
+    for index, (column, name) in enumerate(zip(columns, names, strict=True)):
+        if index in masks:
+            values = pa.array(column, from_pandas=False)
+            array = _with_nulls(values, pa.array(masks[index], from_pandas=True))
+        else:
+            array = pa.array(column, from_pandas=True)
+        if _holds_timestamps(array.type):
+            raise SignatureError(
+                f"column {name!r}: pandas functions see timestamps in session time; pass "
+                "unix_seconds(column), or use an Arrow function (Spark 4.1 or newer)"
+            )
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def _holds_timestamps(kind: pa.DataType) -> bool:
+    if pat.is_struct(kind):
+        return any(_holds_timestamps(kind.field(i).type) for i in range(kind.num_fields))
+    if is_list(kind):
+        return _holds_timestamps(kind.value_type)
+    return bool(pat.is_timestamp(kind))
+
+
+def _with_nulls(values: pa.Array, masks: pa.Array) -> pa.Array:
+    """Put nulls where the masks, lists as deep as the values, say so."""
+    if masks.null_count == len(masks):
+        return values
+    rows = np.flatnonzero(masks.is_valid().to_numpy(zero_copy_only=False))
+    nulled = _nulled(values.take(pa.array(rows)), masks.take(pa.array(rows)))
+    order = np.arange(len(values))
+    order[rows] = len(values) + np.arange(len(rows))
+    return pa.concat_arrays([values, nulled]).take(pa.array(order))
+
+
+def _nulled(values: pa.Array, masks: pa.Array) -> pa.Array:
+    if not is_list(values.type):
+        return pc.if_else(masks, pa.scalar(None, values.type), values)
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy()
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
+    inner = _nulled(values.flatten(), masks.flatten())
+    return pa.ListArray.from_arrays(offsets, inner, values.type, mask=values.is_null())
+
+
+def to_pandas(column: pa.Array) -> PandasColumn:
+    """Return a pandas column that Spark reads back; null and NaN scalars stay apart."""
+    if is_list(column.type):
+        nested: PandasColumn = column.to_pandas()
+        return nested
+    return pd.Series(pd.arrays.ArrowExtensionArray(column))
