@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from spark_infer.bundle.features import check_features
 from spark_infer.bundle.signature import Signature
 from spark_infer.errors import BundleError, SignatureError
 
@@ -82,7 +83,8 @@ class Manifest:
         """Read the manifest under ``root``.
 
         Raises:
-            BundleError: It cannot be read, or a newer spark_infer wrote it.
+            BundleError: It cannot be read, a newer spark_infer wrote it, or a feature is more than
+                a computation from columns.
         """
         try:
             data = json.loads((root / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -96,12 +98,17 @@ class Manifest:
                 "again"
             )
         try:
-            return cls._from_json(data, root)
+            manifest = cls._from_json(data, root)
         except (KeyError, TypeError, OSError, ValueError, SignatureError) as error:
             raise BundleError(
                 f"bundle {root}: {MANIFEST_FILE} is damaged ({type(error).__name__}: {error}); "
                 "save the bundle again"
             ) from error
+        try:
+            check_features(manifest.features)
+        except SignatureError as error:
+            raise BundleError(f"bundle {root} is refused: {error}") from None
+        return manifest
 
     @classmethod
     def _from_json(cls, data: Mapping[str, Any], root: Path) -> Manifest:

@@ -13,6 +13,7 @@ from spark_infer.backends import load_backend
 from spark_infer.backends.artifact import prepare_artifact
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
+from spark_infer.bundle.features import check_features
 from spark_infer.engine.options import BatchOptions
 from spark_infer.engine.predictor import Predictor
 from spark_infer.engine.sample import zero_sample
@@ -50,7 +51,11 @@ def save_bundle(
         model: The trained model, called with the signature's tensors in order.
         signature: Typed inputs and outputs.
         sample: Rows with the signature's columns to try the model on (the first 1,024 are used).
-        features: Spark SQL expression of each derived column, over the source columns.
+        features: Spark SQL expression of each derived column, over the source columns: literals,
+            operators, CASE, CAST, window functions and the built-in functions listed in
+            ``spark_infer/bundle/features/functions.py``. A bundle reads nothing but its row and
+            the rows of a window: what needs more (a subquery, a function of your own) belongs
+            into the job file.
         stochastic: Whether equal rows may get different predictions (dropout, sampling); such a
             model's predictions are never cached or shared.
         format: ``"export"`` stores a torch.export program. ``"module"`` stores the weights and
@@ -67,7 +72,8 @@ def save_bundle(
     Raises:
         BundleError: The model cannot be stored, or ``path`` is taken.
         SignatureError: The model fails on the rows, the sample or what the model returned does not
-            fit the signature, or a feature is no column of it.
+            fit the signature, a feature is no column of it, or one is more than a computation from
+            columns.
     """
     target = Path(path)
     artifact = prepare_artifact(
@@ -106,6 +112,7 @@ def _check_features(manifest: Manifest) -> None:
             raise SignatureError(
                 f"feature {feature!r} is no column of the signature{nearest(feature, columns)}"
             )
+    check_features(manifest.features)
 
 
 def _try(predictor: Predictor, rows: pa.RecordBatch | pa.Table) -> None:
