@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spark_infer.bundle.documents import check_fields, parse, shown, to_json, values_of
+from spark_infer.bundle.features import check_features
 from spark_infer.bundle.folder import read_file
 from spark_infer.bundle.inputs import vocabulary_file
 from spark_infer.bundle.signature import Signature
@@ -127,7 +128,8 @@ class Manifest:
         """Read the manifest under ``root``: exactly what ``write`` writes.
 
         Raises:
-            BundleError: It cannot be read, is damaged, or another version of spark_infer wrote it.
+            BundleError: It cannot be read, is damaged, another version of spark_infer wrote it, or
+                a feature is more than a computation from columns.
         """
         data = _document(root, MANIFEST_FILE, MAX_MANIFEST_BYTES)
         _check_version(data, root)
@@ -144,6 +146,10 @@ class Manifest:
                 f"bundle {root}: {MANIFEST_FILE} is damaged (it is not what save_bundle writes of "
                 "this signature); save the bundle again"
             )
+        try:
+            check_features(manifest.features)
+        except SignatureError as error:
+            raise BundleError(f"bundle {root} is refused: {error}") from None
         return manifest
 
     @classmethod

@@ -11,10 +11,10 @@ from spark_infer.backends import load_backend
 from spark_infer.backends.artifact import prepare_artifact
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
+from spark_infer.bundle.features import check_features
 from spark_infer.engine.proof import Proof
 from spark_infer.engine.proof.proof import TOLERANCE
 from spark_infer.engine.table import TableLike, as_table
-from spark_infer.errors import SignatureError, nearest
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,11 @@ def save_bundle(
         signature: Typed inputs and outputs.
         sample: Rows with the signature's columns to try the model on (the first 1,024 are used): a
             table, a dict of columns or a pandas frame.
-        features: Spark SQL expression of each derived column, over the source columns.
+        features: Spark SQL expression of each derived column, over the source columns: literals,
+            operators, CASE, CAST, window functions and the built-in functions listed in
+            ``spark_infer/bundle/features/functions.py``. A bundle reads nothing but its row and
+            the rows of a window: what needs more (a subquery, a function of your own) belongs
+            into the job file.
         stochastic: Whether equal rows may get different predictions (dropout, sampling); such a
             model's predictions are never cached or shared, and only their shapes are checked.
         row_independent: False for a model whose answer to a row depends on the rows beside it or
@@ -76,12 +80,14 @@ def save_bundle(
         BundleError: The model cannot be stored, the stored model answers otherwise, or ``path`` is
             taken.
         SignatureError: The model fails on the rows, the sample or what the model returned does not
-            fit the signature, rows depend on each other or on padding, or a feature is no column.
+            fit the signature, rows depend on each other or on padding, a feature is no column of
+            it, or one is more than a computation from columns.
     """
     from spark_infer.backends.torch.eager import check_model, eager_backend
 
     target = Path(path)
     check_model(model)
+    check_features(features or {})
     with eager_backend(model, [output.name for output in signature.outputs]) as eager:
         proof = Proof(
             signature,
@@ -111,19 +117,9 @@ def save_bundle(
         metadata=dict(metadata or {}),
         built_with=artifact.built_with,
     )
-    _check_features(manifest)
 
     def check(bundle: Bundle) -> None:
         allowed = () if module is None else (module.partition(":")[0],)
         proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=_HINTS[format])
 
     return write_bundle(target, manifest, artifact.write, check)
-
-
-def _check_features(manifest: Manifest) -> None:
-    for feature in manifest.features:
-        columns = manifest.signature.column_names
-        if feature not in columns:
-            raise SignatureError(
-                f"feature {feature!r} is no column of the signature{nearest(feature, columns)}"
-            )

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark import Accumulator
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics
-from spark_infer.errors import ConfigError, SignatureError, nearest
-from spark_infer.spark.failures import reason
+from spark_infer.errors import ConfigError, nearest
+from spark_infer.spark.features import with_bundle_features
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import arrow_schema, prediction_fields
 from spark_infer.spark.udf import prediction_udf, resolve_kind
@@ -56,12 +55,13 @@ def predict(
         was predicted.
 
     Raises:
-        BundleError: The bundle is unreadable, was changed, or has another digest.
+        BundleError: The bundle is unreadable, was changed, or has another digest, or a feature is
+            more than a computation from columns.
         SignatureError: A column is missing or of a wrong type.
         ConfigError: A kept column is missing, or has the name of an output.
     """
     bundle = Bundle.load(bundle, digest)
-    source = with_features(df, bundle.features)
+    source = with_bundle_features(df, bundle.features)
     reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
     if keep is None:
         return _joined(source, bundle.signature, reference, df.columns, metrics)
@@ -154,22 +154,6 @@ class _PredictTask:
             predictions.close()
             if self.metrics is not None:
                 self.metrics.add(counted)
-
-
-def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
-    """Add derived columns by their SQL expressions.
-
-    Raises:
-        SignatureError: An expression does not fit the columns; the message is Spark's.
-    """
-    for name, expression in features.items():
-        try:
-            df.select(F.expr(expression))
-        except AnalysisException as error:
-            raise SignatureError(f"feature {name!r} ({expression}): {reason(error)}") from None
-    derived = {name: F.expr(sql) for name, sql in features.items()}
-    # Without any, Spark would analyze the plan once more for nothing.
-    return df.withColumns(derived) if derived else df
 
 
 def _column_types(df: DataFrame, signature: Signature) -> dict[str, DataType]:

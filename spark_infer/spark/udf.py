@@ -17,6 +17,7 @@ from pyspark.sql.types import DataType, StructType
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import ConfigError, SignatureError, nearest
+from spark_infer.spark.features import check_expressions
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import prediction_fields
 from spark_infer.spark.wire import Wire, quoted
@@ -34,7 +35,10 @@ class PredictFunction:
     it takes one column (or column name) for each source column, in order or by name.
     """
 
-    def __init__(self, reference: BundleReference, bundle: Bundle, kind: Kind) -> None:
+    def __init__(
+        self, spark: SparkSession, reference: BundleReference, bundle: Bundle, kind: Kind
+    ) -> None:
+        self._spark = spark
         self._reference = reference
         self._bundle = bundle
         self._kind = resolve_kind(kind)
@@ -49,6 +53,8 @@ class PredictFunction:
 
         Raises:
             SignatureError: The arguments do not match the bundle's source columns.
+            BundleError: A feature is more than a computation from columns.
+            ConfigError: The session cannot use the features.
         """
         signature = self._bundle.signature
         if columns or named:
@@ -59,6 +65,7 @@ class PredictFunction:
             }
         else:
             features = self._bundle.features
+            check_expressions(self._spark, features)
             given = {
                 name: f"({features[name]})" if name in features else quoted(name)
                 for name in self.column_names
@@ -97,7 +104,7 @@ def predict_udf(
     """
     bundle = Bundle.load(bundle, digest)
     reference = BundleReference.share(spark, bundle, options, allow_modules)
-    return PredictFunction(reference, bundle, kind)
+    return PredictFunction(spark, reference, bundle, kind)
 
 
 def register(

@@ -27,8 +27,9 @@ from spark_infer.errors import (
 )
 from spark_infer.report import RunReport
 from spark_infer.report.run import writable
-from spark_infer.spark.dataframe import predict_prepared, with_features
+from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.failures import SPARK_FAILURES, has_too_many_rejects, reason
+from spark_infer.spark.features import with_bundle_features, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.reference import BundleReference
 from spark_infer.warehouse.binding import with_session_zone
@@ -138,7 +139,7 @@ class _Run:
         """Return the rows to score with all their columns, derived ones included."""
         config = self.job.config
         source = read_source(self.spark, config.source, self.values)
-        featured = with_features(with_features(source, config.features), bundle.features)
+        featured = with_bundle_features(with_features(source, config.features), bundle.features)
         known = featured.columns
         for role, names in (("key", config.key), ("target.keep", config.target.keep)):
             for name in names:

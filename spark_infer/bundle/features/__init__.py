@@ -1,0 +1,34 @@
+"""Features: which Spark SQL expressions a bundle may carry, checked without Spark.
+
+A bundle's features run inside Spark with the rights of the job that uses it, and a bundle may come
+from anyone. So the language is closed: ``tokens`` and ``grammar`` accept a small part of Spark
+SQL, ``functions`` lists the functions, and what is not understood is refused. The grammar is
+written here, and no general SQL parser is used, because those read many dialects, rename what they
+read and learn new syntax with every version: all the wrong ways for a check. When the features
+are used, Spark's own reading of them is checked too, by ``spark_infer.spark.features.expressions``.
+"""
+
+from __future__ import annotations
+
+from spark_infer.bundle.features.check import check_features, refused
+from spark_infer.bundle.features.functions import (
+    AGGREGATES,
+    FUNCTIONS,
+    NEED_ARGUMENTS,
+    SESSION_NAMES,
+    WINDOW_ONLY,
+)
+from spark_infer.bundle.features.tokens import Refused, check_text, is_moment
+
+__all__ = [
+    "AGGREGATES",
+    "FUNCTIONS",
+    "NEED_ARGUMENTS",
+    "SESSION_NAMES",
+    "WINDOW_ONLY",
+    "Refused",
+    "check_features",
+    "check_text",
+    "is_moment",
+    "refused",
+]

@@ -1,0 +1,73 @@
+"""A place in a list of tokens, and how deep the expression around it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from spark_infer.bundle.features.tokens import Refused, Token
+
+_MAX_NESTING = 50
+# A chain of operators is a tree as deep as the chain is long, for Spark's parser and analyzer.
+_MAX_DEPTH = 400
+
+
+class Cursor:
+    """Moves over tokens, of which the last one is of kind ``end``."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self._position = 0
+        self._nesting = 0
+        self._depth = 0
+
+    @property
+    def next(self) -> Token:
+        """The token at this place."""
+        return self._tokens[self._position]
+
+    def ahead(self, count: int) -> Token:
+        """Return the token that many places further on, the last one at most."""
+        return self._tokens[min(self._position + count, len(self._tokens) - 1)]
+
+    def advance(self, count: int = 1) -> Token:
+        """Move on; return the token at the place that was left."""
+        token = self.next
+        self._position += count
+        return token
+
+    def take(self, *keywords: str) -> bool:
+        """Move over one of these words or symbols; return whether one is here."""
+        if self.next.keyword not in keywords:
+            return False
+        self.advance()
+        return True
+
+    def expect(self, keyword: str) -> None:
+        """Move over this word or symbol; another one is refused."""
+        if not self.take(keyword):
+            raise self.unexpected(f", {keyword} is expected")
+
+    def unexpected(self, expected: str = "") -> Refused:
+        """Return what refuses the token at this place."""
+        return Refused(f"{self.next} is not understood{expected}")
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """Count one more level of nesting for the part that is read within."""
+        depth = self._depth
+        self._nesting += 1
+        if self._nesting > _MAX_NESTING:
+            raise Refused(f"it is nested more than {_MAX_NESTING} deep at {self.next}")
+        yield
+        self._nesting -= 1
+        self._depth = depth
+
+    def deeper(self) -> None:
+        """Count one more operator of this part."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise Refused(
+                f"more than {_MAX_DEPTH} operators follow each other at {self.next}; use "
+                "parentheses or several features"
+            )

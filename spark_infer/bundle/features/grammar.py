@@ -1,0 +1,297 @@
+"""The grammar of the expressions in a bundle: a small part of Spark SQL, and nothing else.
+
+It decides what is allowed and builds nothing. How tightly operators bind is therefore not its
+business: operands and operators in turn are enough. Everything that Spark accepts beyond it
+(subqueries, relations, aliases, parameters, named arguments, hints) is refused for not being here.
+"""
+
+from __future__ import annotations
+
+from spark_infer.bundle.features.functions import (
+    AGGREGATES,
+    FUNCTIONS,
+    NEED_ARGUMENTS,
+    SESSION_NAMES,
+    WINDOW_ONLY,
+)
+from spark_infer.bundle.features.literals import Literals
+from spark_infer.bundle.features.tokens import Refused, Token, tokenize
+from spark_infer.bundle.features.words import (
+    BINARY,
+    NEGATABLE,
+    QUANTIFIERS,
+    QUERIES,
+    RESERVED,
+    TYPED_LITERALS,
+    UNARY,
+)
+
+
+def check_expression(expression: object) -> None:
+    """Check that an expression is one that a bundle may carry.
+
+    Raises:
+        Refused: It is not; the message says which part and why.
+    """
+    _Parser(tokenize(expression)).whole()
+
+
+class _Parser(Literals):
+    """Reads tokens from left to right; each method reads the part that it is named after."""
+
+    def whole(self) -> None:
+        self._expression()
+        if self.next.kind != "end":
+            raise self.unexpected()
+
+    def _expression(self) -> None:
+        with self.nested():
+            self._operand()
+            while self._operator():
+                self.deeper()
+
+    def _operator(self) -> bool:
+        """Read an operator and its right side, if one follows."""
+        negated = self.next.keyword == "NOT" and self.ahead(1).keyword in NEGATABLE
+        if negated:
+            self.advance()
+        if self.take("IN"):
+            self._list()
+        elif self.take("IS"):
+            self.take("NOT")
+            if self.take("DISTINCT"):
+                self.expect("FROM")
+                self._operand()
+            elif not self.take("NULL", "TRUE", "FALSE", "UNKNOWN"):
+                raise self.unexpected()
+        elif self.next.keyword in ("LIKE", "ILIKE") and self.ahead(1).keyword in QUANTIFIERS:
+            self.advance(2)
+            self._list()
+        elif self.next.keyword in BINARY:
+            self.advance()
+            self._operand()
+        else:
+            return False
+        return True
+
+    def _operand(self) -> None:
+        while self.next.keyword in UNARY:
+            self.advance()
+            self.deeper()
+        self._primary()
+        while True:
+            if self.take("."):
+                self._field()
+            elif self.take("["):
+                self._expression()
+                self.expect("]")
+            elif self.take("::"):
+                self.type()
+            else:
+                return
+            self.deeper()
+
+    def _primary(self) -> None:
+        token, following = self.next, self.ahead(1)
+        special = _SPECIAL.get(token.keyword)
+        if token.kind == "number":
+            self.advance()
+        elif token.kind == "string":
+            self.strings()
+        elif token.keyword in TYPED_LITERALS and following.kind == "string":
+            self.advance()
+            self.strings()
+        elif self.take("("):
+            self._expressions()
+            self.expect(")")
+        elif token.keyword in ("NULL", "TRUE", "FALSE"):
+            self.advance()
+        elif special is not None and (token.keyword in _OPENERS or following.keyword == "("):
+            self.advance()
+            special(self)
+        elif token.kind in ("word", "quoted") and following.keyword == "(":
+            self._call()
+        elif token.kind in ("word", "quoted"):
+            self._column()
+        else:
+            raise self.unexpected()
+
+    def _column(self) -> None:
+        token = self.advance()
+        if token.keyword in QUERIES:
+            raise Refused(
+                f"{token} is not allowed: a feature reads its own row (and windows), no query, "
+                "table or subquery; join such data in the job's source"
+                + _hint(token, "if it is a column")
+            )
+        if token.keyword in RESERVED:
+            raise Refused(f"{token} is not understood{_hint(token, 'if it is a column')}")
+        if token.kind == "word" and token.name.lower() in SESSION_NAMES:
+            raise Refused(
+                f"{token} is not allowed: it tells about the session, the file or the time of the "
+                f"run{_hint(token, 'if it is a column')}"
+            )
+
+    def _field(self) -> None:
+        """Read the name behind a dot; a call there would be one of a function in a database."""
+        if self.next.kind not in ("word", "quoted"):
+            raise self.unexpected()
+        token = self.advance()
+        if self.next.keyword == "(":
+            raise Refused(
+                f"the function {token} is not allowed: its name is qualified, and only Spark's "
+                "built-in functions may be called"
+            )
+
+    def _call(self) -> None:
+        token = self.advance()
+        name = token.name.lower()
+        if token.kind == "quoted" or name not in FUNCTIONS:
+            raise Refused(
+                f"the function {token} is not one that a bundle may call; a job file's features "
+                "may, and the list is in spark_infer/bundle/features/functions.py"
+            )
+        self.expect("(")
+        if name in NEED_ARGUMENTS and self.next.keyword == ")":
+            raise Refused(f"{token} without an argument is not allowed: it is the time of the run")
+        if name == "count" and self.next.keyword == "*":
+            self.advance()
+        elif self.next.keyword != ")":
+            self._argument()
+            while self.take(","):
+                self._argument()
+        self.expect(")")
+        if self.next.keyword in ("IGNORE", "RESPECT"):
+            self.advance()
+            self.expect("NULLS")
+        windowed = self.take("OVER")
+        if windowed:
+            self._window()
+        if windowed != (name in AGGREGATES or name in WINDOW_ONLY):
+            raise Refused(
+                f"{token} is no window function; leave out OVER"
+                if windowed
+                else f"{token} makes one row of many unless OVER (...) follows it"
+            )
+
+    def _argument(self) -> None:
+        """Read an expression or a lambda function."""
+        if self.next.kind in ("word", "quoted") and self.ahead(1).keyword == "->":
+            self._column()
+            self.advance()
+        elif self._is_lambda_of_several():
+            self.advance()
+            self._column()
+            while self.take(","):
+                self._column()
+            self.advance(2)
+        self._expression()
+
+    def _is_lambda_of_several(self) -> bool:
+        if self.next.keyword != "(":
+            return False
+        ahead = 1
+        while self.ahead(ahead).kind in ("word", "quoted") and self.ahead(ahead + 1).text == ",":
+            ahead += 2
+        is_name = self.ahead(ahead).kind in ("word", "quoted")
+        return is_name and [self.ahead(ahead + 1).text, self.ahead(ahead + 2).text] == [")", "->"]
+
+    def _window(self) -> None:
+        self.expect("(")
+        if self.take("PARTITION"):
+            self.expect("BY")
+            self._expressions()
+        if self.take("ORDER"):
+            self.expect("BY")
+            self._sort_key()
+            while self.take(","):
+                self._sort_key()
+        if self.take("ROWS", "RANGE"):
+            if self.take("BETWEEN"):
+                self._bound()
+                self.expect("AND")
+            self._bound()
+        self.expect(")")
+
+    def _sort_key(self) -> None:
+        self._expression()
+        self.take("ASC", "DESC")
+        if self.take("NULLS") and not self.take("FIRST", "LAST"):
+            raise self.unexpected()
+
+    def _bound(self) -> None:
+        """Read one end of a frame, whose value is a literal with a sign or in parentheses."""
+        if self.take("CURRENT"):
+            self.expect("ROW")
+            return
+        if not self.take("UNBOUNDED"):
+            self._operand()
+        if not self.take("PRECEDING", "FOLLOWING"):
+            raise self.unexpected()
+
+    def _case(self) -> None:
+        if self.next.keyword != "WHEN":
+            self._expression()
+        if self.next.keyword != "WHEN":
+            raise self.unexpected()
+        while self.take("WHEN"):
+            self._expression()
+            self.expect("THEN")
+            self._expression()
+        if self.take("ELSE"):
+            self._expression()
+        self.expect("END")
+
+    def _cast(self) -> None:
+        self.expect("(")
+        self._expression()
+        self.expect("AS")
+        self.type()
+        self.expect(")")
+
+    def _extract(self) -> None:
+        self.expect("(")
+        if self.next.kind != "word":
+            raise self.unexpected()
+        self.advance()
+        self.expect("FROM")
+        self._expression()
+        self.expect(")")
+
+    def _struct(self) -> None:
+        self.expect("(")
+        self._struct_field()
+        while self.take(","):
+            self._struct_field()
+        self.expect(")")
+
+    def _struct_field(self) -> None:
+        self._expression()
+        if self.take("AS"):
+            self._field()
+
+    def _list(self) -> None:
+        self.expect("(")
+        self._expressions()
+        self.expect(")")
+
+    def _expressions(self) -> None:
+        self._expression()
+        while self.take(","):
+            self._expression()
+
+
+_SPECIAL = {
+    "CASE": _Parser._case,
+    "CAST": _Parser._cast,
+    "TRY_CAST": _Parser._cast,
+    "EXTRACT": _Parser._extract,
+    "INTERVAL": _Parser.interval,
+    "STRUCT": _Parser._struct,
+}
+# These two open an expression without a parenthesis.
+_OPENERS = ("CASE", "INTERVAL")
+
+
+def _hint(token: Token, when: str) -> str:
+    return f"; {when}, write `{token.text}`"

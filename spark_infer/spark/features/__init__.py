@@ -1,0 +1,8 @@
+"""Features: derived columns by SQL expressions, checked as Spark reads them."""
+
+from __future__ import annotations
+
+from spark_infer.spark.features.columns import with_bundle_features, with_features
+from spark_infer.spark.features.expressions import check_expressions
+
+__all__ = ["check_expressions", "with_bundle_features", "with_features"]
