@@ -188,6 +188,10 @@ WRONG: list[tuple[dict[str, Any], type[SparkInferError], str]] = [
     ({"key": ["idd"]}, ConfigError, "did you mean 'id'"),
     ({"features": {"a": "string(a)"}}, SignatureError, "string does not fit"),
     ({"features": {"c": "nothing + 1"}}, SignatureError, "feature 'c'"),
+    ({"features": {"c": "explode(array(1, 2))"}}, SignatureError, "changes the number of rows"),
+    ({"features": {"c": "sum(a)"}}, SignatureError, "feature 'c' .*changes the number of rows"),
+    ({"rows": "explode(array(true, true))"}, ConfigError, "rows"),
+    ({"rows": "sum(a) > 1"}, ConfigError, "rows"),
     ({"bundle": {"path": "/no/bundle"}}, BundleError, "no such directory"),
     ({"target": {"table": "nobank.scores", "mode": "append"}}, WarehouseError, "CREATE DATABASE"),
 ]

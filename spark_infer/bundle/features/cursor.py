@@ -10,6 +10,8 @@ from spark_infer.bundle.features.tokens import Refused, Token
 _MAX_NESTING = 50
 # A chain of operators is a tree as deep as the chain is long, for Spark's parser and analyzer.
 _MAX_DEPTH = 400
+# Some of what Spark reads has copies of its operand, and copies of copies fill its memory.
+_MAX_SIZE = 30_000
 
 
 class Cursor:
@@ -20,6 +22,7 @@ class Cursor:
         self._position = 0
         self._nesting = 0
         self._depth = 0
+        self.size = 0
 
     @property
     def next(self) -> Token:
@@ -34,6 +37,7 @@ class Cursor:
         """Move on; return the token at the place that was left."""
         token = self.next
         self._position += count
+        self.size += count
         return token
 
     def take(self, *keywords: str) -> bool:
@@ -70,4 +74,13 @@ class Cursor:
             raise Refused(
                 f"more than {_MAX_DEPTH} operators follow each other at {self.next}; use "
                 "parentheses or several features"
+            )
+
+    def repeat(self, size: int, times: int) -> None:
+        """Count copies of a part of this size; ``size`` counts the tokens so far with copies."""
+        self.size += size * times
+        if self.size > _MAX_SIZE:
+            raise Refused(
+                f"it is too large at {self.next}: with the copies that BETWEEN, LIKE ANY and CASE "
+                f"make of their operand it has more than {_MAX_SIZE:,} parts; use several features"
             )

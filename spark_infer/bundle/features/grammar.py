@@ -43,15 +43,22 @@ class _Parser(Literals):
         self._expression()
         if self.next.kind != "end":
             raise self.unexpected()
+        self.repeat(0, 0)
 
     def _expression(self) -> None:
         with self.nested():
+            start = self.size
             self._operand()
-            while self._operator():
+            while self._operator(start):
                 self.deeper()
 
-    def _operator(self) -> bool:
-        """Read an operator and its right side, if one follows."""
+    def _operator(self, start: int) -> bool:
+        """Read an operator and its right side, if one follows.
+
+        What Spark copies for an operator is at most everything to the left of it, from the size
+        that the cursor had at the ``start`` of this expression.
+        """
+        left = self.size - start
         negated = self.next.keyword == "NOT" and self.ahead(1).keyword in NEGATABLE
         if negated:
             self.advance()
@@ -66,9 +73,10 @@ class _Parser(Literals):
                 raise self.unexpected()
         elif self.next.keyword in ("LIKE", "ILIKE") and self.ahead(1).keyword in QUANTIFIERS:
             self.advance(2)
-            self._list()
+            self.repeat(left, self._list() - 1)
         elif self.next.keyword in BINARY:
-            self.advance()
+            if self.advance().keyword == "BETWEEN":
+                self.repeat(left, 1)
             self._operand()
         else:
             return False
@@ -230,11 +238,14 @@ class _Parser(Literals):
             raise self.unexpected()
 
     def _case(self) -> None:
+        start = self.size
         if self.next.keyword != "WHEN":
             self._expression()
+        operand = self.size - start
         if self.next.keyword != "WHEN":
             raise self.unexpected()
         while self.take("WHEN"):
+            self.repeat(operand, 1)
             self._expression()
             self.expect("THEN")
             self._expression()
@@ -270,15 +281,19 @@ class _Parser(Literals):
         if self.take("AS"):
             self._field()
 
-    def _list(self) -> None:
+    def _list(self) -> int:
         self.expect("(")
-        self._expressions()
+        count = self._expressions()
         self.expect(")")
+        return count
 
-    def _expressions(self) -> None:
+    def _expressions(self) -> int:
+        count = 1
         self._expression()
         while self.take(","):
             self._expression()
+            count += 1
+        return count
 
 
 _SPECIAL = {

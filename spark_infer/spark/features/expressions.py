@@ -168,6 +168,8 @@ class _Names:
 
 
 def _check_no_variables(spark: SparkSession) -> None:
+    if int(spark.version.partition(".")[0]) < 4:
+        return  # It has none.
     variables = spark._jsparkSession.sessionState().catalogManager().tempVariableManager()
     if not variables.isEmpty():
         raise ConfigError(

@@ -199,6 +199,8 @@ def test_the_model_is_tried_on_the_sample(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"features": {"aa": "1"}}, "feature 'aa' is no column of the signature"),
+        ({"features": {"a": "(SELECT max(b) FROM t)"}}, "feature 'a' .*SELECT at character 2"),
+        ({"features": {"a": "explode(b)"}}, "feature 'a' .*the function explode"),
         ({"metadata": {"x": object()}}, "metadata must be JSON data"),
         ({"format": "exprot"}, "model format 'exprot' is unknown; did you mean 'export'"),
         ({"format": "module"}, "format='module' needs module='package.module:Class'"),
