@@ -16,8 +16,9 @@ from pyspark.sql.types import DataType, StructField, StructType
 
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics
-from spark_infer.errors import ConfigError, SignatureError, nearest
+from spark_infer.errors import SignatureError
 from spark_infer.spark.failures import reason
+from spark_infer.spark.names import Names, unused
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import arrow_schema, prediction_fields
 from spark_infer.spark.udf import prediction_udf, resolve_kind
@@ -62,7 +63,7 @@ def predict(
     source = with_features(df, bundle.features)
     reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
     if keep is None:
-        return _joined(source, bundle.signature, reference, df.columns, metrics)
+        return _joined(df, source, bundle.signature, reference, metrics)
     return predict_prepared(source, bundle.signature, reference, keep, metrics)
 
 
@@ -78,42 +79,50 @@ def predict_prepared(
     A job computes window features over more rows than it scores, so they must not be computed
     again here. Arguments, result and errors are those of ``predict``.
     """
+    names = Names.of_session(source.sparkSession)
     outputs = prediction_fields(signature)
-    _check_kept(source, keep, [field.name for field in outputs])
-    wire = Wire.build(signature, _by_name(signature), _column_types(source, signature))
-    kept = [F.col(quoted(name)) for name in keep]
-    columns = [column.alias(f"__wire_{index}") for index, column in enumerate(wire.columns)]
-    task = _PredictTask(reference, wire.signature, wire.packed, len(columns), metrics)
-    sent = source.select(*columns, *kept)
-    schema = StructType([*sent.schema.fields[len(columns) :], *outputs])
-    return sent.mapInArrow(task, schema)
+    spelled = [names.one(name, source.columns, where="keep") for name in keep]
+    _check_result(names, keep, outputs)
+    found = _Columns.find(source, signature, names)
+    wire = Wire.build(found.signature, found.columns, found.types)
+    kept = [F.col(quoted(name)) for name in spelled]
+    # Their places tell the columns apart: any name may be among those that are kept.
+    sent = source.select(
+        *(column.alias(str(place)) for place, column in enumerate([*wire.columns, *kept]))
+    )
+    fields = [
+        StructField(name, field.dataType, field.nullable, field.metadata)
+        for name, field in zip(keep, sent.schema.fields[len(wire.columns) :], strict=True)
+    ]
+    task = _PredictTask(reference, wire.signature, wire.packed, tuple(keep), metrics)
+    return sent.mapInArrow(task, StructType([*fields, *outputs]))
 
 
 def _joined(
+    df: DataFrame,
     source: DataFrame,
     signature: Signature,
     reference: BundleReference,
-    keep: Sequence[str],
     metrics: Accumulator[Metrics] | None,
 ) -> DataFrame:
-    """Predict by a scalar function, whose result Spark joins to the row."""
+    """Predict by a scalar function, whose result Spark joins to the row.
+
+    ``source`` is ``df`` with its derived columns. Columns that the model does not read are not
+    named, so that it does not matter whether their names are unique.
+    """
+    names = Names.of_session(source.sparkSession)
     outputs = prediction_fields(signature)
-    _check_kept(source, keep, [field.name for field in outputs])
+    given = names.index(df.columns)
+    _check_result(names, [spelled[0] for spelled in given.values()], outputs)
     kind = resolve_kind("auto")
-    types = _column_types(source, signature)
-    wire = Wire.build(signature, _by_name(signature), types, exact_nulls=kind == "pandas")
+    found = _Columns.find(source, signature, names)
+    wire = Wire.build(found.signature, found.columns, found.types, exact_nulls=kind == "pandas")
     function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
-    kept = [F.col(quoted(name)) for name in keep]
-    predicted = source.select(*kept, function(*wire.arguments()).alias(_PREDICTED))
-    results = [F.col(f"{_PREDICTED}.{quoted(field.name)}") for field in outputs]
-    return predicted.select(*kept, *results)
-
-
-def _by_name(signature: Signature) -> dict[str, Column]:
-    return {name: F.col(quoted(name)) for name in signature.column_names}
-
-
-_PREDICTED = "__predicted"
+    (struct,) = unused([*source.columns, *(field.name for field in outputs)], 1)
+    predicted = source.select("*", function(*wire.arguments()).alias(struct))
+    results = [F.col(struct).getField(field.name).alias(field.name) for field in outputs]
+    derived = [name for name in source.columns if names.key(name) not in given]
+    return predicted.select("*", *results).drop(struct, *derived)
 
 
 @dataclass(frozen=True)
@@ -123,30 +132,28 @@ class _PredictTask:
     reference: BundleReference
     signature: Signature
     packed: frozenset[str]
-    num_wire: int
+    kept: tuple[str, ...]
     metrics: Accumulator[Metrics] | None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counted = Metrics()
         predictor = self.reference.predictor(self.signature, self.packed, counted)
+        columns = predictor.column_names
+        # The kept columns are not read, but held: their bytes count in a window.
+        names = [*columns, *unused(columns, len(self.kept))]
         held: deque[pa.RecordBatch] = deque()
 
         def inputs() -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 held.append(batch)
-                # The kept columns are not read, but held: their bytes count in a window.
-                kept = [f"__kept_{index}" for index in range(batch.num_columns - self.num_wire)]
-                names = [*predictor.column_names, *kept]
                 yield pa.RecordBatch.from_arrays(batch.columns, names=names)
 
         predictions = predictor.stream(inputs())
         try:
             for predicted in predictions:
-                batch = held.popleft()
-                kept = batch.schema.names[self.num_wire :]
                 yield pa.RecordBatch.from_arrays(
-                    [*batch.columns[self.num_wire :], *predicted.columns],
-                    names=[*kept, *predicted.schema.names],
+                    [*held.popleft().columns[len(columns) :], *predicted.columns],
+                    names=[*self.kept, *predicted.schema.names],
                 )
         finally:
             predictions.close()
@@ -170,29 +177,47 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
     return df.withColumns(derived) if derived else df
 
 
-def _column_types(df: DataFrame, signature: Signature) -> dict[str, DataType]:
-    """Check the DataFrame's columns and return their types by the signature's names."""
-    folded = df.sparkSession.conf.get("spark.sql.caseSensitive", "false") != "true"
-    wanted = {name.casefold() if folded else name: name for name in signature.column_names}
-    fields, others = [], []
-    for field in df.schema.fields:
-        key = field.name.casefold() if folded else field.name
-        if key in wanted:
-            fields.append(StructField(wanted[key], field.dataType))
-        else:
-            others.append(field.name)
-    check_schema(signature.inputs, arrow_schema(fields), others)
-    return {field.name: field.dataType for field in fields}
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a DataFrame that a model reads.
+
+    Attributes:
+        signature: The model's, with struct fields as the columns spell them.
+        columns: Each by the signature's name.
+        types: Their types, by the same names.
+    """
+
+    signature: Signature
+    columns: dict[str, Column]
+    types: dict[str, DataType]
+
+    @classmethod
+    def find(cls, df: DataFrame, signature: Signature, names: Names) -> _Columns:
+        """Find the columns, each of which must be there once and fit its input."""
+        names.check_readable(signature)
+        wanted = names.index(signature.column_names)
+        there: dict[str, list[StructField]] = {name: [] for name in signature.column_names}
+        others = []
+        for field in df.schema.fields:
+            if read := wanted.get(names.key(field.name)):
+                there[read[0]].append(field)
+            else:
+                others.append(field.name)
+        for name, fields in there.items():
+            if len(fields) > 1:
+                spelled = [field.name for field in fields]
+                raise SignatureError(names.ambiguous(name, spelled))
+        found = {name: fields[0] for name, fields in there.items() if fields}
+        types = {name: field.dataType for name, field in found.items()}
+        schema = arrow_schema([StructField(*pair) for pair in types.items()])
+        signature = names.with_fields(signature, schema)
+        check_schema(signature.inputs, schema, others)
+        columns = {name: F.col(quoted(field.name)) for name, field in found.items()}
+        return cls(signature, columns, types)
 
 
-def _check_kept(df: DataFrame, kept: Sequence[str], outputs: Sequence[str]) -> None:
-    known = {name.casefold() for name in df.columns}
-    taken = {name.casefold() for name in outputs}
-    for name in kept:
-        if name.casefold() not in known:
-            raise ConfigError(f"keep: column {name!r} is missing{nearest(name, df.columns)}")
-        if name.casefold() in taken:
-            raise ConfigError(
-                f"column {name!r} has the name of a prediction column; rename it, or leave it out "
-                "with keep=[...]"
-            )
+def _check_result(names: Names, kept: Sequence[str], outputs: Sequence[StructField]) -> None:
+    names.check_distinct(
+        {"prediction column": [field.name for field in outputs], "column": kept},
+        hint="rename the DataFrame's column, or leave it out with keep=[...]",
+    )

@@ -29,6 +29,7 @@ class BundleReference:
         options: How the tasks predict.
         allow_modules: Import paths that the bundle may name.
         version: Version of spark_infer on the driver.
+        stochastic: Whether equal rows may get different predictions.
     """
 
     digest: str
@@ -36,6 +37,7 @@ class BundleReference:
     options: BatchOptions
     allow_modules: tuple[str, ...]
     version: str
+    stochastic: bool
 
     @classmethod
     def share(
@@ -53,6 +55,7 @@ class BundleReference:
             options or BatchOptions(),
             tuple(allow_modules),
             spark_infer.__version__,
+            bundle.manifest.stochastic,
         )
 
     def predictor(
@@ -90,7 +93,7 @@ class BundleReference:
             metrics=metrics,
             sizer=model.sizer,
             cache=model.cache,
-            stochastic=model.bundle.manifest.stochastic,
+            stochastic=self.stochastic,
         )
 
 

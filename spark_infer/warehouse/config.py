@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -10,6 +11,7 @@ from spark_infer.backends import Precision
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError
+from spark_infer.spark.names import Names
 
 ParameterType = Literal["string", "int", "float", "bool", "date", "timestamp"]
 LINEAGE_COLUMNS = ("bundle_name", "bundle_digest", "run_id", "scored_at")
@@ -183,19 +185,43 @@ class JobConfig(_Section):
 
     @model_validator(mode="after")
     def _columns_fit(self) -> JobConfig:
+        try:
+            # What is wrong by any rule; the session's rule is known when the job runs.
+            self.check_columns(Names(case_sensitive=True), ())
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def check_columns(self, names: Names, outputs: Sequence[str]) -> None:
+        """Prove that the columns of the target have different names.
+
+        Args:
+            names: The rule by which they differ.
+            outputs: Names of the bundle's outputs.
+
+        Raises:
+            ConfigError: Two have the same name, or a partition column is none of them.
+        """
+        names.check_distinct(
+            {
+                "column of the job": (*LINEAGE_COLUMNS, REASON_COLUMN),
+                "prediction column": outputs,
+                "key column": self.key,
+                "target.keep column": self.target.keep,
+            },
+            hint="give a source column another name with a feature, a prediction column another "
+            "one when the bundle is saved",
+        )
+        names.check_distinct({"feature": self.features}, hint="remove one of them")
+        names.check_distinct(
+            {"target.partition_by column": self.target.partition_by}, hint="remove one of them"
+        )
         carried = [*self.key, *self.target.keep]
         for column in self.target.partition_by:
-            if column not in carried:
-                raise ValueError(
+            if not names.find(column, carried):
+                raise ConfigError(
                     f"target.partition_by: {column!r} must be one of key or target.keep ({carried})"
                 )
-        reserved = {*LINEAGE_COLUMNS, REASON_COLUMN}
-        for column in carried:
-            if column in reserved:
-                raise ValueError(f"column {column!r} is written by the job; rename the source's")
-        if len(set(carried)) != len(carried):
-            raise ValueError(f"a column is named twice in key and target.keep: {carried}")
-        return self
 
 
 def _spark_value(setting: Any) -> str:

@@ -24,15 +24,19 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
     Raises:
         WarehouseError: A key is null or stands in several rows; the message shows some.
     """
-    columns = [F.col(quoted(name)) for name in key]
-    groups = df.groupBy(*columns).agg(F.count(F.lit(1)).alias("__rows"))
-    is_null = reduce(or_, (column.isNull() for column in columns))
-    bad = is_null | (F.col("__rows") > 1)
+    # Their places tell the columns apart: a key may have any name.
+    places = [str(place) for place in range(len(key))]
+    keys = df.select(
+        *(F.col(quoted(name)).alias(place) for name, place in zip(key, places, strict=True))
+    )
+    is_null = reduce(or_, (F.col(place).isNull() for place in places))
+    groups = keys.groupBy(*places).agg(F.count(F.lit(1)).alias("rows"))
+    bad = is_null | (F.col("rows") > 1)
     found = groups.agg(
-        F.coalesce(F.sum("__rows"), F.lit(0)).alias("rows"),
+        F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
         F.count_if(is_null).alias("nulls"),
-        F.count_if(F.col("__rows") > 1).alias("repeated"),
-        F.slice(F.collect_list(F.when(bad, F.struct(*columns, "__rows"))), 1, _MAX_EXAMPLES).alias(
+        F.count_if(F.col("rows") > 1).alias("repeated"),
+        F.slice(F.collect_list(F.when(bad, F.struct(*places, "rows"))), 1, _MAX_EXAMPLES).alias(
             "examples"
         ),
     ).first()
@@ -48,5 +52,6 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
 
 
 def _describe(example: Row, key: Sequence[str]) -> str:
-    values = ", ".join(f"{name}={example[name]}" for name in key)
-    return f"{values}: {example['__rows']} row(s)"
+    *values, num_rows = example
+    pairs = zip(key, values, strict=True)
+    return f"{', '.join(f'{name}={value}' for name, value in pairs)}: {num_rows} row(s)"
