@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ def predict(
     With ``keep``, only those columns and the model's own travel to Python and back (Arrow record
     batches, ``mapInArrow``): the fastest path. Without it every column is kept, and none but the
     model's own travels: a scalar function whose result Spark joins to its row.
+
+    How often the model runs: a filter on source columns spares it the other rows without ``keep``
+    and does not with it. A filter on a prediction runs a deterministic model again for the rows
+    that pass without ``keep``, once with it. By either path a sort, a union or a join that reads
+    the result twice runs it twice; ``cache()`` the result, or write it, to run it once. For a
+    stochastic model that also keeps what was drawn.
 
     Args:
         df: Rows with the bundle's source columns.
@@ -122,7 +129,16 @@ def _joined(
     predicted = source.select("*", function(*wire.arguments()).alias(struct))
     results = [F.col(struct).getField(field.name).alias(field.name) for field in outputs]
     derived = [name for name in source.columns if names.key(name) not in given]
-    return predicted.select("*", *results).drop(struct, *derived)
+    return predicted.select(_all_but(predicted, [struct, *derived]), *results)
+
+
+def _all_but(df: DataFrame, names: Sequence[str]) -> Column:
+    """Return the columns with other names than these, which need not be unique.
+
+    Not ``DataFrame.drop``: Spark 4 drops by the rule of the active session, which need not be the
+    DataFrame's.
+    """
+    return df.colRegex(f"`(?s)(?!(?:{'|'.join(map(re.escape, names))})\\z).*`")
 
 
 @dataclass(frozen=True)

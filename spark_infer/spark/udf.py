@@ -33,6 +33,12 @@ class PredictFunction:
 
     Called without columns it reads the bundle's source columns and features by name; otherwise
     it takes one column (or column name) for each source column, in order or by name.
+
+    Spark may run the model once for each place that uses the column: for a filter and again for
+    the rows that pass, or for each of two fields. ``df.withColumn("p", score())`` and then
+    ``p.a, p.b`` runs it once; ``cache()`` before a filter, or ``predict(..., keep=[...])``, does
+    so too. A stochastic model's column keeps its values under a filter, but each call draws anew,
+    and Spark refuses it inside aggregates and join conditions: name the column first.
     """
 
     def __init__(
@@ -119,6 +125,11 @@ def register(
     Its arguments are the bundle's source columns, in order, or by name on Spark 4
     (``fraud_score(amount => tx_amount, ...)``). A bundle's ``features`` are not applied: pass the
     features' values. In a pandas function NaN counts as null.
+
+    A call in SELECT and the same call in WHERE run the model twice for the rows that pass, and so
+    does a filter on a view's prediction; a cached view does not. A stochastic model's function is
+    registered as non-deterministic: each call draws anew, so filter on a subquery's column, and
+    Spark refuses it inside aggregates, where a subquery's column works.
 
     Args:
         spark: The session.

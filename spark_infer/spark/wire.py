@@ -71,20 +71,23 @@ class Wire:
         """
         inputs: list[Input] = []
         wire: list[Column] = []
+        nullable: list[tuple[Input, list[Source]]] = []
         packed = set()
         for item in signature.inputs:
             sources = [as_column(columns[name]) for name in item.column_names]
+            given = _sources(item, columns)
             if isinstance(item, ScalarInput) and _can_pack(item, exact_nulls):
                 sources = [_pack(item, columns, types)]
                 packed.add(item.name)
             elif isinstance(item, RaggedInput) and item.fields and exact_nulls:
                 sources = [_structs_as_arrays(item, sources[0])]
                 item = dataclasses.replace(item, fields=(), shape=(len(item.fields),))
+                given = [*sources]
             inputs.append(item)
+            nullable.append((item, given))
             wire.extend(sources)
         if exact_nulls:
-            pairs = [(item, _sources(item, columns)) for item in signature.inputs]
-            wire.append(holds_null(pairs).cast("tinyint"))
+            wire.append(holds_null(nullable).cast("tinyint"))
         travels = dataclasses.replace(signature, inputs=inputs)
         return cls(travels, tuple(wire), frozenset(packed), exact_nulls)
 

@@ -187,7 +187,8 @@ class JobConfig(_Section):
     def _columns_fit(self) -> JobConfig:
         try:
             # What is wrong by any rule; the session's rule is known when the job runs.
-            self.check_columns(Names(case_sensitive=True), ())
+            self._check_distinct(Names(case_sensitive=True), ())
+            self._check_partitions(Names(case_sensitive=False))
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return self
@@ -202,6 +203,10 @@ class JobConfig(_Section):
         Raises:
             ConfigError: Two have the same name, or a partition column is none of them.
         """
+        self._check_distinct(names, outputs)
+        self._check_partitions(names)
+
+    def _check_distinct(self, names: Names, outputs: Sequence[str]) -> None:
         names.check_distinct(
             {
                 "column of the job": (*LINEAGE_COLUMNS, REASON_COLUMN),
@@ -216,6 +221,8 @@ class JobConfig(_Section):
         names.check_distinct(
             {"target.partition_by column": self.target.partition_by}, hint="remove one of them"
         )
+
+    def _check_partitions(self, names: Names) -> None:
         carried = [*self.key, *self.target.keep]
         for column in self.target.partition_by:
             if not names.find(column, carried):
