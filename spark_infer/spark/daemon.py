@@ -2,14 +2,17 @@
 
 Importing torch costs a new worker more than a second; forked workers have it at once and share
 its memory. Set as ``spark.python.daemon.module`` by ``session``. Nothing here starts a thread:
-threads do not survive a fork.
+threads do not survive a fork. Random numbers would survive it: each worker is seeded anew, or all
+would draw the same.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import os
 
+import numpy as np
 from pyspark.daemon import manager
 
 
@@ -20,7 +23,10 @@ def preload() -> None:
         import spark_infer.backends.torch.cuda
         import spark_infer.backends.torch.module
         import spark_infer.backends.torch.program.graph
-    import spark_infer.spark.dataframe  # noqa: F401 - importing it is all
+
+        os.register_at_fork(after_in_child=spark_infer.backends.torch.backend.seed_anew)
+    os.register_at_fork(after_in_child=np.random.seed)
+    import spark_infer.spark.dataframe
 
     gc.freeze()
 

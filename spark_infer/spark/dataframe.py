@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark import Accumulator
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics
-from spark_infer.errors import ConfigError, nearest
+from spark_infer.errors import SignatureError
 from spark_infer.spark.features import with_bundle_features
+from spark_infer.spark.names import Names, unused
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import arrow_schema, prediction_fields
 from spark_infer.spark.udf import prediction_udf, resolve_kind
-from spark_infer.spark.wire import Source, Wire, quoted
+from spark_infer.spark.wire import Source, Wire, by_name, quoted
 from spark_infer.tensors import check_schema
 
 
@@ -39,6 +41,12 @@ def predict(
     With ``keep``, only those columns and the model's own travel to Python and back (Arrow record
     batches, ``mapInArrow``): the fastest path. Without it every column is kept, and none but the
     model's own travels: a scalar function whose result Spark joins to its row.
+
+    How often the model runs: a filter on source columns spares it the other rows without ``keep``
+    and does not with it. A filter on a prediction runs a deterministic model again for the rows
+    that pass without ``keep``, once with it. By either path a sort, a union or a join that reads
+    the result twice runs it twice; ``cache()`` the result, or write it, to run it once. For a
+    stochastic model that also keeps what was drawn.
 
     Args:
         df: Rows with the bundle's source columns.
@@ -64,7 +72,7 @@ def predict(
     source = with_bundle_features(df, bundle.features)
     reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
     if keep is None:
-        return _joined(source, bundle.signature, reference, df.columns, metrics)
+        return _joined(df, source, bundle.signature, reference, metrics)
     return predict_prepared(source, bundle.signature, reference, keep, metrics)
 
 
@@ -80,42 +88,59 @@ def predict_prepared(
     A job computes window features over more rows than it scores, so they must not be computed
     again here. Arguments, result and errors are those of ``predict``.
     """
+    names = Names.of_session(source.sparkSession)
     outputs = prediction_fields(signature)
-    _check_kept(source, keep, [field.name for field in outputs])
-    wire = Wire.build(signature, _by_name(signature), _column_types(source, signature))
-    kept = [F.col(quoted(name)) for name in keep]
-    columns = [column.alias(f"__wire_{index}") for index, column in enumerate(wire.columns)]
-    task = _PredictTask(reference, wire.signature, wire.packed, len(columns), metrics)
-    sent = source.select(*columns, *kept)
-    schema = StructType([*sent.schema.fields[len(columns) :], *outputs])
-    return sent.mapInArrow(task, schema)
+    spelled = [names.one(name, source.columns, where="keep") for name in keep]
+    _check_result(names, keep, outputs)
+    found = _Columns.find(source, signature, names)
+    wire = Wire.build(found.signature, found.columns, found.types)
+    kept = [F.col(quoted(name)) for name in spelled]
+    # Their places tell the columns apart: any name may be among those that are kept.
+    sent = source.select(
+        *(column.alias(str(place)) for place, column in enumerate([*wire.columns, *kept]))
+    )
+    fields = [
+        StructField(name, field.dataType, field.nullable, field.metadata)
+        for name, field in zip(keep, sent.schema.fields[len(wire.columns) :], strict=True)
+    ]
+    task = _PredictTask(reference, wire.signature, wire.packed, tuple(keep), metrics)
+    return sent.mapInArrow(task, StructType([*fields, *outputs]))
 
 
 def _joined(
+    df: DataFrame,
     source: DataFrame,
     signature: Signature,
     reference: BundleReference,
-    keep: Sequence[str],
     metrics: Accumulator[Metrics] | None,
 ) -> DataFrame:
-    """Predict by a scalar function, whose result Spark joins to the row."""
+    """Predict by a scalar function, whose result Spark joins to the row.
+
+    ``source`` is ``df`` with its derived columns. Columns that the model does not read are not
+    named, so that it does not matter whether their names are unique.
+    """
+    names = Names.of_session(source.sparkSession)
     outputs = prediction_fields(signature)
-    _check_kept(source, keep, [field.name for field in outputs])
+    given = names.index(df.columns)
+    _check_result(names, [spelled[0] for spelled in given.values()], outputs)
     kind = resolve_kind("auto")
-    types = _column_types(source, signature)
-    wire = Wire.build(signature, _by_name(signature), types, exact_nulls=kind == "pandas")
+    found = _Columns.find(source, signature, names)
+    wire = Wire.build(found.signature, found.columns, found.types, exact_nulls=kind == "pandas")
     function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
-    kept = [F.col(quoted(name)) for name in keep]
-    predicted = source.select(*kept, function(*wire.arguments()).alias(_PREDICTED))
-    results = [F.col(f"{_PREDICTED}.{quoted(field.name)}") for field in outputs]
-    return predicted.select(*kept, *results)
+    (struct,) = unused([*source.columns, *(field.name for field in outputs)], 1)
+    predicted = source.select("*", function(*wire.arguments()).alias(struct))
+    results = [F.col(struct).getField(field.name).alias(field.name) for field in outputs]
+    derived = [name for name in source.columns if names.key(name) not in given]
+    return predicted.select(_all_but(predicted, [struct, *derived]), *results)
 
 
-def _by_name(signature: Signature) -> dict[str, Source]:
-    return {name: quoted(name) for name in signature.column_names}
+def _all_but(df: DataFrame, names: Sequence[str]) -> Column:
+    """Return the columns with other names than these, which need not be unique.
 
-
-_PREDICTED = "__predicted"
+    Not ``DataFrame.drop``: Spark 4 drops by the rule of the active session, which need not be the
+    DataFrame's.
+    """
+    return df.colRegex(f"`(?s)(?!(?:{'|'.join(map(re.escape, names))})\\z).*`")
 
 
 @dataclass(frozen=True)
@@ -125,30 +150,28 @@ class _PredictTask:
     reference: BundleReference
     signature: Signature
     packed: frozenset[str]
-    num_wire: int
+    kept: tuple[str, ...]
     metrics: Accumulator[Metrics] | None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counted = Metrics()
         predictor = self.reference.predictor(self.signature, self.packed, counted)
+        columns = predictor.column_names
+        # The kept columns are not read, but held: their bytes count in a window.
+        names = [*columns, *unused(columns, len(self.kept))]
         held: deque[pa.RecordBatch] = deque()
 
         def inputs() -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 held.append(batch)
-                # The kept columns are not read, but held: their bytes count in a window.
-                kept = [f"__kept_{index}" for index in range(batch.num_columns - self.num_wire)]
-                names = [*predictor.column_names, *kept]
                 yield pa.RecordBatch.from_arrays(batch.columns, names=names)
 
         predictions = predictor.stream(inputs())
         try:
             for predicted in predictions:
-                batch = held.popleft()
-                kept = batch.schema.names[self.num_wire :]
                 yield pa.RecordBatch.from_arrays(
-                    [*batch.columns[self.num_wire :], *predicted.columns],
-                    names=[*kept, *predicted.schema.names],
+                    [*held.popleft().columns[len(columns) :], *predicted.columns],
+                    names=[*self.kept, *predicted.schema.names],
                 )
         finally:
             predictions.close()
@@ -156,29 +179,47 @@ class _PredictTask:
                 self.metrics.add(counted)
 
 
-def _column_types(df: DataFrame, signature: Signature) -> dict[str, DataType]:
-    """Check the DataFrame's columns and return their types by the signature's names."""
-    folded = df.sparkSession.conf.get("spark.sql.caseSensitive", "false") != "true"
-    wanted = {name.casefold() if folded else name: name for name in signature.column_names}
-    fields, others = [], []
-    for field in df.schema.fields:
-        key = field.name.casefold() if folded else field.name
-        if key in wanted:
-            fields.append(StructField(wanted[key], field.dataType))
-        else:
-            others.append(field.name)
-    check_schema(signature.inputs, arrow_schema(fields), others)
-    return {field.name: field.dataType for field in fields}
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a DataFrame that a model reads.
+
+    Attributes:
+        signature: The model's, with struct fields as the columns spell them.
+        columns: Each by the signature's name.
+        types: Their types, by the same names.
+    """
+
+    signature: Signature
+    columns: dict[str, Source]
+    types: dict[str, DataType]
+
+    @classmethod
+    def find(cls, df: DataFrame, signature: Signature, names: Names) -> _Columns:
+        """Find the columns, each of which must be there once and fit its input."""
+        names.check_readable(signature)
+        wanted = names.index(signature.column_names)
+        there: dict[str, list[StructField]] = {name: [] for name in signature.column_names}
+        others = []
+        for field in df.schema.fields:
+            if read := wanted.get(names.key(field.name)):
+                there[read[0]].append(field)
+            else:
+                others.append(field.name)
+        for name, fields in there.items():
+            if len(fields) > 1:
+                spelled = [field.name for field in fields]
+                raise SignatureError(names.ambiguous(name, spelled))
+        found = {name: fields[0] for name, fields in there.items() if fields}
+        types = {name: field.dataType for name, field in found.items()}
+        schema = arrow_schema([StructField(*pair) for pair in types.items()])
+        signature = names.with_fields(signature, schema)
+        check_schema(signature.inputs, schema, others)
+        columns = {name: by_name(field.name) for name, field in found.items()}
+        return cls(signature, columns, types)
 
 
-def _check_kept(df: DataFrame, kept: Sequence[str], outputs: Sequence[str]) -> None:
-    known = {name.casefold() for name in df.columns}
-    taken = {name.casefold() for name in outputs}
-    for name in kept:
-        if name.casefold() not in known:
-            raise ConfigError(f"keep: column {name!r} is missing{nearest(name, df.columns)}")
-        if name.casefold() in taken:
-            raise ConfigError(
-                f"column {name!r} has the name of a prediction column; rename it, or leave it out "
-                "with keep=[...]"
-            )
+def _check_result(names: Names, kept: Sequence[str], outputs: Sequence[StructField]) -> None:
+    names.check_distinct(
+        {"prediction column": [field.name for field in outputs], "column": kept},
+        hint="rename the DataFrame's column, or leave it out with keep=[...]",
+    )

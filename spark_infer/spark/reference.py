@@ -31,6 +31,7 @@ class BundleReference:
         options: How the tasks predict.
         allow_modules: Import paths that the bundle may name.
         version: Version of spark_infer on the driver.
+        stochastic: Whether equal rows may get different predictions.
     """
 
     digest: str
@@ -38,6 +39,7 @@ class BundleReference:
     options: BatchOptions
     allow_modules: tuple[str, ...]
     version: str
+    stochastic: bool
 
     @classmethod
     def share(
@@ -65,6 +67,7 @@ class BundleReference:
             check_options(options),
             tuple(allow_modules),
             spark_infer.__version__,
+            bundle.manifest.stochastic,
         )
 
     def predictor(
@@ -102,7 +105,7 @@ class BundleReference:
             metrics=metrics,
             sizer=model.sizer,
             cache=model.cache,
-            stochastic=model.bundle.manifest.stochastic,
+            stochastic=self.stochastic,
             row_independent=model.bundle.manifest.row_independent,
         )
 

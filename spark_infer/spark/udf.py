@@ -5,27 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
-from pyspark import Accumulator
+from pyspark import Accumulator, TaskContext
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics, Predictor
-from spark_infer.errors import ConfigError, SignatureError, nearest
+from spark_infer.errors import ConfigError
 from spark_infer.spark.features import check_expressions
+from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import prediction_fields
-from spark_infer.spark.wire import Wire, quoted
+from spark_infer.spark.wire import Wire, by_name
 from spark_infer.spark.wire.pandas_bridge import PandasColumn, from_pandas, to_pandas
+from spark_infer.tensors.arrow.schema import wire_names
 
 Kind = Literal["auto", "arrow", "pandas"]
 Udf = Callable[..., Column]
-T = TypeVar("T")
 
 
 class PredictFunction:
@@ -33,6 +34,12 @@ class PredictFunction:
 
     Called without columns it reads the bundle's source columns and features by name; otherwise
     it takes one column (or column name) for each source column, in order or by name.
+
+    Spark may run the model once for each place that uses the column: for a filter and again for
+    the rows that pass, or for each of two fields. ``df.withColumn("p", score())`` and then
+    ``p.a, p.b`` runs it once; ``cache()`` before a filter, or ``predict(..., keep=[...])``, does
+    so too. A stochastic model's column keeps its values under a filter, but each call draws anew,
+    and Spark refuses it inside aggregates and join conditions: name the column first.
     """
 
     def __init__(
@@ -57,17 +64,20 @@ class PredictFunction:
             ConfigError: The session cannot use the features.
         """
         signature = self._bundle.signature
+        names = Names.of_session(self._spark)
+        given: dict[str, Column | str]
         if columns or named:
-            bound = bind(self.column_names, columns, named)
-            given: dict[str, Column | str] = {
-                name: quoted(value) if isinstance(value, str) else value
+            bound = names.bind(self.column_names, columns, named)
+            given = {
+                name: by_name(value) if isinstance(value, str) else value
                 for name, value in bound.items()
             }
         else:
+            names.check_readable(signature)
             features = self._bundle.features
             check_expressions(self._spark, features)
             given = {
-                name: f"({features[name]})" if name in features else quoted(name)
+                name: f"({features[name]})" if name in features else by_name(name)
                 for name in self.column_names
             }
         wire = Wire.build(signature, given, exact_nulls=self._kind == "pandas")
@@ -123,6 +133,11 @@ def register(
     (``fraud_score(amount => tx_amount, ...)``). A bundle's ``features`` are not applied: pass the
     features' values. In a pandas function NaN counts as null.
 
+    A call in SELECT and the same call in WHERE run the model twice for the rows that pass, and so
+    does a filter on a view's prediction; a cached view does not. A stochastic model's function is
+    registered as non-deterministic: each call draws anew, so filter on a subquery's column, and
+    Spark refuses it inside aggregates, where a subquery's column works.
+
     Args:
         spark: The session.
         name: Name of the function.
@@ -153,7 +168,22 @@ def prediction_udf(
     kind: Literal["arrow", "pandas"],
     metrics: Accumulator[Metrics] | None = None,
 ) -> Any:
-    """Return the Spark function that predicts the wire's columns."""
+    """Return the Spark function that predicts the wire's columns.
+
+    Spark may compute a deterministic function again wherever its result is used. That of a
+    stochastic model is marked, so that a filter sees the score that the row keeps.
+    """
+    function = _function(reference, wire, result, kind, metrics)
+    return function.asNondeterministic() if reference.stochastic else function
+
+
+def _function(
+    reference: BundleReference,
+    wire: Wire,
+    result: DataType,
+    kind: Literal["arrow", "pandas"],
+    metrics: Accumulator[Metrics] | None,
+) -> Any:
     task = _UdfTask(reference, wire.signature, wire.packed, wire.masked, metrics)
     as_struct = isinstance(result, StructType)
     # The annotations tell Spark which kind of function each is; pyspark's overloads do not know
@@ -189,14 +219,15 @@ class _UdfTask:
     predictor: Predictor | None = None
 
     def arrow(self, columns: Sequence[pa.Array], named: Mapping[str, pa.Array]) -> pa.RecordBatch:
+        names = Names.of_task(TaskContext.get())
+        expected = wire_names(self.signature, self.packed)
+        bound = names.bind(expected, columns, named)
+        batch = pa.RecordBatch.from_arrays([bound[name] for name in expected], names=expected)
         if self.predictor is None:
-            self.predictor = self.reference.predictor(self.signature, self.packed, Metrics())
+            signature = names.with_fields(self.signature, batch.schema)
+            self.predictor = self.reference.predictor(signature, self.packed, Metrics())
         predictor = self.predictor
-        names = predictor.column_names
-        bound = bind(names, columns, named)
-        predicted = predictor.predict(
-            pa.RecordBatch.from_arrays([bound[name] for name in names], names=names)
-        )
+        predicted = predictor.predict(batch)
         if self.metrics is not None:
             self.metrics.add(predictor.take_metrics())
         return predicted
@@ -230,33 +261,6 @@ class _UdfTask:
 
 def _positional(count: int) -> list[str]:
     return [f"argument {index + 1}" for index in range(count)]
-
-
-def bind(names: Sequence[str], given: Sequence[T], named: Mapping[str, T]) -> dict[str, T]:
-    """Match arguments with the names of a model's columns.
-
-    Raises:
-        SignatureError: Too many, too few, unknown or repeated arguments.
-    """
-    folded = {name.casefold(): name for name in names}
-    bound = dict(zip(names, given, strict=False))
-    for name, value in named.items():
-        known = folded.get(name.casefold())
-        if known is None:
-            raise SignatureError(
-                f"the model has no argument {name!r}{nearest(name, names)}; its arguments are "
-                f"{', '.join(names)}"
-            )
-        if known in bound:
-            raise SignatureError(f"argument {name!r} is given twice")
-        bound[known] = value
-    missing = [name for name in names if name not in bound]
-    if missing or len(given) > len(names):
-        raise SignatureError(
-            f"the model takes {len(names)} argument(s) ({', '.join(names)}), got "
-            f"{len(given) + len(named)}"
-        )
-    return bound
 
 
 def resolve_kind(kind: Kind) -> Literal["arrow", "pandas"]:

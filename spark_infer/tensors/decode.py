@@ -101,13 +101,16 @@ class Decoder:
     def _rows(self, batch: pa.RecordBatch, item: Input, rejects: Rejects) -> Dense | Ragged:
         if isinstance(item, ScalarInput):
             if item.name in self._packed:
-                return dense.from_packed(batch.column(packed_name(item)), item, rejects)
+                return dense.from_packed(batch.column(self._packed_name(item)), item, rejects)
             columns = [plain(batch.column(name)) for name in item.column_names]
             return dense.from_columns(columns, item, rejects)
         if isinstance(item, ArrayInput):
             return dense.from_arrays(batch.column(item.column), item, rejects)
         assert isinstance(item, RaggedInput)
         return ragged.from_lists(batch.column(item.column), item, rejects)
+
+    def _packed_name(self, item: ScalarInput) -> str:
+        return packed_name(item, self._signature.column_names)
 
     def _check(self, schema: pa.Schema) -> None:
         if self._checked is not None and self._checked.equals(schema):
@@ -119,7 +122,7 @@ class Decoder:
         if isinstance(item, ScalarInput) and item.name in self._packed:
             return ArrayInput(
                 item.name,
-                column=packed_name(item),
+                column=self._packed_name(item),
                 shape=item.item_shape,
                 dtype=item.dtype,
                 vocabulary=item.vocabulary,

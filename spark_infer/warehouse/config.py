@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -11,6 +12,7 @@ from spark_infer.backends import Precision
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError
+from spark_infer.spark.names import Names
 from spark_infer.warehouse.values import Section, WrittenText, read
 from spark_infer.warehouse.values.unquoted import is_null
 
@@ -240,16 +242,47 @@ class JobConfig(Section):
 
     @model_validator(mode="after")
     def _columns_fit(self) -> JobConfig:
+        try:
+            # What is wrong by any rule; the session's rule is known when the job runs.
+            self._check_distinct(Names(case_sensitive=True), ())
+            self._check_partitions(Names(case_sensitive=False))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def check_columns(self, names: Names, outputs: Sequence[str]) -> None:
+        """Prove that the columns of the target have different names.
+
+        Args:
+            names: The rule by which they differ.
+            outputs: Names of the bundle's outputs.
+
+        Raises:
+            ConfigError: Two have the same name, or a partition column is none of them.
+        """
+        self._check_distinct(names, outputs)
+        self._check_partitions(names)
+
+    def _check_distinct(self, names: Names, outputs: Sequence[str]) -> None:
+        names.check_distinct(
+            {
+                "column of the job": (*LINEAGE_COLUMNS, REASON_COLUMN),
+                "prediction column": outputs,
+                "key column": self.key,
+                "target.keep column": self.target.keep,
+            },
+            hint="give a source column another name with a feature, a prediction column another "
+            "one when the bundle is saved",
+        )
+        names.check_distinct({"feature": self.features}, hint="remove one of them")
+        names.check_distinct(
+            {"target.partition_by column": self.target.partition_by}, hint="remove one of them"
+        )
+
+    def _check_partitions(self, names: Names) -> None:
         carried = [*self.key, *self.target.keep]
         for column in self.target.partition_by:
-            if column not in carried:
-                raise ValueError(
+            if not names.find(column, carried):
+                raise ConfigError(
                     f"target.partition_by: {column!r} must be one of key or target.keep ({carried})"
                 )
-        reserved = {*LINEAGE_COLUMNS, REASON_COLUMN}
-        for column in carried:
-            if column in reserved:
-                raise ValueError(f"column {column!r} is written by the job; rename the source's")
-        if len(set(carried)) != len(carried):
-            raise ValueError(f"a column is named twice in key and target.keep: {carried}")
-        return self

@@ -18,19 +18,14 @@ from pyspark.sql import functions as F
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import Metrics
-from spark_infer.errors import (
-    ConfigError,
-    SparkInferError,
-    TooManyRejects,
-    WarehouseError,
-    nearest,
-)
+from spark_infer.errors import SparkInferError, TooManyRejects, WarehouseError
 from spark_infer.report import RunReport
 from spark_infer.report.run import writable
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.failures import SPARK_FAILURES, has_too_many_rejects, reason
 from spark_infer.spark.features import with_bundle_features, with_features
 from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
 from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.config import JobConfig
@@ -138,16 +133,13 @@ class _Run:
     def _rows(self, bundle: Bundle) -> DataFrame:
         """Return the rows to score with all their columns, derived ones included."""
         config = self.job.config
+        names = Names.of_session(self.spark)
+        config.check_columns(names, [output.name for output in bundle.signature.outputs])
         source = read_source(self.spark, config.source, self.values)
         featured = with_bundle_features(with_features(source, config.features), bundle.features)
-        known = featured.columns
-        for role, names in (("key", config.key), ("target.keep", config.target.keep)):
-            for name in names:
-                if name.casefold() not in {column.casefold() for column in known}:
-                    raise ConfigError(
-                        f"{role}: the source has no column {name!r}{nearest(name, known)} "
-                        f"(columns: {', '.join(known)})"
-                    )
+        for place, wanted in (("key", config.key), ("target.keep", config.target.keep)):
+            for name in wanted:
+                names.one(name, featured.columns, where=place)
         return where(featured, config.rows, self.values, key="rows")
 
     def _scored(self, rows: DataFrame, bundle: Bundle, metrics: Accumulator[Metrics]) -> DataFrame:

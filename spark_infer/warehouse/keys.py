@@ -24,17 +24,21 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
     Raises:
         WarehouseError: A key is null or stands in several rows; the message shows some.
     """
-    columns = [F.col(quoted(name)) for name in key]
-    groups = df.groupBy(*columns).agg(F.count(F.lit(1)).alias("__rows"))
-    is_null = reduce(or_, (column.isNull() for column in columns))
+    # Their places tell the columns apart: a key may have any name.
+    places = [str(place) for place in range(len(key))]
+    keys = df.select(
+        *(F.col(quoted(name)).alias(place) for name, place in zip(key, places, strict=True))
+    )
+    is_null = reduce(or_, (F.col(place).isNull() for place in places))
+    groups = keys.groupBy(*places).agg(F.count(F.lit(1)).alias("rows"))
     # As text: a timestamp that is collected would be shown in the zone of this machine.
-    texts = [column.cast("string").alias(name) for column, name in zip(columns, key, strict=True)]
-    bad = is_null | (F.col("__rows") > 1)
+    texts = [F.col(place).cast("string").alias(place) for place in places]
+    bad = is_null | (F.col("rows") > 1)
     found = groups.agg(
-        F.coalesce(F.sum("__rows"), F.lit(0)).alias("rows"),
+        F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
         F.count_if(is_null).alias("nulls"),
-        F.count_if(F.col("__rows") > 1).alias("repeated"),
-        F.slice(F.collect_list(F.when(bad, F.struct(*texts, "__rows"))), 1, _MAX_EXAMPLES).alias(
+        F.count_if(F.col("rows") > 1).alias("repeated"),
+        F.slice(F.collect_list(F.when(bad, F.struct(*texts, "rows"))), 1, _MAX_EXAMPLES).alias(
             "examples"
         ),
     ).first()
@@ -50,5 +54,6 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
 
 
 def _describe(example: Row, key: Sequence[str]) -> str:
-    values = ", ".join(f"{name}={value}" for name, value in zip(key, example, strict=False))
-    return f"{values}: {example['__rows']} row(s)"
+    *values, num_rows = example
+    pairs = zip(key, values, strict=True)
+    return f"{', '.join(f'{name}={value}' for name, value in pairs)}: {num_rows} row(s)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from operator import and_
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -12,8 +14,9 @@ from pyspark.sql.types import StructType
 
 from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.spark.failures import reason
+from spark_infer.spark.names import Names, unused
 from spark_infer.spark.wire import quoted
-from spark_infer.warehouse.config import TargetConfig
+from spark_infer.warehouse.config import LINEAGE_COLUMNS, TargetConfig
 
 _OVERWRITE_MODE = "spark.sql.sources.partitionOverwriteMode"
 
@@ -31,6 +34,7 @@ class Target:
         self._spark = spark
         self._config = config
         self._key = list(key)
+        self._names = Names.of_session(spark)
 
     @property
     def exists(self) -> bool:
@@ -49,7 +53,7 @@ class Target:
             self._check_database()
             return
         current = self._spark.table(table).schema
-        problems = _differences(current, schema)
+        problems = _differences(current, schema, self._names)
         if problems:
             raise WarehouseError(
                 f"target table {table!r} has other columns than this job writes: "
@@ -57,7 +61,8 @@ class Target:
             )
         columns = self._spark.catalog.listColumns(table)
         partitions = [column.name for column in columns if column.isPartition]
-        if partitions != list(self._config.partition_by):
+        wanted = [self._names.key(name) for name in self._config.partition_by]
+        if [self._names.key(name) for name in partitions] != wanted:
             raise WarehouseError(
                 f"target table {table!r} is partitioned by {partitions}, the job says "
                 f"{list(self._config.partition_by)}; correct target.partition_by"
@@ -67,8 +72,13 @@ class Target:
         """Leave out the rows that are there already when the mode is append."""
         if self._config.mode == "overwrite" or not self.exists:
             return df
-        there = self._spark.table(self._config.table).select(*map(quoted, self._key))
-        return df.join(there, on=self._key, how="left_anti")
+        places = unused(df.columns, len(self._key))
+        pairs = list(zip(map(quoted, self._key), places, strict=True))
+        there = self._spark.table(self._config.table).select(
+            *(F.col(name).alias(place) for name, place in pairs)
+        )
+        same = reduce(and_, (F.col(name) == F.col(place) for name, place in pairs))
+        return df.join(there, on=same, how="left_anti")
 
     def write(self, df: DataFrame) -> None:
         """Write the rows; when that fails the table is as it was before.
@@ -131,24 +141,20 @@ class Target:
 
 def lineage(df: DataFrame, *, name: str, digest: str, run_id: str) -> DataFrame:
     """Add the columns that say by what and when each row was scored."""
-    return df.withColumns(
-        {
-            "bundle_name": F.lit(name),
-            "bundle_digest": F.lit(digest),
-            "run_id": F.lit(run_id),
-            "scored_at": F.current_timestamp(),
-        }
-    )
+    columns = (F.lit(name), F.lit(digest), F.lit(run_id), F.current_timestamp())
+    # Not withColumns, which puts them in the place of columns whose names are much like theirs.
+    added = zip(columns, LINEAGE_COLUMNS, strict=True)
+    return df.select("*", *(column.alias(column_name) for column, column_name in added))
 
 
-def _differences(current: StructType, wanted: StructType) -> list[str]:
-    there = {field.name.casefold(): field.dataType for field in current.fields}
-    ours = {field.name.casefold(): field.dataType for field in wanted.fields}
+def _differences(current: StructType, wanted: StructType, names: Names) -> list[str]:
+    there = {names.key(field.name): field.dataType for field in current.fields}
+    ours = {names.key(field.name): field.dataType for field in wanted.fields}
     problems = [f"column {name!r} is missing" for name in ours if name not in there]
     problems += [f"column {name!r} is not written" for name in there if name not in ours]
     problems += [
         f"column {name!r} is {there[name].simpleString()}, not {kind.simpleString()}"
         for name, kind in ours.items()
-        if name in there and there[name].simpleString() != kind.simpleString()
+        if name in there and names.key(there[name].simpleString()) != names.key(kind.simpleString())
     ]
     return problems

@@ -162,3 +162,8 @@ def _by_itself(tensor: torch.Tensor) -> torch.Tensor:
 def with_numpy_type(tensor: torch.Tensor) -> torch.Tensor:
     """Return the tensor in a type that NumPy users expect: float32 for half precision."""
     return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
+def seed_anew() -> None:
+    """Seed the random numbers of the CPU from the system's; torch seeds a GPU's so by itself."""
+    torch.default_generator.seed()

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from spark_infer.spark.wire.layout import Wire
-from spark_infer.spark.wire.source import Source, quoted
+from spark_infer.spark.wire.source import Source, by_name, quoted
 
-__all__ = ["Source", "Wire", "quoted"]
+__all__ = ["Source", "Wire", "by_name", "quoted"]

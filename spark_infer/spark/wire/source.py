@@ -10,6 +10,9 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 Source = Column | str
+_VARIABLE = "${"
+"""Spark puts a setting's value in the place of what begins so in SQL text."""
+
 SPARK_4 = int(pyspark.__version__.split(".")[0]) >= 4
 
 
@@ -29,12 +32,17 @@ def as_text(source: Source) -> Source:
     if SPARK_4 and tree.planId().isDefined():
         return source
     name: str = tree.sql()
-    return name
+    return source if _VARIABLE in name else name
 
 
 def quoted(name: str) -> str:
     """Quote a column name, which may hold dots and spaces."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def by_name(name: str) -> Source:
+    """Return a column as SQL text, which costs fewer calls, where Spark reads it as it is."""
+    return F.col(quoted(name)) if _VARIABLE in name else quoted(name)
 
 
 def with_texts(sources: Sequence[Source], make: Callable[[Sequence[str]], str]) -> Column:

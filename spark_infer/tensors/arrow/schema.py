@@ -16,9 +16,17 @@ from spark_infer.tensors.arrow.types import arrow_dtype, is_list, storage_type, 
 _MISFIT = "the columns do not fit the bundle: "
 
 
-def packed_name(item: ScalarInput) -> str:
-    """Return the name of the list column that carries a packed scalar input."""
-    return f"{item.name}[]"
+def packed_name(item: ScalarInput, others: Collection[str] = ()) -> str:
+    """Return the name of the list column that carries a packed scalar input.
+
+    Args:
+        item: The input.
+        others: Columns of the signature, whose names it must not have.
+    """
+    name = f"{item.name}[]"
+    while name in others:
+        name += "[]"
+    return name
 
 
 def wire_names(signature: Signature, packed: Collection[str] = ()) -> tuple[str, ...]:
@@ -26,7 +34,7 @@ def wire_names(signature: Signature, packed: Collection[str] = ()) -> tuple[str,
     names: list[str] = []
     for item in signature.inputs:
         if isinstance(item, ScalarInput) and item.name in packed:
-            names.append(packed_name(item))
+            names.append(packed_name(item, signature.column_names))
         else:
             names.extend(item.column_names)
     return tuple(names)
