@@ -151,7 +151,7 @@ def test_wrong_types_stop_the_query(
     texts = rows.withColumn("a", F.lit("x"))
     with pytest.raises(
         Exception,
-        match=r"column 'a' \(input 'numbers'\) does not fit a tensor of float32, cast it: string",
+        match=r"column 'a' \(input 'numbers'\): string does not fit a tensor of float32; give",
     ):
         texts.select(score()).collect()
 

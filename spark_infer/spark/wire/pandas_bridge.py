@@ -80,8 +80,19 @@ def _nulled(values: pa.Array, masks: pa.Array) -> pa.Array:
 
 
 def to_pandas(column: pa.Array) -> PandasColumn:
-    """Return a pandas column that Spark reads back; null and NaN scalars stay apart."""
-    if is_list(column.type):
-        nested: PandasColumn = column.to_pandas()
-        return nested
-    return pd.Series(pd.arrays.ArrowExtensionArray(column))
+    """Return a pandas column that Spark reads back; null and NaN stay apart."""
+    if not is_list(column.type):
+        return pd.Series(pd.arrays.ArrowExtensionArray(column))
+    nested: PandasColumn = column.to_pandas()
+    return nested.map(_with_nan, na_action="ignore")
+
+
+def _with_nan(values: Any) -> Any:
+    """Make NaN among doubles survive: NumPy's doubles are floats, of which NaN counts as null."""
+    if not isinstance(values, np.ndarray):
+        return values
+    if values.dtype == np.object_:
+        return [_with_nan(inner) for inner in values]
+    if values.dtype == np.float64 and np.isnan(values).any():
+        return values.astype(np.longdouble)
+    return values
