@@ -101,7 +101,7 @@ class Target:
         if self.exists:
             yield
             return
-        empty = self._spark.createDataFrame([], schema)
+        empty = _empty(self._spark, schema)
         writer = empty.write.format(self._config.format).partitionBy(*self._config.partition_by)
         try:
             writer.saveAsTable(self._config.table)
@@ -145,6 +145,15 @@ def lineage(df: DataFrame, *, name: str, digest: str, run_id: str) -> DataFrame:
     # Not withColumns, which puts them in the place of columns whose names are much like theirs.
     added = zip(columns, LINEAGE_COLUMNS, strict=True)
     return df.select("*", *(column.alias(column_name) for column, column_name in added))
+
+
+def _empty(spark: SparkSession, schema: StructType) -> DataFrame:
+    """Return no rows, made in the JVM: those of createDataFrame would start Python workers."""
+    columns = [
+        F.lit(None).cast(field.dataType).alias(field.name, metadata=field.metadata)
+        for field in schema.fields
+    ]
+    return spark.range(0).select(*columns)
 
 
 def _differences(current: StructType, wanted: StructType, names: Names) -> list[str]:

@@ -75,6 +75,31 @@ def test_scores_a_day_and_reports(work: Path) -> None:
     assert len(list((work / "reports").iterdir())) == 1
 
 
+DAEMON = """
+from pyspark.daemon import manager
+from spark_infer.spark.daemon import preload
+
+if __name__ == "__main__":
+    with open({path!r}, "a") as file:
+        print("started", file=file)
+    preload()
+    manager()
+"""
+
+
+def test_a_run_that_creates_its_target_starts_one_daemon(work: Path) -> None:
+    started = work / "daemons"
+    (work / "counted_daemon.py").write_text(DAEMON.format(path=str(started)))
+    python_path = os.pathsep.join([str(work), os.environ.get("PYTHONPATH", "")])
+    conf = {
+        "spark.python.daemon.module": "counted_daemon",
+        "spark.executorEnv.PYTHONPATH": python_path,
+    }
+    code, output = submit(work, "job.yaml", "--set", "date=2018-08-08", conf=conf)
+    assert code == 0, output
+    assert started.read_text() == "started\n"
+
+
 def test_a_wrong_parameter_exits_with_2_and_writes_nothing(work: Path) -> None:
     code, output = submit(work, "job.yaml", "--set", "dat=2018-08-08")
     assert code == 2

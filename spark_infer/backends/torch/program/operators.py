@@ -61,6 +61,27 @@ _INTERNAL = frozenset(
 )
 """Internal names that torch.export writes."""
 
+
+def with_gradients(enabled: bool, body: Operator, *arguments: object) -> Any:
+    """Run the body of a ``torch.no_grad()`` or ``torch.enable_grad()`` block."""
+    with torch.set_grad_enabled(enabled):
+        return body(*arguments)
+
+
+def with_autocast(
+    kind: str, dtype: torch.dtype, enabled: bool, cached: bool, body: Operator, *arguments: object
+) -> Any:
+    """Run the body of a ``torch.autocast()`` block."""
+    with torch.autocast(kind, dtype, enabled, cached):
+        return body(*arguments)
+
+
+_BLOCKS: dict[str, Operator] = {
+    "wrap_with_set_grad_enabled": with_gradients,
+    "wrap_with_autocast": with_autocast,
+}
+"""What runs in the place of torch's own, which load its compiler first: seconds in each process."""
+
 _OTHERS: dict[str, Operator] = {
     **{
         f"operator.{name}": getattr(operator, name)
@@ -78,14 +99,15 @@ _OTHERS: dict[str, Operator] = {
             *("_sym_sqrt",),
         )
     },
-    **{
-        f"higher_order.{name}": getattr(torch.ops.higher_order, name)
-        for name in ("cond", "wrap_with_set_grad_enabled", "wrap_with_autocast")
-    },
+    "higher_order.cond": torch.ops.higher_order.cond,
+    **{f"higher_order.{block}": function for block, function in _BLOCKS.items()},
 }
-"""Arithmetic on sizes, and branches over graphs of the same kind."""
+"""Arithmetic on sizes, and branches and blocks over graphs of the same kind."""
 
-_NAME_OF = {function: name for name, function in _OTHERS.items()}
+_NAME_OF: dict[object, str] = {
+    **{function: name for name, function in _OTHERS.items()},
+    **{getattr(torch.ops.higher_order, block): f"higher_order.{block}" for block in _BLOCKS},
+}
 
 
 def find_operator(name: str) -> Operator:
