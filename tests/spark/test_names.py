@@ -170,6 +170,27 @@ def test_a_feature_stands_in_the_place_of_the_column_of_its_name(
     }
 
 
+def test_a_feature_takes_its_place_beside_columns_that_stand_twice(
+    spark: SparkSession, save: Save
+) -> None:
+    left, right = table(spark, "id", "B"), table(spark, "id", "c")
+    joined = left.join(right, left["id"] == right["id"])
+    bundle = save(["b", "d"], features={"b": "B * 10", "d": "c + 1"})
+    scored = si.predict(joined, bundle)
+    assert scored.columns == ["id", "b", "id", "c", "score", "rejected_reason"]
+    assert tuple(scored.first()) == (1.0, 20.0, 1.0, 2.0, 26.0, None)
+    assert tuple(si.predict(joined, bundle, keep=["B", "c"]).first())[:3] == (20.0, 2.0, 26.0)
+
+
+def test_a_feature_takes_the_place_of_no_column_that_only_looks_like_it(
+    spark: SparkSession, save: Save
+) -> None:
+    """Spark's ``withColumn`` takes the micro sign for the letter."""
+    bundle = save(["\N{GREEK SMALL LETTER MU}"], features={"\N{GREEK SMALL LETTER MU}": "a * 2"})
+    scored = only(si.predict(table(spark, "\N{MICRO SIGN}", "a"), bundle))
+    assert scored == {"\N{MICRO SIGN}": 1.0, "a": 2.0, "score": 4.0, "rejected_reason": None}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_function_reads_names_as_the_session_does(
     spark: SparkSession, exact: SparkSession, save: Save, kind: Any

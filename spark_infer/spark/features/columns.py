@@ -14,6 +14,7 @@ from spark_infer.bundle.features import refused
 from spark_infer.errors import SignatureError
 from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.spark.features.expressions import check_expressions
+from spark_infer.spark.features.replace import with_columns
 
 # What computes columns and leaves the rows as they are.
 _KEEP_ROWS = ("Project", "Window")
@@ -55,7 +56,7 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
     if fault is not None:
         raise SignatureError(_fault_of_one(df, features) or f"features: {fault}")
     try:
-        return df.withColumns({name: F.expr(sql) for name, sql in features.items()})
+        return with_columns(df, {name: F.expr(sql) for name, sql in features.items()})
     except SPARK_FAILURES as error:
         raise SignatureError(f"features: {reason(error)}") from None
 
