@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from spark_infer.backends.torch.backend import TorchBackend
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, SignatureError
 
 
 class EagerBackend(TorchBackend):
@@ -17,6 +17,7 @@ class EagerBackend(TorchBackend):
     Attributes:
         resolution: Relative distance of neighboring numbers in the least precise type of its
             weights.
+        num_weights: How many numbers its weights and buffers hold.
     """
 
     no_grad = torch.no_grad
@@ -30,7 +31,32 @@ class EagerBackend(TorchBackend):
             )
         kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
         self.resolution = max(torch.finfo(kind).eps for kind in {*kinds, torch.float32})
+        self.num_weights = sum(tensor.numel() for tensor in tensors)
+        self._state = {
+            name: (tensor, tensor._version)
+            for name, tensor in (*model.named_parameters(), *model.named_buffers())
+        }
+        self._buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
         super().__init__(model, outputs)
+
+    def check_unchanged(self) -> None:
+        """Raise SignatureError where the model has changed its own weights or buffers."""
+        now = dict((*self._module.named_parameters(), *self._module.named_buffers()))
+        for name, (tensor, version) in self._state.items():
+            if now.get(name) is not tensor or tensor._version != version:
+                raise SignatureError(
+                    f"the bundle is not saved: the model changes its {name!r} while it predicts, "
+                    "so later answers would depend on earlier rows; take that out of forward()"
+                )
+
+    def restore(self) -> None:
+        """Give the model's buffers the values that they had."""
+        for name, (tensor, version) in self._state.items():
+            if name in self._buffers and tensor._version != version:
+                tensor.copy_(self._buffers[name])
+            holder, _, leaf = name.rpartition(".")
+            if name in self._buffers:
+                self._module.get_submodule(holder)._buffers[leaf] = tensor
 
 
 def check_model(model: object) -> None:
@@ -55,9 +81,13 @@ def check_model(model: object) -> None:
 
 @contextmanager
 def eager_backend(model: torch.nn.Module, outputs: Sequence[str]) -> Iterator[EagerBackend]:
-    """Yield a backend of a model in evaluation mode; its modes are restored afterwards."""
-    with in_eval_mode(model):
-        yield EagerBackend(model, outputs)
+    """Yield a backend of a model in evaluation mode; modes and buffers are restored afterwards."""
+    with in_eval_mode(model), torch.no_grad():
+        backend = EagerBackend(model, outputs)
+        try:
+            yield backend
+        finally:
+            backend.restore()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from spark_infer.backends import Array, Backend
 from spark_infer.bundle import Output
@@ -16,7 +17,8 @@ from spark_infer.tensors.buckets import EXACT
 from spark_infer.tensors.encode import check_output
 
 LEAST_SIZE = 0.5
-"""Smaller outputs count as of this size: they may be what is left of larger numbers that cancel."""
+_USUAL = 10.0
+_MOST = 0.05
 
 Answer = list[Array]
 """The outputs for one row, in order; an output that follows a ragged input is cut to its length."""
@@ -73,10 +75,13 @@ class Yardstick:
         tolerance: Share of a value, and of its output's usual size, by which it may differ:
             batches of other shapes are summed in another order.
         sizes: Usual size of each output's values: the median of those that are not zero.
+        least: Smaller outputs count as of this size: they may be what is left of larger numbers
+            that cancel.
     """
 
     tolerance: float
     sizes: Sequence[float]
+    least: float = LEAST_SIZE
 
     @classmethod
     def of(cls, answers: Sequence[Answer], tolerance: float) -> Yardstick:
@@ -84,20 +89,22 @@ class Yardstick:
         return cls(tolerance, [_usual_size(values) for values in zip(*answers, strict=True)])
 
     def difference(
-        self, one: Answer, other: Answer, outputs: Sequence[Output]
+        self, one: Answer, other: Answer, outputs: Sequence[Output], *, scale: float = 1.0
     ) -> tuple[str, str, str] | None:
         """Return output, value and other value where two answers differ, or None.
 
-        NaN is the same as NaN; integers and truth values are the same or not.
+        NaN is the same as NaN; integers and truth values are the same or not. With numbers of a row
+        ``scale`` times as large as usual, so are the errors of sums.
         """
+        tolerance = max(self.tolerance, min(self.tolerance * scale, _MOST))
         for a, b, output, size in zip(one, other, outputs, self.sizes, strict=True):
             if a.dtype.kind == "f":
                 with np.errstate(invalid="ignore"):
                     same = np.isclose(
                         a.astype(np.float64),
                         b.astype(np.float64),
-                        rtol=self.tolerance,
-                        atol=self.tolerance * max(size, LEAST_SIZE),
+                        rtol=tolerance,
+                        atol=tolerance * max(size, self.least),
                         equal_nan=True,
                     )
             else:
@@ -106,6 +113,16 @@ class Yardstick:
                 place = tuple(np.argwhere(~same)[0])
                 return output.name, f"{a[place]:.6g}", f"{b[place]:.6g}"
         return None
+
+
+def scales(decoded: Decoded) -> npt.NDArray[np.float64]:
+    """Return for each row how many times as large as usual its numbers are, 1 or more."""
+    found = np.ones(decoded.num_rows)
+    for row in range(decoded.num_rows):
+        for array in decoded.tensors(np.array([row])).values():
+            finite = np.abs(array[np.isfinite(array)]) if array.dtype.kind == "f" else array[:0]
+            found[row] = max(found[row], float(finite.max(initial=0)) / _USUAL)
+    return found
 
 
 def _usual_size(values: Sequence[Array]) -> float:

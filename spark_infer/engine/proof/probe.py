@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
@@ -15,44 +17,59 @@ from spark_infer.tensors import arrow_dtype
 LENGTHS = (1, 2, 3, 5, 8, 17, 33, 64, 129)
 """Lengths around powers of two, where kernels change; longer ones only up to ``max_length``."""
 
-NUM_ALIKE = 9
-"""Rows of one length, to be run in batches of one to nine."""
+LONG_LENGTHS = (600, 2100)
+"""Lengths to try as well where nothing limits them and the model is small."""
+
+NUM_ALIKE = 10
+"""Rows of one length, to be run in batches of one and more."""
 
 _ALIKE = 3
+_EXTREME = ((1, -1), (1, 1), (2, -1), (2, 1))
+"""Length, and sign, of rows of large numbers."""
+NUM_ODD = len(_EXTREME) + 2
+"""Rows at the end on which a model may rightly raise: large numbers, NaN, none at all."""
+
+_LARGE = 2_000.0
 _SEED = 20_180_808
 
 
-def probe(signature: Signature) -> pa.RecordBatch:
+def probe(signature: Signature, *, is_small: bool = False) -> pa.RecordBatch:
     """Return rows that cover a signature.
 
     The first ``NUM_ALIKE`` rows have one length, the next ones each length that the signature
-    allows, the last one is empty. Nulls stand where the null rules take them; vocabulary columns
-    hold the first and the last word, one that is unknown, and others. Numbers of float inputs are
-    normal, some ten times that, those of other inputs 0 or 1: an id without a vocabulary may be
-    limited by the model, and nobody has said how.
+    allows; then come short rows of large numbers, one that holds NaN, and an empty one. Nulls stand
+    where the null rules take them; vocabulary columns hold the first and the last word, one that is
+    unknown, and others. Numbers of float inputs are normal, some ten times that, those of other
+    inputs 0 or 1: an id without a vocabulary may be limited by the model, and nobody has said how.
+
+    Args:
+        signature: Inputs of the model.
+        is_small: Whether the model is so small that long rows take no time.
     """
     random = np.random.default_rng(_SEED)
-    lengths = [_ALIKE] * NUM_ALIKE + list(_lengths(signature))
-    lengths += [0]
+    spread = _lengths(signature, is_small=is_small)
+    tail = [length for length, _ in _EXTREME] + [_ALIKE, 0]
     columns: dict[str, pa.Array] = {}
     for number, item in enumerate(signature.inputs):
         # Long rows of one input stand beside short rows of another.
-        turned = lengths if number == 0 else [*lengths[:NUM_ALIKE], *lengths[NUM_ALIKE:-1][::-1], 0]
+        turned = spread if number == 0 else spread[::-1]
+        lengths = _allowed(item, [*[_ALIKE] * NUM_ALIKE, *turned, *tail])
         for name in item.column_names:
-            columns[name] = _column(item, name, _allowed(item, turned), random)
+            columns[name] = _column(item, name, lengths, random)
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _lengths(signature: Signature) -> Sequence[int]:
+def _lengths(signature: Signature, *, is_small: bool) -> list[int]:
     """Return the lengths to try, or as many ones for a signature without ragged inputs."""
     ragged = [item for item in signature.inputs if isinstance(item, RaggedInput)]
     if not ragged:
         return [1] * NUM_ALIKE
-    most = max(item.max_length or LENGTHS[-1] for item in ragged)
-    longer = [LENGTHS[-1]]
+    known = (*LENGTHS, *LONG_LENGTHS) if is_small else LENGTHS
+    most = max(item.max_length or known[-1] for item in ragged)
+    longer = [known[-1]]
     while longer[-1] * 4 < most:
         longer.append(longer[-1] * 4)
-    return sorted({min(length, most) for length in (*LENGTHS, *longer, most)})
+    return sorted({min(length, most) for length in (*known, *longer, most)})
 
 
 def _allowed(item: Input, lengths: Sequence[int]) -> list[int]:
@@ -63,34 +80,44 @@ def _allowed(item: Input, lengths: Sequence[int]) -> list[int]:
 
 
 def _column(item: Input, name: str, lengths: list[int], random: np.random.Generator) -> pa.Array:
+    size = 1
     if isinstance(item, ScalarInput):
         (rule,) = (column.nulls for column in item.source_columns if column.name == name)
-        return _flat(item, len(lengths), random, rule)
+        return _flat(item, lengths, size, random, rule)
     assert isinstance(item, ArrayInput | RaggedInput)
+    shape = () if isinstance(item, RaggedInput) and item.fields else item.item_shape
+    size = math.prod(shape)
+    parts = [
+        _nest(_flat(item, lengths, size, random, item.null_items), shape)
+        for _ in range(len(item.fields) if isinstance(item, RaggedInput) and item.fields else 1)
+    ]
     if isinstance(item, ArrayInput):
-        return _nest(item, item.item_shape, len(lengths), random)
+        return parts[0]
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
-    total = sum(lengths)
-    if not item.fields:
-        return pa.ListArray.from_arrays(offsets, _nest(item, item.item_shape, total, random))
-    parts = [_flat(item, total, random, item.null_items) for _ in item.fields]
-    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(parts, list(item.fields)))
+    values = pa.StructArray.from_arrays(parts, list(item.fields)) if item.fields else parts[0]
+    return pa.ListArray.from_arrays(offsets, values)
 
 
-def _nest(
-    item: ArrayInput | RaggedInput,
-    shape: tuple[int, ...],
-    count: int,
-    random: np.random.Generator,
-) -> pa.Array:
-    array = _flat(item, count * int(np.prod(shape, dtype=np.int64)), random, item.null_items)
+def _nest(array: pa.Array, shape: tuple[int, ...]) -> pa.Array:
     for size in reversed(shape):
         array = pa.FixedSizeListArray.from_arrays(array, size)
     return array
 
 
-def _flat(item: Input, count: int, random: np.random.Generator, nulls: NullRule) -> pa.Array:
-    """Return values of an input's elements; every eleventh is null where the rule takes nulls."""
+def _flat(
+    item: Input, lengths: list[int], size: int, random: np.random.Generator, nulls: NullRule
+) -> pa.Array:
+    """Return the elements of an input's rows; every eleventh is null where the rule takes nulls.
+
+    Args:
+        item: The input.
+        lengths: Positions of each row.
+        size: Elements of each position.
+        random: Where values are drawn.
+        nulls: What a null becomes.
+    """
+    rows = np.repeat(np.arange(len(lengths)), np.asarray(lengths) * size)
+    count = len(rows)
     missing = np.zeros(count, np.bool_) if nulls == "reject" else np.arange(count) % 11 == 7
     if item.vocabulary is not None:
         words = [item.vocabulary[0], item.vocabulary[-1], _unknown(item.vocabulary)]
@@ -102,9 +129,19 @@ def _flat(item: Input, count: int, random: np.random.Generator, nulls: NullRule)
         return pa.array(values, mask=missing)
     if np.dtype(item.dtype).kind == "f":
         numbers = random.standard_normal(count) * random.choice([0.0, 1.0, 1.0, 10.0], count)
+        _make_extreme(numbers, rows, len(lengths))
     else:
         numbers = random.integers(0, 2, count)
     return pa.array(numbers.astype(item.dtype), arrow_dtype(item.dtype), mask=missing)
+
+
+def _make_extreme(numbers: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], count: int) -> None:
+    """Put large numbers of one sign, and NaN, into the rows for them."""
+    first = count - 2 - len(_EXTREME)
+    for place, (_, sign) in enumerate(_EXTREME):
+        at = rows == first + place
+        numbers[at] = sign * _LARGE * (1 + np.abs(numbers[at]))
+    numbers[np.flatnonzero(rows == count - 2)[:1]] = np.nan
 
 
 def _unknown(vocabulary: Sequence[Any]) -> Any:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.bundle import Input, RaggedInput, Signature
 from spark_infer.engine.proof.advice import WIDE, runs, way_out
-from spark_infer.engine.proof.answers import Answer, Trial, Yardstick
-from spark_infer.engine.proof.probe import NUM_ALIKE, probe
+from spark_infer.engine.proof.answers import Answer, Trial, Yardstick, scales
+from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
 from spark_infer.engine.proof.words import sentence, shown_row
 from spark_infer.errors import BundleError, PredictionError, SignatureError
 from spark_infer.tensors import Decoded, Decoder, length_order
@@ -23,6 +24,9 @@ from spark_infer.tensors.arrow.lists import Lengths
 TOLERANCE = 1e-4
 """How far apart two answers may be in float32, as a share of the value and of its usual size."""
 
+SMALL = 10_000_000
+"""Weights of a model on which rows of thousands of positions are tried as well."""
+
 MAX_SAMPLE_ROWS = 1024
 _MAX_SAMPLE_TOKENS = 8192
 _NUM_ALONE = 8
@@ -30,6 +34,8 @@ _ROWS_MIXED = 4
 _ROWS_OF_SAMPLE = 32
 _SHORT = 8
 _LONG = 64
+_MANY_ROWS = 300
+_CLOSE = 0.1
 
 _logger = logging.getLogger("spark_infer")
 
@@ -43,12 +49,14 @@ class _Shown:
         decoded: The same rows as arrays.
         trial: Which of them ran together.
         answers: What the model answered.
+        scales: How much larger than usual the numbers of each row of ``decoded`` are.
     """
 
     source: pa.RecordBatch | pa.Table
     decoded: Decoded
     trial: Trial
     answers: Sequence[Answer]
+    scales: npt.NDArray[np.float64]
 
 
 class Proof:
@@ -60,6 +68,7 @@ class Proof:
         stochastic: The model may answer the same row differently: only shapes are checked.
         row_independent: Whether rows run together; without it each is tried alone.
         tolerance: How far apart two answers may be.
+        is_small: Whether it has fewer than ``SMALL`` weights, so that long rows take no time.
 
     Attributes:
         signature: What the bundle is saved with: ``min_length`` of ragged inputs is decided here.
@@ -73,8 +82,10 @@ class Proof:
         stochastic: bool,
         row_independent: bool,
         tolerance: float,
+        is_small: bool = False,
     ) -> None:
         self.signature = signature
+        self._is_small = is_small
         self._sample = None if sample is None else sample.slice(0, MAX_SAMPLE_ROWS)
         self._compares = not stochastic
         self._batches = row_independent
@@ -90,12 +101,15 @@ class Proof:
                 row differently, or a row's answer depends on the rows beside it or on padding.
         """
         self.signature = self._with_min_lengths(model)
-        for source, is_probe in ((probe(self.signature), True), (self._sample, False)):
+        probed = probe(self.signature, is_small=self._is_small)
+        for source, is_probe in ((probed, True), (self._sample, False)):
             if source is not None:
                 decoded = Decoder(self.signature).decode(source)
-                for trial in self._trials(decoded, is_probe=is_probe):
+                known = scales(decoded)
+                rows = self._runnable(model, decoded, is_probe=is_probe)
+                for trial in self._trials(decoded, rows, is_probe=is_probe):
                     answers = _run(model, decoded, trial, source)
-                    self._shown.append(_Shown(source, decoded, trial, answers))
+                    self._shown.append(_Shown(source, decoded, trial, answers, known))
         if not self._shown:
             raise SignatureError(
                 "the bundle is not saved: the null rules reject every row that it was tried on"
@@ -105,6 +119,7 @@ class Proof:
             self._yardstick = Yardstick.of(everything, self._tolerance)
             self._check_repeats(model)
             self._check_independence()
+            self._check_neighbors(model)
 
     def check_bundle(self, loaded: Backend, *, hint: str) -> None:
         """Run the stored model on the same rows.
@@ -130,7 +145,7 @@ class Proof:
             if not self._compares:
                 continue
             for row, ours, theirs in zip(shown.trial.rows, shown.answers, answers, strict=True):
-                if found := self._difference(ours, theirs):
+                if found := self._difference(ours, theirs, shown.scales[row]):
                     output, expected, got = found
                     is_empty = any(not of[row] for of in shown.decoded.ragged.values())
                     hint = "give the ragged inputs min_length=1" if is_empty else hint
@@ -140,12 +155,23 @@ class Proof:
                         f"{shown_row(shown.source, int(row))}; {hint}"
                     )
 
-    def _difference(self, one: Answer, other: Answer) -> tuple[str, str, str] | None:
-        return self._yardstick.difference(one, other, self.signature.outputs)
+    def _difference(self, one: Answer, other: Answer, scale: float) -> tuple[str, str, str] | None:
+        return self._yardstick.difference(one, other, self.signature.outputs, scale=scale)
 
-    def _trials(self, decoded: Decoded, *, is_probe: bool) -> Iterator[Trial]:
-        """Yield single rows first, then batches of one length, then batches that are padded."""
+    def _runnable(self, model: Backend, decoded: Decoded, *, is_probe: bool) -> Positions:
+        """Return the rows to try: without large numbers and NaN where a model raises on them."""
         rows = _accepted(decoded)
+        if not is_probe:
+            return rows
+        odd = rows >= decoded.num_rows - NUM_ODD
+        fine = [
+            not is_odd or runs(model, decoded, Trial(np.array([row])))
+            for row, is_odd in zip(rows, odd, strict=True)
+        ]
+        return rows[np.array(fine, np.bool_)]
+
+    def _trials(self, decoded: Decoded, rows: Positions, *, is_probe: bool) -> Iterator[Trial]:
+        """Yield single rows first, then batches of one length, then batches that are padded."""
         total = np.zeros(decoded.num_rows, np.int64)
         for lengths in decoded.ragged.values():
             total += lengths
@@ -157,8 +183,12 @@ class Proof:
                 yield Trial(np.array([row]), is_for_both=not self._batches or total[row] <= _LONG)
         if not self._batches:
             return
-        for count in range(2, len(alike) + 1):
-            yield Trial(alike[:count], is_for_both=count in (2, len(alike)))
+        for count in range(2, len(alike)):
+            yield Trial(alike[:count], is_for_both=count in (2, len(alike) - 1))
+        if is_probe and len(rows):
+            real = rows[total[rows] > 0] if decoded.ragged else rows
+            shortest = real[total[real] == total[real].min()] if len(real) else rows
+            yield Trial(np.resize(shortest, _MANY_ROWS), is_for_both=False)
         if not decoded.ragged:
             yield Trial(rows)
             return
@@ -185,7 +215,7 @@ class Proof:
     def _check_repeats(self, model: Backend) -> None:
         first = self._shown[0]
         (again,) = _run(model, first.decoded, first.trial, first.source)
-        if found := self._difference(first.answers[0], again):
+        if found := self._difference(first.answers[0], again, 1.0):
             output, one, other = found
             raise SignatureError(
                 f"the bundle is not saved: the model answers the same row differently, {output!r} "
@@ -202,8 +232,31 @@ class Proof:
         for shown in self._shown:
             for row, answer in zip(shown.trial.rows, shown.answers, strict=True):
                 expected = alone.get((id(shown.decoded), int(row)))
-                if expected is not None and (found := self._difference(expected, answer)):
+                scale = shown.scales[row]
+                if expected is not None and (found := self._difference(expected, answer, scale)):
                     self._refuse(shown, int(row), *found)
+
+    def _check_neighbors(self, model: Backend) -> None:
+        """Compare batches of one shape, whose sums run in one order, far more closely."""
+        first = self._shown[0]
+        alike = _accepted(first.decoded)
+        alike = alike[alike < NUM_ALIKE]
+        half = (len(alike) - 1) // 2
+        if not self._batches or not half:
+            return
+        beside = [np.append(alike[:1], others) for others in (alike[1:][:half], alike[1:][-half:])]
+        trials = [Trial(rows) for rows in beside]
+        ones, others = (_run(model, first.decoded, trial, first.source) for trial in trials)
+        yardstick = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
+        scale = first.scales[alike[0]]
+        if found := yardstick.difference(ones[0], others[0], self.signature.outputs, scale=scale):
+            output, one, other = found
+            raise SignatureError(
+                f"the bundle is not saved: what the model makes of a row depends on the rows "
+                f"beside it, the row {shown_row(first.source, int(alike[0]))}: {output!r} is {one} "
+                f"beside some rows and {other} beside others; let forward() treat each row by "
+                "itself, or pass row_independent=False to run rows one by one"
+            )
 
     def _refuse(self, shown: _Shown, row: int, output: str, one: str, other: str) -> None:
         rows = shown.trial.rows

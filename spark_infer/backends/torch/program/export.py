@@ -67,6 +67,8 @@ def export(model: torch.nn.Module, signature: Signature, *, one_row: bool = Fals
         with in_eval_mode(model), _quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             traced = torch.export.export(model, arguments, dynamic_shapes=shapes)
+            # Without operators that write to their arguments; no other one is taken apart.
+            traced = traced.run_decompositions({})
     except Exception as error:
         # torch.export raises many private types, and user code anything at all.
         raise BundleError(
@@ -85,8 +87,8 @@ def _stored(traced: ExportedProgram, outputs: list[str]) -> Export:
     for spec in traced.graph_signature.output_specs:
         if spec.kind != OutputKind.USER_OUTPUT:
             raise BundleError(
-                f"it changes {spec.target!r} while it predicts, so its answers would depend on the "
-                "rows before; take that out of forward()"
+                f"it changes {spec.target!r} while it predicts, so later answers would depend on "
+                "earlier rows; take that out of forward()"
             )
     (result,) = traced.graph.output_node().args
     values = in_order(pytree.tree_unflatten(list(result), traced.call_spec.out_spec), outputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from pydantic import JsonValue
 from torch import fx
 
-from spark_infer.backends.torch.program.operators import find_operator, operator_name
+from spark_infer.backends.torch.program.operators import find_operator, operator_name, takes_text
 from spark_infer.backends.torch.program.program import Graph, Node, Program
 from spark_infer.backends.torch.weights import map_weights
 from spark_infer.errors import BundleError
@@ -32,23 +33,28 @@ _CONSTANTS: dict[str, dict[str, Any]] = {
 _FLOATS = {str(value): value for value in (math.nan, math.inf, -math.inf)}
 _HERE = "here"
 _MAX_DEPTH = 20
-_MODULE = frozenset(dir(torch.nn.Module()))
-"""Names that a module has, so that its weights cannot."""
+_RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l[0-9]+(_reverse)?")
 
 
-def load_program(root: Path, device: str) -> torch.nn.Module:
+def load_program(root: Path, device: str, num_inputs: int) -> torch.nn.Module:
     """Return a bundle's program as a module, with its weights mapped.
 
     Args:
         root: The bundle's directory.
         device: Where the program makes its own tensors. The weights are mapped on the host: the
             caller moves them.
+        num_inputs: How many tensors it is called with.
 
     Raises:
         BundleError: The program is damaged, or calls what it may not.
     """
     try:
-        module = build_module(Program.read(root), map_weights(root), torch.device(device))
+        program = Program.read(root)
+        if len(program.inputs) != num_inputs:
+            raise BundleError(
+                f"its program takes {len(program.inputs)} tensors, its signature says {num_inputs}"
+            )
+        module = build_module(program, map_weights(root), torch.device(device))
     except BundleError as error:
         raise BundleError(f"bundle {root}: {error}") from None
     # Its class is its own. fx wraps the call to describe the program's source when it raises: slow
@@ -75,14 +81,25 @@ def build_module(
         raise BundleError(
             f"program and weights do not fit: {min(missing)!r} is in one of them only"
         )
-    for tensor in program.tensors:
-        if taken := [part for part in tensor.tensor.split(".") if part in _MODULE]:
-            raise BundleError(f"tensor {tensor.tensor!r} has the name of a module's {taken[0]!r}")
+    places: dict[str, str] = {}
     weights = {
-        tensor.name: (tensor.tensor, _as_kind(tensors[tensor.tensor], tensor.kind))
+        tensor.name: (_place(tensor.tensor, places), _as_kind(tensors[tensor.tensor], tensor.kind))
         for tensor in program.tensors
     }
     return _Builder(device).build(program, weights)
+
+
+def _place(name: str, places: dict[str, str]) -> str:
+    """Return where a weight goes in the module: no name of a bundle becomes one of the module's.
+
+    Weights of one part stay together, under their own names where these are ones that a backend
+    knows: it stores recurrent weights by their names.
+    """
+    part, _, leaf = name.rpartition(".")
+    holder = places.setdefault(part, f"part_{len(places)}")
+    if not _RECURRENT.fullmatch(leaf):
+        leaf = places.setdefault(name, f"weight_{len(places)}")
+    return f"{holder}.{leaf}"
 
 
 def _as_kind(tensor: torch.Tensor, kind: str) -> torch.Tensor:
@@ -116,9 +133,14 @@ class _Builder:
             self._attributes[path] = tensor
             self._define(name, self._graph.get_attr(path))
         for call in graph.nodes:
+            function = find_operator(call.operator)
+            is_text = takes_text(function)
+            places: list[tuple[int | str, JsonValue]] = [*enumerate(call.arguments)]
+            for place, value in [*places, *call.named.items()]:
+                if _holds_text(value) and not is_text(place):
+                    raise BundleError(f"operator {call.operator!r} takes no text {value!r}")
             arguments = tuple(self._argument(value) for value in call.arguments)
             named = {key: self._argument(value) for key, value in call.named.items()}
-            function = find_operator(call.operator)
             self._define(call.name, self._graph.call_function(function, arguments, named))
         self._graph.output(tuple(self._argument(value) for value in graph.outputs))
         return fx.GraphModule(self._attributes, self._graph)
@@ -161,6 +183,10 @@ class _Builder:
         path = f"__branch_{len(self._attributes)}"
         self._attributes[path] = _Builder(self._device, self._depth + 1).build(graph, {})
         return self._graph.get_attr(path)
+
+
+def _holds_text(value: JsonValue) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and any(map(_holds_text, value)))
 
 
 def read_graph(graph: fx.Graph, outputs: Sequence[object], owner: torch.nn.Module) -> Graph:

@@ -1,9 +1,8 @@
 """The operators that a stored program may call, by name.
 
 A bundle may come from anywhere, and ``torch.ops`` reaches further than arithmetic: ``aten.save``
-writes a pickle, ``aten.from_file`` maps a file, ``aten.fbgemm_linear_int8_weight`` follows
-addresses that stand in a tensor. So an operator is admitted by what its schema takes (tensors,
-numbers, a few words), and by name where its name says that it is internal.
+writes a pickle, ``aten.from_file`` maps a file, ``aten.as_strided_`` reads any address. So an
+operator is admitted by its name, and if its schema says that it writes to nothing that it is given.
 """
 
 from __future__ import annotations
@@ -16,50 +15,14 @@ from typing import Any
 
 import torch
 from torch._ops import HigherOrderOperator, OpOverload
+from torch.nn import functional
 
+from spark_infer.backends.torch.program.names import ATEN, INTERNAL
 from spark_infer.errors import BundleError
 
 Operator = Callable[..., Any]
 
 _ATEN = re.compile(r"aten\.(\w{1,100})\.([A-Za-z]\w{0,100})", re.ASCII)
-
-_TYPES = re.compile(
-    r"(Optional\[)?(List\[)?(Optional\[)?"
-    r"(Tensor|int|float|bool|number|str|Device|Generator|complex)\]*"
-)
-"""What an operator may take. Not here: Storage and Stream, and classes of torch's own."""
-
-_REFUSED = re.compile(
-    r"from_file|set_|set|set_data|record_stream|resize\w*|data|retain_grad|rename\w*|requires_grad_"
-    r"|(fbgemm|mkldnn|cudnn|miopen|mps|xnnpack|quantized|quantize|q|sparse|nested|fake_quantize"
-    r"|fused_moving|to_mkldnn|to_sparse|to_padded|choose_qparams|int_repr|dequantize)(_\w*)?"
-    r"|\w*_backward\w*"
-)
-"""Public names that touch files, storage or the inner layout of tensors, or belong to training."""
-
-_INTERNAL = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        __and__ __lshift__ __or__ __rshift__ __xor__ _adaptive_avg_pool2d
-        _adaptive_avg_pool3d _addmm_activation _assert_async _assert_scalar
-        _assert_tensor_metadata _cdist_forward _conj _convolution
-        _convolution_mode _dim_arange _embedding_bag _embedding_bag_forward_only
-        _euclidean_dist _functional_assert_async _functional_assert_scalar
-        _fused_rms_norm _grouped_mm _is_all_true _is_any_true _linalg_check_errors
-        _linalg_det _linalg_eigh _linalg_slogdet _linalg_solve_ex _linalg_svd
-        _local_scalar_dense _log_softmax _lu_with_info
-        _native_batch_norm_legit_no_training _native_multi_head_attention _neg_view
-        _prelu_kernel _reshape_alias _safe_softmax _scaled_dot_product_attention_math
-        _scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_efficient_attention
-        _scaled_dot_product_flash_attention _shape_as_tensor _softmax _stack
-        _to_copy _transform_bias_rescale_qkv _transformer_encoder_layer_fwd
-        _trilinear _unique2 _unsafe_view _upsample_bicubic2d_aa
-        _upsample_bilinear2d_aa _weight_norm _weight_norm_interface
-        """,
-    )
-)
-"""Internal names that torch.export writes."""
 
 
 def with_gradients(enabled: bool, body: Operator, *arguments: object) -> Any:
@@ -81,6 +44,34 @@ _BLOCKS: dict[str, Operator] = {
     "wrap_with_autocast": with_autocast,
 }
 """What runs in the place of torch's own, which load its compiler first: seconds in each process."""
+
+
+def batch_norm(
+    x: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    _: float,
+    epsilon: float,
+) -> tuple[torch.Tensor, None, None]:
+    """Normalize by stored statistics, whose sizes torch's own operator takes on trust."""
+    return functional.batch_norm(x, mean, variance, weight, bias, eps=epsilon), None, None
+
+
+def weight_norm(v: torch.Tensor, g: torch.Tensor, dim: int = 0) -> torch.Tensor:
+    """Return a weight by direction and length; torch's own takes the size of ``g`` on trust."""
+    return v * (g / torch.norm_except_dim(v, 2, dim))
+
+
+_REPLACED: dict[str, Operator] = {
+    "aten._native_batch_norm_legit_no_training.default": batch_norm,
+    "aten._weight_norm.default": weight_norm,
+    # A view is possible by the strides that were traced, which other devices need not have.
+    "aten.view.default": torch.ops.aten.reshape.default,
+    "aten._unsafe_view.default": torch.ops.aten.reshape.default,
+}
+"""What runs in the place of an operator, for the same values."""
 
 _OTHERS: dict[str, Operator] = {
     **{
@@ -118,6 +109,8 @@ def find_operator(name: str) -> Operator:
     """
     if name in _OTHERS:
         return _OTHERS[name]
+    if name in _REPLACED:
+        return _REPLACED[name]
     match = _ATEN.fullmatch(name)
     if match is None or not _is_admitted(*match.groups()):
         raise BundleError(f"operator {name!r} is not one that a program may call")
@@ -146,17 +139,30 @@ def operator_name(target: object) -> str:
     return name
 
 
+def takes_text(function: Operator) -> Callable[[int | str], bool]:
+    """Return which arguments of an operator, by place or name, may be text.
+
+    torch also reads text where a device belongs.
+    """
+    if not isinstance(function, OpOverload):
+        return lambda place: function is with_autocast and place == 0
+    arguments = function._schema.arguments
+    texts = {argument.name for argument in arguments if "str" in str(argument.type)}
+    places = {index for index, argument in enumerate(arguments) if argument.name in texts}
+    return lambda place: place in texts or place in places
+
+
 def _is_admitted(base: str, overload: str) -> bool:
-    if _REFUSED.fullmatch(base) or (base.startswith("_") and base not in _INTERNAL):
+    if base not in ATEN and base not in INTERNAL:
         return False
-    full_name = (f"aten::{base}", "" if overload == "default" else overload)
     try:
         # Only what runs by dispatch: torch.ops also finds functions of the old TorchScript runtime.
+        full_name = (f"aten::{base}", "" if overload == "default" else overload)
         torch._C._dispatch_find_schema_or_throw(*full_name)
         schema = torch._C._get_schema(*full_name)
     except RuntimeError:
         return False
-    return all(
-        _TYPES.fullmatch(str(argument.type)) and not argument.is_out
+    return not any(
+        argument.is_out or (argument.alias_info is not None and argument.alias_info.is_write)
         for argument in schema.arguments
     )

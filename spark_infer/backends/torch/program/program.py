@@ -35,21 +35,13 @@ _MAX_NAME = 500
 
 
 def _is_name(name: str) -> str:
-    if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
+    if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name) or name == "self":
         raise ValueError("a name is an identifier")
     return name
 
 
-def _is_tensor_name(name: str) -> str:
-    for part in name.split("."):
-        is_word = part.isascii() and f"_{part}".isidentifier()
-        if not part or not is_word or part.startswith("__"):
-            raise ValueError("a tensor's name is made of identifiers and dots")
-    return name
-
-
 Name = Annotated[str, Field(max_length=_MAX_NAME), AfterValidator(_is_name)]
-TensorName = Annotated[str, Field(max_length=_MAX_NAME), AfterValidator(_is_tensor_name)]
+Text = Annotated[str, Field(max_length=_MAX_NAME)]
 
 
 class _Part(BaseModel):
@@ -66,7 +58,7 @@ class Tensor(_Part):
     """
 
     name: Name
-    tensor: TensorName
+    tensor: Text
     kind: Literal["parameter", "buffer"]
 
 
@@ -81,7 +73,7 @@ class Node(_Part):
     """
 
     name: Name
-    operator: Annotated[str, Field(max_length=_MAX_NAME)]
+    operator: Text
     arguments: list[JsonValue] = []
     named: dict[Name, JsonValue] = {}
 

@@ -31,7 +31,7 @@ def mapped_ranges(path: Path) -> list[range]:
 def test_weights_are_mapped_and_not_copied(kind: str, request: pytest.FixtureRequest) -> None:
     bundle: Bundle = request.getfixturevalue(kind)
     if kind == "fraud":
-        model = load_program(bundle.path, "cpu")
+        model = load_program(bundle.path, "cpu", 3)
     else:
         model = load_module(bundle.path, bundle.manifest.model, (HERE,))
     ranges = mapped_ranges(bundle.path / "weights.safetensors")
