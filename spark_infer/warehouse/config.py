@@ -192,7 +192,8 @@ class JobConfig(Section):
     )
     features: dict[str, str] = Field(
         default_factory=dict,
-        description="SQL expressions of derived columns, computed before the bundle's own.",
+        description="SQL expressions of derived columns, one value for each row, computed before "
+        "the bundle's own and with the job's rights.",
     )
     rows: str | None = Field(
         None, description="SQL condition, after the features: which rows are scored. Default: all."

@@ -26,9 +26,9 @@ _CONDITIONS = words(
 
 _NUMBERS = words(
     """
-    abs acos acosh asin asinh atan atan2 atanh bin bit_count bit_get bround cbrt ceil ceiling conv
-    cos cosh cot csc degrees div e exp expm1 factorial floor getbit hypot ln log log10 log1p log2
-    mod negative pi pmod positive pow power radians rint round sec shiftleft shiftright
+    abs acos acosh asin asinh atan atan2 atanh bit_count bit_get bround cbrt ceil ceiling conv cos
+    cosh cot csc degrees div e exp expm1 factorial floor getbit hypot ln log log10 log1p log2 mod
+    negative pi pmod positive pow power radians rint round sec shiftleft shiftright
     shiftrightunsigned sign signum sin sinh sqrt tan tanh try_add try_divide try_mod try_multiply
     try_subtract width_bucket
     """

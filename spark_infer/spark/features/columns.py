@@ -28,8 +28,12 @@ def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> DataFram
         SignatureError: An expression does not fit the columns, or changes the number of rows.
         ConfigError: The session cannot use the features.
     """
+    if not features:
+        # Spark would analyze the plan once more for nothing.
+        return df
+    # Every name that passes is one of a source column, so no feature reads another one.
     check_expressions(df.sparkSession, features, df.columns)
-    return with_features(df, features)
+    return _added(df, features, list(features))
 
 
 def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
@@ -47,45 +51,41 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
         SignatureError: An expression does not fit the columns, or changes the number of rows.
     """
     if not features:
-        # Spark would analyze the plan once more for nothing.
         return df
+    names = list(features)
+    # Spark lets a column read another one of the same selection, where the source has none of that
+    # name. With names that nobody can have written, such an expression fails.
+    prefix = f"feature_{uuid.uuid4().hex}"
+    hidden = {f"{prefix}_{at}": sql for at, sql in enumerate(features.values())}
+    _added(df, hidden, names)
+    return _added(df, features, names)
+
+
+def _added(df: DataFrame, features: Mapping[str, str], names: list[str]) -> DataFrame:
+    """Add columns and check in Spark's plan that the rows are the same, all in one analysis.
+
+    Only where that fails are they analyzed one by one, to find which of the ``names`` to blame.
+    """
     try:
-        fault = _changed_rows(df, list(features.values()))
+        added = with_columns(df, {column: F.expr(sql) for column, sql in features.items()})
+        fault = _change_of_rows(df, added)
     except SPARK_FAILURES as error:
         fault = reason(error)
-    if fault is not None:
-        raise SignatureError(_fault_of_one(df, features) or f"features: {fault}")
-    try:
-        return with_columns(df, {name: F.expr(sql) for name, sql in features.items()})
-    except SPARK_FAILURES as error:
-        raise SignatureError(f"features: {reason(error)}") from None
+    if fault is None:
+        return added
+    for name, (column, sql) in zip(names, features.items(), strict=True):
+        if len(features) == 1:
+            raise SignatureError(refused(name, sql, fault))
+        _added(df, {column: sql}, [name])
+    raise SignatureError(f"features: {fault}")
 
 
-def _fault_of_one(df: DataFrame, features: Mapping[str, str]) -> str | None:
-    """Return what is wrong with the first wrong feature."""
-    for name, sql in features.items():
-        try:
-            fault = _changed_rows(df, [sql])
-        except SPARK_FAILURES as error:
-            fault = reason(error)
-        if fault is not None:
-            return refused(name, sql, fault)
-    return None
-
-
-def _changed_rows(df: DataFrame, expressions: list[str]) -> str | None:
-    """Analyze expressions in one go; return how the number of rows would change, if it would.
-
-    They get names that no expression can have written, since Spark lets one column of a selection
-    read another.
-    """
-    prefix = f"feature_{uuid.uuid4().hex}"
-    columns = [F.expr(sql).alias(f"{prefix}_{at}") for at, sql in enumerate(expressions)]
-    added = _operators(df.select(*columns)) - _operators(df)
-    if not added:
+def _change_of_rows(df: DataFrame, added: DataFrame) -> str | None:
+    operators = _operators(added) - _operators(df)
+    if not operators:
         return None
     return (
-        f"it changes the number of rows (Spark needs {', '.join(sorted(added))} for it), and a "
+        f"it changes the number of rows (Spark needs {', '.join(sorted(operators))} for it), and a "
         "feature is one value for each row; a generator belongs into the job's source, and an "
         "aggregate needs OVER (...)"
     )

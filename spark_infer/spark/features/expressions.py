@@ -63,7 +63,7 @@ def check_expressions(
     """
     if not features:
         return
-    names = _Names.of(spark, columns)
+    names = _Names.of(spark, features, columns)
     called: set[str] = set()
     for feature, sql in features.items():
         try:
@@ -127,18 +127,23 @@ class _Names:
     Attributes:
         columns: The source columns by folded name; None where they are not known.
         folded: Whether names differ in more than upper and lower case.
+        others: Folded names that lead to something else than a column in front of a dot.
     """
 
     columns: Mapping[str, str] | None
     folded: bool
+    others: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, spark: SparkSession, columns: Collection[str] | None) -> _Names:
+    def of(
+        cls, spark: SparkSession, features: Collection[str], columns: Collection[str] | None
+    ) -> _Names:
         folded = spark.conf.get("spark.sql.caseSensitive", "false") != "true"
         if columns is None:
             _check_no_variables(spark)
             return cls(None, folded)
-        return cls({name.casefold() if folded else name: name for name in columns}, folded)
+        others = frozenset({"session", "system", *(name.casefold() for name in features)})
+        return cls({name.casefold() if folded else name: name for name in columns}, folded, others)
 
     def check(self, text: str, variables: frozenset[str]) -> None:
         """Check a name, whose parts are separated by a comma and a space."""
@@ -146,7 +151,8 @@ class _Names:
         if first in variables:
             return
         if self.columns is None:
-            name = first.lower()
+            # As Spark compares: a long s is an s for it, and an i one with or without its dot.
+            name = first.upper().casefold().replace("\u0307", "")
             if name == "_metadata" or (name in SESSION_NAMES and not others):
                 raise Refused(
                     f"{first} can tell about the session, the file or the time of the run; rename "
@@ -157,7 +163,7 @@ class _Names:
         parts = folded.split(", ")
         is_column = any(", ".join(parts[:end]) in self.columns for end in range(1, len(parts) + 1))
         # A column may have the name of its table or of an alias in front.
-        is_qualified = parts[0] not in ("session", "system") and any(
+        is_qualified = parts[0].casefold() not in self.others and any(
             part in self.columns for part in parts[1:]
         )
         if not is_column and not is_qualified:
