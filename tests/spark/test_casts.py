@@ -149,8 +149,7 @@ SETS = {
     "numbers": [
         case
         for case in CASES
-        if not case.kind.startswith(("date", "time"))
-        and (case.dtype != "uint8" or case.kind in ("boolean", "void"))
+        if case.dtype in ("bool", "int64", "float32") and not case.kind.startswith(("date", "time"))
     ],
 }
 
@@ -224,7 +223,10 @@ def registered(rows: DataFrame, bundle: si.Bundle, kind: Any) -> DataFrame:
 Run = Callable[[DataFrame, si.Bundle], DataFrame]
 PATHS: dict[str, tuple[str, Run]] = {
     "predict, mapInArrow": ("all", lambda rows, bundle: si.predict(rows, bundle, keep=["id"])),
-    "predict, joined": ("all", lambda rows, bundle: si.predict(rows, bundle)),
+    "predict, joined": (
+        "all" if HAS_ARROW else "some",
+        lambda rows, bundle: si.predict(rows, bundle),
+    ),
 }
 if HAS_ARROW:
     PATHS |= {
@@ -235,7 +237,7 @@ if HAS_ARROW:
         "pandas, of expressions": ("few", partial(of_expressions, kind="pandas")),
     }
 else:
-    # What Spark 3.5 does not know the type of it casts where it is a number.
+    # Where Spark 3.5 does not know the type of an array's elements, it casts numbers only.
     PATHS |= {"pandas, by name": ("numbers", partial(by_name, kind="pandas"))}
 
 

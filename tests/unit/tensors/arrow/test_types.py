@@ -4,23 +4,25 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spark_infer.bundle import ScalarInput
+from spark_infer.bundle import RaggedInput, ScalarInput
 from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES
 from spark_infer.tensors import arrow_dtype, type_problem
+from spark_infer.tensors.arrow.schema import column_problem
+from spark_infer.tensors.arrow.types import Unread, type_name
 
 FLOATS = set(FLOAT_DTYPES)
 ALL = set(DTYPES)
 TABLE = {
     pa.null(): ALL,
     pa.bool_(): ALL,
-    pa.int8(): FLOATS | {"int8", "int16", "int32", "int64"},
-    pa.int16(): FLOATS | {"int16", "int32", "int64"},
-    pa.int32(): FLOATS | {"int32", "int64"},
-    pa.int64(): FLOATS | {"int64"},
+    pa.int8(): FLOATS | {"uint8", "int8", "int16", "int32", "int64"},
+    pa.int16(): FLOATS | {"uint8", "int16", "int32", "int64"},
+    pa.int32(): FLOATS | {"uint8", "int32", "int64"},
+    pa.int64(): FLOATS | {"uint8", "int64"},
     pa.uint8(): FLOATS | {"uint8", "int16", "int32", "int64"},
-    pa.uint16(): FLOATS | {"int32", "int64"},
-    pa.uint32(): FLOATS | {"int64"},
-    pa.uint64(): FLOATS,
+    pa.uint16(): FLOATS | {"uint8", "int32", "int64"},
+    pa.uint32(): FLOATS | {"uint8", "int64"},
+    pa.uint64(): FLOATS | {"uint8"},
     pa.float16(): FLOATS,
     pa.float32(): FLOATS,
     pa.float64(): FLOATS,
@@ -63,7 +65,8 @@ def test_a_vocabulary_takes_columns_of_its_own_kind(
 def test_the_problem_says_what_to_do() -> None:
     numbers = ScalarInput("x", columns=["a"], dtype="int8")
     assert (
-        type_problem(pa.int16(), numbers) == "int16 does not fit a tensor of int8; cast the column"
+        type_problem(pa.int16(), numbers)
+        == "smallint does not fit a tensor of int8; cast the column"
     )
     assert "give the input a vocabulary" in str(type_problem(pa.string(), numbers))
 
@@ -71,3 +74,39 @@ def test_the_problem_says_what_to_do() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_tensor_type_has_an_arrow_type(dtype: str) -> None:
     assert np.dtype(arrow_dtype(dtype).to_pandas_dtype()).name == dtype
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (pa.null(), "void"),
+        (pa.int64(), "bigint"),
+        (pa.uint16(), "uint16"),
+        (pa.decimal128(10, 2), "decimal(10,2)"),
+        (pa.timestamp("ms"), "timestamp_ntz"),
+        (pa.timestamp("us", "UTC"), "timestamp"),
+        (pa.duration("us"), "interval day to second"),
+        (pa.time64("ns"), "time(6)"),
+        (pa.large_string(), "string"),
+        (pa.dictionary(pa.int8(), pa.string()), "string"),
+        (pa.list_(pa.list_(pa.float32())), "array<array<float>>"),
+        (pa.map_(pa.string(), pa.int32()), "map<string,int>"),
+        (pa.struct({"a": pa.bool_()}), "struct<a:boolean>"),
+        (pa.struct([pa.field("m", pa.binary(), metadata={"variant": "true"})]), "variant"),
+        (Unread("interval year"), "interval year"),
+        (pa.list_(Unread("vector")), "array<vector>"),
+    ],
+    ids=str,
+)
+def test_types_have_the_names_that_spark_gives_them(kind: pa.DataType, name: str) -> None:
+    assert type_name(kind) == name
+
+
+def test_a_type_without_tensors_is_refused_wherever_it_stands() -> None:
+    unread = Unread("interval year")
+    item = RaggedInput("x", column="a")
+    assert column_problem(unread, ScalarInput("x", columns=["a"])) == (
+        "interval year does not fit a tensor of float32; cast the column"
+    )
+    assert "got interval year" in str(column_problem(unread, item))
+    assert "items: interval year does not fit" in str(column_problem(pa.list_(unread), item))
