@@ -24,7 +24,7 @@ def sealed(tmp_path: Path) -> Path:
 
 def test_the_digest_is_that_of_the_list_of_files(sealed: Path) -> None:
     listed = (sealed / SUMS_FILE).read_bytes()
-    assert verify(sealed) == seal(sealed) == hashlib.sha256(listed).hexdigest()
+    assert verify(sealed).digest == seal(sealed) == hashlib.sha256(listed).hexdigest()
     assert [line.split("  ")[1] for line in listed.decode().splitlines()] == sorted(FILES)
 
 
@@ -99,7 +99,7 @@ def test_an_empty_folder_is_refused(sealed: Path) -> None:
 def test_a_list_of_another_folder_is_a_file_like_others(sealed: Path) -> None:
     before = seal(sealed)
     (sealed / "vocabularies" / SUMS_FILE).write_text("")
-    assert seal(sealed) == verify(sealed) != before
+    assert seal(sealed) == verify(sealed).digest != before
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])

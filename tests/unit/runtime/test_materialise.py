@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from spark_infer.bundle import Bundle
-from spark_infer.bundle.digest import SUMS_FILE
+from spark_infer.bundle.digest import SUMS_FILE, verify
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from spark_infer.runtime import materialise, pack
 from spark_infer.runtime.locks import locked
@@ -176,7 +176,7 @@ def test_after_the_machine_started_anew_all_is_read_again(
     monkeypatch.setattr(materialise_module, "_BOOT_ID", tmp_path / "boot_id")
     verified = []
     monkeypatch.setattr(
-        "spark_infer.bundle.bundle.verify", lambda root: verified.append(root) or fraud.digest
+        "spark_infer.bundle.bundle.verify", lambda root: verified.append(root) or verify(root)
     )
     for _ in range(2):
         materialise(fraud.digest, never, tmp_path)
