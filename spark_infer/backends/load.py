@@ -29,12 +29,13 @@ def load_backend(
         allow_modules: Import paths (and what lies below them) that a ``module`` bundle may name.
 
     Raises:
-        BundleError: The model cannot be rebuilt, or policy refuses it.
+        BundleError: The model cannot be rebuilt, policy refuses it, or the bundle's files changed
+            after it was opened.
         ConfigError: The precision or device is unknown, or threads is below 1, or
             allow_modules is no list.
         RuntimeUnavailable: torch or the device is missing here.
     """
-    bundle = Bundle.load(bundle)
+    bundle = Bundle.load(bundle).current()
     check_precision(precision)
     check_allow_modules(allow_modules)
     if threads is not None and threads < 1:
@@ -59,6 +60,8 @@ def load_backend(
     except Exception as error:
         # torch, safetensors and the module's own code raise what they like.
         raise BundleError(f"bundle {bundle.path}: the model cannot be rebuilt: {error}") from error
+    # What was mapped in between are the files that were verified.
+    bundle.check_unchanged()
     kind = CudaBackend if device.startswith("cuda") else TorchBackend
     return kind(model, outputs, device=device, precision=precision, threads=threads)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
 from spark_infer.bundle.folder import scan
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.signature import Signature
+from spark_infer.bundle.stamp import Stamps, check_stamps
 from spark_infer.errors import BundleError
 
 _REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pt2", ".pth", ".joblib", ".ckpt"}
@@ -27,11 +29,13 @@ class Bundle:
         path: The bundle's directory.
         digest: SHA-256 over all its files, as hexadecimal digits; the bundle's identity.
         manifest: What the bundle says about itself.
+        stamps: What the files that were verified looked like to the system.
     """
 
     path: Path
     digest: str
     manifest: Manifest
+    stamps: Stamps = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | Bundle, digest: str | None = None) -> Bundle:
@@ -67,9 +71,34 @@ class Bundle:
                     f"bundle {root}: {name} looks like a pickle or may hold some, and these "
                     "are never loaded; save the model with save_bundle"
                 )
-        actual = verify(root)
-        _check_pin(root, actual, digest)
-        return cls(root, actual, Manifest.read(root))
+        verified = verify(root)
+        _check_pin(root, verified.digest, digest)
+        bundle = cls(root, verified.digest, Manifest.read(root), verified.stamps)
+        bundle.check_unchanged()
+        return bundle
+
+    def check_unchanged(self) -> None:
+        """Raise BundleError unless the files at ``path`` are untouched since they were verified."""
+        check_stamps(self.path, self.stamps)
+
+    def current(self) -> Bundle:
+        """Return the bundle with fresh stamps if its files still are those with its digest.
+
+        Untouched files are not read again. Whoever reads the files calls this first and
+        ``check_unchanged`` of the result afterwards: what was read in between has the digest.
+
+        Raises:
+            BundleError: The files changed.
+        """
+        try:
+            self.check_unchanged()
+        except BundleError as changed:
+            # Other permissions, another link, or a network file system that numbers files anew.
+            again = Bundle.load(self.path)
+            if again.digest != self.digest:
+                raise changed from None
+            return again
+        return self
 
     @property
     def name(self) -> str:
@@ -89,8 +118,7 @@ class Bundle:
     @property
     def files(self) -> dict[str, int]:
         """Size in bytes of each file, by its path inside the bundle."""
-        files = scan(self.path).files
-        return {name: status.st_size for name, status in files.items() if name != SUMS_FILE}
+        return {name: stamp.size for name, stamp in self.stamps.items() if name != SUMS_FILE}
 
 
 def _check_pin(root: Path, actual: str, wanted: str | None) -> None:
@@ -132,7 +160,7 @@ def write_bundle(
         replace_directory(staging, path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Bundle(path, bundle.digest, bundle.manifest)
+    return dataclasses.replace(bundle, path=path).current()
 
 
 def _is_replaceable(path: Path) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from spark_infer.bundle.documents import shown
 from spark_infer.bundle.folder import Folder, open_file, read_file, scan
+from spark_infer.bundle.stamp import Stamp, Stamps
 from spark_infer.errors import BundleError, ConfigError
 
 SUMS_FILE = "SHA256SUMS"
@@ -17,6 +20,19 @@ SUMS_FILE = "SHA256SUMS"
 MAX_SUMS_BYTES = 2**24
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A folder whose files were all read and found to be those of its SHA256SUMS.
+
+    Attributes:
+        digest: The bundle's digest.
+        stamps: Stamp of each file, SHA256SUMS too, taken of the open file before it was read.
+    """
+
+    digest: str
+    stamps: Stamps
 
 
 def check_digest(digest: object) -> None:
@@ -32,33 +48,34 @@ def seal(root: Path) -> str:
     """Write SHA256SUMS for the files under ``root`` and return the bundle's digest."""
     folder = scan(root)
     _refuse_empty(root, folder)
-    text = _sums(root, _listed(folder))
+    text, _ = _sums(root, _listed(folder))
     (root / SUMS_FILE).write_bytes(text)
     return hashlib.sha256(text).hexdigest()
 
 
-def verify(root: Path) -> str:
-    """Compare every file with SHA256SUMS and return the bundle's digest.
+def verify(root: Path) -> Verified:
+    """Compare every file with SHA256SUMS; return the bundle's digest and what was read.
 
     Raises:
         BundleError: A file is missing, was changed, or was added, or is no plain file.
     """
     folder = scan(root)
     names = _listed(folder)
-    content, recorded = _recorded(root)
+    recorded = _recorded(root)
     # Names first: they cost nothing, and what nobody lists is never read.
     for name in sorted(set(recorded) - set(names)):
         raise _changed(root, f"file {_readable(name)} is missing")
     for name in sorted(set(names) - set(recorded)):
         raise _changed(root, f"file {name} was added")
     _refuse_empty(root, folder)
-    actual = _sums(root, names)
+    actual, stamps = _sums(root, names)
     for name, digest in _by_name(actual.decode()).items():
         if recorded[name] != digest:
             raise _changed(root, f"file {name} was changed after the bundle was saved")
-    if content != actual:
+    digest, stamps[SUMS_FILE] = _file_digest(root, SUMS_FILE)
+    if digest != hashlib.sha256(actual).hexdigest():
         raise _changed(root, f"{SUMS_FILE} was edited")
-    return hashlib.sha256(actual).hexdigest()
+    return Verified(digest, stamps)
 
 
 def _listed(folder: Folder) -> list[str]:
@@ -71,26 +88,30 @@ def _refuse_empty(root: Path, folder: Folder) -> None:
         raise BundleError(f"bundle {root}: folder {name} is empty; remove it")
 
 
-def _sums(root: Path, names: Iterable[str]) -> bytes:
-    """Return the lines of SHA256SUMS, in the order of the names."""
-    return "".join(f"{_file_digest(root, name)}  {name}\n" for name in names).encode()
+def _sums(root: Path, names: Iterable[str]) -> tuple[bytes, dict[str, Stamp]]:
+    """Return the lines of SHA256SUMS, in the order of the names, and the files' stamps."""
+    lines, stamps = [], {}
+    for name in names:
+        digest, stamps[name] = _file_digest(root, name)
+        lines.append(f"{digest}  {name}\n")
+    return "".join(lines).encode(), stamps
 
 
-def _file_digest(root: Path, name: str) -> str:
+def _file_digest(root: Path, name: str) -> tuple[str, Stamp]:
     digest = hashlib.sha256()
     with open_file(root, name) as file:
+        stamp = Stamp.of(os.fstat(file.fileno()))
         try:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
         except OSError as error:
             raise BundleError(f"bundle {root}: {name} cannot be read: {error.strerror}") from None
-    return digest.hexdigest()
+    return digest.hexdigest(), stamp
 
 
-def _recorded(root: Path) -> tuple[bytes, dict[str, str]]:
+def _recorded(root: Path) -> dict[str, str]:
     try:
-        content = read_file(root, SUMS_FILE, MAX_SUMS_BYTES)
-        return content, _by_name(content.decode())
+        return _by_name(read_file(root, SUMS_FILE, MAX_SUMS_BYTES).decode())
     except (BundleError, UnicodeDecodeError) as error:
         raise BundleError(
             f"bundle {root}: {SUMS_FILE} cannot be read ({error}); "

@@ -18,7 +18,11 @@ def pack(bundle: Bundle) -> bytes:
     """Return the bundle's files as an uncompressed tar: weights hardly compress.
 
     Names and bytes travel, owners, dates and permissions do not.
+
+    Raises:
+        BundleError: The bundle's files changed after it was opened.
     """
+    bundle = bundle.current()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in (*bundle.files, SUMS_FILE):
@@ -26,6 +30,7 @@ def pack(bundle: Bundle) -> bytes:
                 entry = tarfile.TarInfo(name)
                 entry.size = os.fstat(file.fileno()).st_size
                 archive.addfile(entry, file)
+    bundle.check_unchanged()
     return buffer.getvalue()
 
 

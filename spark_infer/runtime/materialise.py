@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from spark_infer.bundle import Bundle, Manifest
 from spark_infer.bundle.digest import check_digest
 from spark_infer.bundle.folder import scan
+from spark_infer.bundle.stamp import Stamp, Stamps
 from spark_infer.errors import BundleError, RuntimeUnavailable
 from spark_infer.runtime.archive import unpack
 from spark_infer.runtime.directory import CACHE_VARIABLE, cache_directory, check_own, problem_with
@@ -66,11 +68,13 @@ def materialise(digest: str, read: Callable[[], bytes], root: Path | None = None
 def _known(entry: Path) -> Bundle | None:
     """Open a bundle that was verified before and not touched since."""
     with _held(entry) as hold:
-        stamp = _stamp(entry) if hold else None
+        stamps = _stamps(entry) if hold else None
         marker = marker_of(entry)
-        if hold is None or stamp is None or not marker.exists() or marker.read_bytes() != stamp:
+        if hold is None or stamps is None or not marker.exists():
             return None
-        bundle = hold(Bundle(entry, entry.name, Manifest.read(entry)))
+        if marker.read_bytes() != _described(stamps):
+            return None
+        bundle = hold(Bundle(entry, entry.name, Manifest.read(entry), stamps))
         with contextlib.suppress(OSError):  # a read-only cache works too
             os.utime(marker)
         return bundle
@@ -79,16 +83,15 @@ def _known(entry: Path) -> Bundle | None:
 def _verified(entry: Path) -> Bundle | None:
     """Open a bundle after reading all of it; None when it is missing or damaged."""
     with _held(entry) as hold:
-        stamp = _stamp(entry) if hold else None
-        if hold is None or stamp is None:
+        if hold is None or _stamps(entry) is None:
             return None
         try:
             bundle = Bundle.load(entry)
         except BundleError:
             return None
-        if bundle.digest != entry.name or _stamp(entry) != stamp:
+        if bundle.digest != entry.name or _stamps(entry) != bundle.stamps:
             return None
-        _note(entry, stamp)
+        _note(bundle)
         return hold(bundle)
 
 
@@ -97,7 +100,6 @@ def _unpacked(entry: Path, read: Callable[[], bytes], limits: Limits) -> Bundle:
     tidy(entry.parent, limits, room=len(data))
     with _staging(entry) as (staging, hold):
         unpack(data, staging)
-        stamp = _stamp(staging)
         bundle = Bundle.load(staging)
         if bundle.digest != entry.name:
             raise BundleError(
@@ -107,9 +109,9 @@ def _unpacked(entry: Path, read: Callable[[], bytes], limits: Limits) -> Bundle:
         if entry.exists():
             discard(entry)
         staging.rename(entry)
-        if stamp is not None:
-            _note(entry, stamp)
-        return hold(Bundle(entry, entry.name, bundle.manifest))
+        bundle = dataclasses.replace(bundle, path=entry).current()
+        _note(bundle)
+        return hold(bundle)
 
 
 _Hold = Callable[[Bundle], Bundle]
@@ -166,31 +168,38 @@ def _letting_go(descriptor: int) -> Iterator[_Hold]:
             os.close(descriptor)
 
 
-def _stamp(entry: Path) -> bytes | None:
-    """Describe the files so that any change shows; None when they are not as they are unpacked.
-
-    The times of the inode cannot be set, so a changed file shows even when its size and date were
-    put back. The machine's start is part of it: after a crash, files can be empty that were whole.
-    """
+def _stamps(entry: Path) -> Stamps | None:
+    """Return the files' stamps; None when they are not as they are unpacked."""
     try:
         files = scan(entry).files
-        boot = _BOOT_ID.read_text()
-    except (BundleError, OSError):
+    except BundleError:
         return None
     if stat.S_IMODE(entry.lstat().st_mode) != 0o700:
         return None
     if any((s.st_uid, stat.S_IMODE(s.st_mode)) != (os.getuid(), 0o400) for s in files.values()):
         return None
-    described = {
-        name: [s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for name, s in files.items()
-    }
-    return json.dumps({"boot": boot.strip(), "files": described}).encode()
+    return {name: Stamp.of(status) for name, status in files.items()}
 
 
-def _note(entry: Path, stamp: bytes) -> None:
+def _described(stamps: Stamps) -> bytes | None:
+    """Return the note of verified files; None where the system does not tell its start.
+
+    That is part of it: after a crash, files can be empty that were whole.
+    """
+    try:
+        boot = _BOOT_ID.read_text()
+    except OSError:
+        return None
+    files = dict(sorted(stamps.items()))
+    return json.dumps({"boot": boot.strip(), "files": files}).encode()
+
+
+def _note(bundle: Bundle) -> None:
     # Without a note, or with half of one, the next process reads the bundle once more.
-    with contextlib.suppress(OSError):
-        marker_of(entry).write_bytes(stamp)
+    note = _described(bundle.stamps)
+    if note is not None:
+        with contextlib.suppress(OSError):
+            marker_of(bundle.path).write_bytes(note)
 
 
 def _arrived(read: Callable[[], bytes]) -> bytes:

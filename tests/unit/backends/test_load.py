@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import spark_infer as si
 from spark_infer.backends.load import missing_library
 from spark_infer.backends.torch import backend as torch_backend
 from spark_infer.backends.torch import cuda as torch_cuda
+from spark_infer.backends.torch import weights
 from spark_infer.backends.torch.program import graph as torch_graph
+from spark_infer.backends.torch.weights import WEIGHTS_FILE
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.digest import seal
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
@@ -65,6 +70,47 @@ def test_a_module_needs_leave_to_run(recurrent: Bundle, allow: tuple[str, ...]) 
         si.load_backend(recurrent, allow_modules=allow)
     for allowed in (HERE, "tests", f"{HERE}:Recurrent"):
         si.load_backend(recurrent, allow_modules=(allowed,))
+
+
+def other_weights(path: Path) -> None:
+    """Put a link to a file of the same names and shapes in the place of a bundle's weights."""
+    tensors = {name: tensor * 2 for name, tensor in load_file(path).items()}
+    save_file(tensors, path.parent.with_name("other"))
+    path.unlink()
+    path.symlink_to(path.parent.with_name("other"))
+
+
+@pytest.mark.parametrize("kind", ["fraud_copy", "recurrent_copy"])
+@pytest.mark.parametrize("when", ["before", "while mapped", "after mapped"])
+def test_weights_that_changed_after_the_bundle_was_opened_are_not_used(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, when: str
+) -> None:
+    bundle: Bundle = request.getfixturevalue(kind)
+    path = bundle.path / WEIGHTS_FILE
+    si.load_backend(bundle, allow_modules=(HERE,))
+
+    def map_others(file: Path) -> object:
+        if when == "while mapped":
+            other_weights(path)
+        tensors = load_file(file)
+        if when == "after mapped":
+            other_weights(path)
+        return tensors
+
+    monkeypatch.setattr(weights, "load_file", map_others)
+    if when == "before":
+        other_weights(path)
+    with pytest.raises(BundleError, match=r"weights\.safetensors is a symbolic link"):
+        si.load_backend(bundle, allow_modules=(HERE,))
+
+
+def test_a_bundle_saved_in_the_place_of_an_open_one_is_not_used(
+    fraud_copy: Bundle, recurrent: Bundle
+) -> None:
+    shutil.rmtree(fraud_copy.path)
+    shutil.copytree(recurrent.path, fraud_copy.path)
+    with pytest.raises(BundleError, match="changed after it was opened; open it again with Bundle"):
+        si.load_backend(fraud_copy, allow_modules=(HERE,))
 
 
 @pytest.mark.parametrize("name", ["program.json", "weights.safetensors"])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,106 @@ def test_what_is_written_is_loaded(bundle: Bundle) -> None:
     assert set(bundle.files) == {"manifest.json", "model.bin"}
     assert bundle.files["model.bin"] == len("weights")
     assert names(bundle.path.parent) == {"m"}
+
+
+def put_back(path: Path) -> None:
+    """Write other bytes of the same number, and give the file its date again."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def swap(path: Path) -> None:
+    path.with_name("other").write_bytes(path.read_bytes()[::-1])
+    path.with_name("other").replace(path)
+
+
+def link_away(path: Path) -> None:
+    path.rename(path.parent.with_name("elsewhere"))
+    path.symlink_to(path.parent.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("name", ["model.bin", "manifest.json", SUMS_FILE])
+@pytest.mark.parametrize(
+    "change",
+    [
+        put_back,
+        swap,
+        link_away,
+        lambda path: write(path.parent, "another"),
+        lambda path: path.unlink(),
+        lambda path: shutil.rmtree(path.parent),
+        lambda path: path.with_name("added").touch(),
+    ],
+    ids=["dates put back", "swapped", "a link", "saved again", "removed", "all removed", "added"],
+)
+def test_a_bundle_that_changed_after_it_was_opened_is_refused(
+    bundle: Bundle, change: Callable[[Path], object], name: str
+) -> None:
+    bundle.check_unchanged()
+    assert bundle.current() is bundle
+    change(bundle.path / name)
+    for check in (bundle.check_unchanged, bundle.current):
+        with pytest.raises(BundleError, match=f"bundle {bundle.path}: "):
+            check()
+
+
+def test_another_bundle_in_its_place_is_named_as_such(bundle: Bundle) -> None:
+    write(bundle.path, "another")
+    with pytest.raises(BundleError, match=r"changed after it was opened; open it again with Bund"):
+        bundle.current()
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda path: (path / "model.bin").chmod(0o600),
+        lambda path: os.utime(path / "model.bin", (0, 0)),
+        lambda path: os.link(path / "model.bin", path.parent / "backup"),
+        lambda path: shutil.copytree(path.rename(path.parent / "away"), path),
+        lambda path: write(path),
+    ],
+    ids=["permissions", "date", "hard link", "copied", "saved again"],
+)
+def test_the_same_bytes_are_read_again_and_are_the_same_bundle(
+    bundle: Bundle, touch: Callable[[Path], object]
+) -> None:
+    touch(bundle.path)
+    with pytest.raises(BundleError, match="changed after it was opened; open it again"):
+        bundle.check_unchanged()
+    current = bundle.current()
+    assert current == bundle
+    current.check_unchanged()
+
+
+def test_a_change_while_the_bundle_is_opened_is_found(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Manifest.read
+
+    def change_and_read(root: Path) -> Manifest:
+        swap(root / "model.bin")
+        return read(root)
+
+    monkeypatch.setattr(Manifest, "read", change_and_read)
+    with pytest.raises(BundleError, match=r"model\.bin changed after it was opened"):
+        Bundle.load(bundle.path)
+
+
+def test_a_move_that_shows_on_the_files_is_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(source: Path, target: Path) -> None:
+        shutil.copytree(source, target)  # as a network file system may do it
+        shutil.rmtree(source)
+
+    monkeypatch.setattr(bundle_module, "replace_directory", copy)
+    write(tmp_path / "m").check_unchanged()
+
+
+def test_a_bundle_that_nobody_verified_is_no_unchanged_one(bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match="open it again with Bundle"):
+        Bundle(bundle.path, bundle.digest, bundle.manifest).check_unchanged()
 
 
 def test_the_digest_depends_on_the_files_alone(bundle: Bundle, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,21 @@ def test_only_names_and_bytes_travel(fraud_copy: Bundle) -> None:
         (fraud_copy.path / name).chmod(0o6777)
         os.utime(fraud_copy.path / name, (0, 0))
     assert pack(fraud_copy) == before
+
+
+def test_a_bundle_that_changed_is_not_packed(
+    fraud_copy: Bundle, recurrent: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(*_: object) -> None:
+        shutil.rmtree(fraud_copy.path)
+        shutil.copytree(recurrent.path, fraud_copy.path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tarfile.TarFile, "addfile", replace)
+        with pytest.raises(BundleError, match=r"cannot be read|changed after it was opened"):
+            pack(fraud_copy)
+    with pytest.raises(BundleError, match="changed after it was opened; open it again"):
+        pack(fraud_copy)
 
 
 def test_a_pipe_in_a_files_place_is_not_packed(fraud_copy: Bundle) -> None:
