@@ -21,7 +21,7 @@ user-defined types never do.
 - A value outside 0..255 costs its row in a ``uint8`` tensor: Spark has no unsigned type.
 
 This is the only home of the rules. Arrow arrays are cast by them in ``tensors.arrow.leaves``,
-Spark columns in ``spark.casts``, and both are tested against the table and against each other.
+Spark columns in ``spark.wire.casts``, and both are tested against the table and against each other.
 """
 
 from __future__ import annotations
