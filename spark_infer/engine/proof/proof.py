@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,11 +15,11 @@ from spark_infer.bundle import Input, RaggedInput, Signature
 from spark_infer.engine.proof.advice import WIDE, runs, way_out
 from spark_infer.engine.proof.answers import Answer, Trial, Yardstick, scales
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
+from spark_infer.engine.proof.trials import plan
 from spark_infer.engine.proof.words import sentence, shown_row
 from spark_infer.errors import BundleError, PredictionError, SignatureError
-from spark_infer.tensors import Decoded, Decoder, length_order
+from spark_infer.tensors import Decoded, Decoder
 from spark_infer.tensors.arrow.leaves import Positions
-from spark_infer.tensors.arrow.lists import Lengths
 
 TOLERANCE = 1e-4
 """How far apart two answers may be in float32, as a share of the value and of its usual size."""
@@ -28,13 +28,6 @@ SMALL = 10_000_000
 """Weights of a model on which rows of thousands of positions are tried as well."""
 
 MAX_SAMPLE_ROWS = 1024
-_MAX_SAMPLE_TOKENS = 8192
-_NUM_ALONE = 8
-_ROWS_MIXED = 4
-_ROWS_OF_SAMPLE = 32
-_SHORT = 8
-_LONG = 64
-_MANY_ROWS = 300
 _CLOSE = 0.1
 
 _logger = logging.getLogger("spark_infer")
@@ -107,7 +100,7 @@ class Proof:
                 decoded = Decoder(self.signature).decode(source)
                 known = scales(decoded)
                 rows = self._runnable(model, decoded, is_probe=is_probe)
-                for trial in self._trials(decoded, rows, is_probe=is_probe):
+                for trial in plan(decoded, rows, is_probe=is_probe, in_batches=self._batches):
                     answers = _run(model, decoded, trial, source)
                     self._shown.append(_Shown(source, decoded, trial, answers, known))
         if not self._shown:
@@ -169,48 +162,6 @@ class Proof:
             for row, is_odd in zip(rows, odd, strict=True)
         ]
         return rows[np.array(fine, np.bool_)]
-
-    def _trials(self, decoded: Decoded, rows: Positions, *, is_probe: bool) -> Iterator[Trial]:
-        """Yield single rows first, then batches of one length, then batches that are padded."""
-        total = np.zeros(decoded.num_rows, np.int64)
-        for lengths in decoded.ragged.values():
-            total += lengths
-        alike = rows[rows < NUM_ALIKE] if is_probe else rows[:0]
-        others = rows[rows >= NUM_ALIKE] if is_probe else rows[:_NUM_ALONE]
-        for row in [*alike[:2], *alike[2:][-1:], *others]:
-            # Of the longest row no batch asks for the answer that it gets without padding.
-            if not self._batches or total[row] <= _LONG or total[row] < total.max():
-                yield Trial(np.array([row]), is_for_both=not self._batches or total[row] <= _LONG)
-        if not self._batches:
-            return
-        for count in range(2, len(alike)):
-            yield Trial(alike[:count], is_for_both=count in (2, len(alike) - 1))
-        if is_probe and len(rows):
-            real = rows[total[rows] > 0] if decoded.ragged else rows
-            shortest = real[total[real] == total[real].min()] if len(real) else rows
-            yield Trial(np.resize(shortest, _MANY_ROWS), is_for_both=False)
-        if not decoded.ragged:
-            yield Trial(rows)
-            return
-        rows = rows[length_order([total[rows]])]
-        if not is_probe:
-            few = np.searchsorted(np.cumsum(total[rows]), _MAX_SAMPLE_TOKENS, side="right")
-            rows = rows[: max(1, int(few))]
-        yield from self._padded(rows, total, most=_ROWS_MIXED if is_probe else _ROWS_OF_SAMPLE)
-        if is_probe and (short := rows[total[rows] <= _SHORT * len(decoded.ragged)]).size:
-            yield Trial(short, WIDE)
-
-    def _padded(self, rows: Positions, total: Lengths, *, most: int) -> Iterator[Trial]:
-        """Yield batches of rows that come longest first, few where they are long.
-
-        Each begins with the last row of the one before: whatever length makes a difference, there
-        is a row that is padded beyond it.
-        """
-        start = 0
-        while start == 0 or start < len(rows) - 1:
-            size = 1 if total[rows[start]] > _LONG and most == _ROWS_MIXED else most
-            yield Trial(rows[start : start + size + 1])
-            start += size
 
     def _check_repeats(self, model: Backend) -> None:
         first = self._shown[0]

@@ -1,0 +1,73 @@
+"""Which rows of a probe or a sample run together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from spark_infer.engine.proof.advice import WIDE
+from spark_infer.engine.proof.answers import Trial
+from spark_infer.engine.proof.probe import NUM_ALIKE
+from spark_infer.tensors import Decoded, length_order
+from spark_infer.tensors.arrow.leaves import Positions
+from spark_infer.tensors.arrow.lists import Lengths
+
+_MAX_SAMPLE_TOKENS = 8192
+_NUM_ALONE = 8
+_ROWS_MIXED = 4
+_ROWS_OF_SAMPLE = 32
+_SHORT = 8
+_LONG = 64
+_MANY_ROWS = 300
+
+
+def plan(decoded: Decoded, rows: Positions, *, is_probe: bool, in_batches: bool) -> Iterator[Trial]:
+    """Yield single rows first, then batches of one length, then batches that are padded.
+
+    Args:
+        decoded: The rows.
+        rows: Positions of those to run.
+        is_probe: Whether they are what ``probe`` made, and not a sample.
+        in_batches: Whether rows run together at all.
+    """
+    total = np.zeros(decoded.num_rows, np.int64)
+    for lengths in decoded.ragged.values():
+        total += lengths
+    alike = rows[rows < NUM_ALIKE] if is_probe else rows[:0]
+    others = rows[rows >= NUM_ALIKE] if is_probe else rows[:_NUM_ALONE]
+    for row in [*alike[:2], *alike[2:][-1:], *others]:
+        # Of the longest row no batch asks for the answer that it gets without padding.
+        if not in_batches or total[row] <= _LONG or total[row] < total.max():
+            yield Trial(np.array([row]), is_for_both=not in_batches or total[row] <= _LONG)
+    if not in_batches:
+        return
+    for count in range(2, len(alike)):
+        yield Trial(alike[:count], is_for_both=count in (2, len(alike) - 1))
+    if is_probe and len(rows):
+        real = rows[total[rows] > 0] if decoded.ragged else rows
+        shortest = real[total[real] == total[real].min()] if len(real) else rows
+        yield Trial(np.resize(shortest, _MANY_ROWS), is_for_both=False)
+    if not decoded.ragged:
+        yield Trial(rows)
+        return
+    rows = rows[length_order([total[rows]])]
+    if not is_probe:
+        few = np.searchsorted(np.cumsum(total[rows]), _MAX_SAMPLE_TOKENS, side="right")
+        rows = rows[: max(1, int(few))]
+    yield from _padded(rows, total, most=_ROWS_MIXED if is_probe else _ROWS_OF_SAMPLE)
+    if is_probe and (short := rows[total[rows] <= _SHORT * len(decoded.ragged)]).size:
+        yield Trial(short, WIDE)
+
+
+def _padded(rows: Positions, total: Lengths, *, most: int) -> Iterator[Trial]:
+    """Yield batches of rows that come longest first, few where they are long.
+
+    Each begins with the last row of the one before: whatever length makes a difference, there
+    is a row that is padded beyond it.
+    """
+    start = 0
+    while start == 0 or start < len(rows) - 1:
+        size = 1 if total[rows[start]] > _LONG and most == _ROWS_MIXED else most
+        yield Trial(rows[start : start + size + 1])
+        start += size
