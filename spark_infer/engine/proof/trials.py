@@ -36,15 +36,15 @@ def plan(decoded: Decoded, rows: Positions, *, is_probe: bool, in_batches: bool)
         total += lengths
     alike = rows[rows < NUM_ALIKE] if is_probe else rows[:0]
     others = rows[rows >= NUM_ALIKE] if is_probe else rows[:_NUM_ALONE]
-    for row in [*alike[:2], *alike[2:][-1:], *others]:
+    for row in [*alike[:2], *alike[2:-1][-1:], *others]:
         # Of the longest row no batch asks for the answer that it gets without padding.
         if not in_batches or total[row] <= _LONG or total[row] < total.max():
             yield Trial(np.array([row]), is_for_both=not in_batches or total[row] <= _LONG)
-    if not in_batches:
+    if not in_batches or not len(rows):
         return
     for count in range(2, len(alike)):
         yield Trial(alike[:count], is_for_both=count in (2, len(alike) - 1))
-    if is_probe and len(rows):
+    if is_probe:
         real = rows[total[rows] > 0] if decoded.ragged else rows
         shortest = real[total[real] == total[real].min()] if len(real) else rows
         yield Trial(np.resize(shortest, _MANY_ROWS), is_for_both=False)

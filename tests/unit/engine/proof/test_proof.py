@@ -396,6 +396,13 @@ def test_a_sample_shows_what_random_rows_do_not(tmp_path: Path) -> None:
         save(tmp_path / "b", only_far_out, item, sample=rows)
 
 
+@pytest.mark.parametrize(
+    "sample", [{"x": [None, None]}, {"x": pa.array([], pa.list_(pa.float32()))}]
+)
+def test_a_sample_of_which_no_row_is_accepted_shows_nothing(tmp_path: Path, sample: Any) -> None:
+    save(tmp_path / "b", masked_sum, sample=sample)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_other_precisions_are_allowed_their_own_error(tmp_path: Path, dtype: torch.dtype) -> None:
     class Wide(nn.Module):
