@@ -181,7 +181,7 @@ def header(kind: bytes, size: int = 0) -> bytes:
     ],
 )
 def test_an_archive_that_nobody_packed_is_one_sentence(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(BundleError, match="^the bundle's archive ") as caught:
+    with pytest.raises(BundleError, match="the bundle's archive ") as caught:
         unpack(data, tmp_path / "target")
     assert len(str(caught.value)) < 400
     assert "\n" not in str(caught.value)
