@@ -53,9 +53,14 @@ def _number_fits(value: object, dtype: str) -> bool:
 
 
 def check_name(name: object, *, what: str) -> None:
-    """Raise SignatureError unless ``name`` is a non-empty string."""
+    """Raise SignatureError unless ``name`` is a non-empty string that reads as one line."""
     if not isinstance(name, str) or not name:
-        raise SignatureError(f"{what} must have a non-empty name, got {name!r}")
+        raise SignatureError(f"{what} must have a non-empty name, got {shown(name)}")
+    if not name.isprintable():
+        raise SignatureError(
+            f"{what} must have a name of printable characters on one line, got {shown(name)}; "
+            "give it another one"
+        )
 
 
 def check_shape(given: object, *, where: str, least: int = 0) -> tuple[int, ...]:

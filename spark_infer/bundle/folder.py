@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -109,16 +110,25 @@ def open_file(root: Path, name: str) -> BinaryIO:
     Raises:
         BundleError: It is missing, no plain file, or cannot be read.
     """
-    # Without NONBLOCK, opening a pipe waits for somebody to write into it.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(root / name, flags)
+        return os.fdopen(open_plain(root / name, os.O_RDONLY), "rb")
     except OSError as error:
         raise BundleError(f"bundle {root}: {name} cannot be read: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise BundleError(f"bundle {root}: {name} cannot be read: it is no plain file")
-    return os.fdopen(descriptor, "rb")
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Return the descriptor of a plain file, which the caller closes.
+
+    Raises:
+        OSError: It cannot be opened, or is a link, a pipe or anything else.
+    """
+    # Without NONBLOCK, opening a pipe waits for somebody at its other end.
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no plain file", str(path))
 
 
 def read_file(root: Path, name: str, max_bytes: int) -> bytes:

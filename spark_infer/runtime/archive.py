@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -10,8 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.digest import SUMS_FILE
-from spark_infer.bundle.folder import check_name, open_file
+from spark_infer.bundle.folder import MAX_FILES, check_name, open_file
 from spark_infer.errors import BundleError
+
+_NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
+"""What the system says of a file's name, and not of its disk."""
 
 
 def pack(bundle: Bundle) -> bytes:
@@ -43,18 +47,30 @@ def unpack(data: bytes, target: Path) -> None:
     try:
         # "r:" and not "r": what is decompressed can be of any size.
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            for entry in archive:
+            for number, entry in enumerate(archive):
+                if number >= MAX_FILES:
+                    raise BundleError(f"the bundle's archive has more than {MAX_FILES:,} files")
                 _write_entry(archive, entry, target)
-    except (tarfile.TarError, FileExistsError, NotADirectoryError) as error:
-        raise BundleError(f"the bundle's archive is damaged: {error}") from None
+    except RecursionError:
+        raise BundleError("the bundle's archive is damaged: it is nested too deep") from None
+    except (tarfile.TarError, ValueError, OverflowError) as error:
+        # tarfile computes with whatever numbers a header holds.
+        raise BundleError(f"the bundle's archive is damaged: {_cut(str(error))}") from None
+    except OSError as error:
+        if error.errno not in _NAME_ERRORS:
+            raise
+        raise BundleError(
+            f"the bundle's archive is damaged: a file of it cannot be made: {error.strerror}"
+        ) from None
 
 
 def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
     parts = PurePosixPath(entry.name).parts
     # A sparse file of a few bytes could fill the disk.
     plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not entry.issparse()
-    if not plain or not parts or entry.name != "/".join(parts) or {"/", ".."} & set(parts):
-        raise BundleError(f"the bundle's archive holds {entry.name!r}, which is refused")
+    inside = parts and entry.name == "/".join(parts) and not {"/", ".."} & set(parts)
+    if not plain or not inside or entry.size < 0:
+        raise BundleError(f"the bundle's archive holds {_cut(repr(entry.name))}, which is refused")
     for part in parts:
         check_name(part, entry.name, where="the bundle's archive")
     source = archive.extractfile(entry)
@@ -64,3 +80,7 @@ def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o400), "wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spark_infer.errors import RuntimeUnavailable
@@ -16,16 +16,33 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def cache_directory() -> Path:
-    """Return this user's bundle directory: ``$SPARK_INFER_CACHE``, or one in the temp directory.
+    """Return this user's cache directory: ``$SPARK_INFER_CACHE``, or one in the temp directory.
 
     It is made when missing, for this user alone.
 
     Raises:
         RuntimeUnavailable: It cannot be made, or others could put a bundle there.
     """
+    return _made(lambda: Path(os.environ.get(CACHE_VARIABLE) or _default()).absolute())
+
+
+def bundle_directory() -> Path:
+    """Return the folder of the cache that holds bundles and nothing else: it is swept.
+
+    Raises:
+        RuntimeUnavailable: It cannot be made, or others could put a bundle there.
+    """
+    root = cache_directory()
+    return _made(lambda: root / "bundles")
+
+
+def _default() -> Path:
+    return Path(tempfile.gettempdir()) / f"spark_infer-{os.getuid()}"
+
+
+def _made(find: Callable[[], Path]) -> Path:
     try:
-        default = Path(tempfile.gettempdir()) / f"spark_infer-{os.getuid()}"
-        path = Path(os.environ.get(CACHE_VARIABLE) or default).absolute()
+        path = find()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise RuntimeUnavailable(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from spark_infer.engine.sizing import LearnedSize
+from spark_infer.runtime.locks import locked
+from spark_infer.runtime.notes import read_note, write_note
 
 FORMAT_VERSION = 1
 
@@ -59,8 +60,7 @@ class LearnedSizes:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._beside(".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self._beside(".lock")):
             yield
 
     def _beside(self, suffix: str) -> Path:
@@ -68,7 +68,7 @@ class LearnedSizes:
 
     def _read(self) -> dict[str, _Sizes]:
         try:
-            return _parse(self._path.read_bytes())
+            return _parse(read_note(self._path))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as e:
@@ -86,7 +86,7 @@ class LearnedSizes:
         }
         # A reader takes no lock. One name will do: whoever writes holds the lock.
         staging = self._beside(".new")
-        staging.write_text(json.dumps(data), encoding="utf-8")
+        write_note(staging, json.dumps(data).encode())
         staging.replace(self._path)
 
 

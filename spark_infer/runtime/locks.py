@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from spark_infer.bundle.folder import open_plain
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file alone; wait while another process does."""
-    descriptor = _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
+    """Hold a lock file alone; wait while another process does.
+
+    Raises:
+        OSError: It cannot be made, or is no plain file.
+    """
+    descriptor = _lock(lambda: open_plain(path, os.O_RDWR | os.O_CREAT), path, fcntl.LOCK_EX)
     try:
         yield
     finally:
@@ -25,7 +31,7 @@ def share(folder: Path) -> int:
     Raises:
         FileNotFoundError: It is not there, or was removed while its remover was waited for.
     """
-    return _lock(folder, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_SH)
+    return _lock(lambda: _open(folder, os.O_DIRECTORY), folder, fcntl.LOCK_SH)
 
 
 @contextmanager
@@ -34,7 +40,7 @@ def claimed(path: Path) -> Iterator[bool]:
     try:
         # A folder cannot be opened for writing, which a few network file systems want for this
         # lock. There nothing counts as unused.
-        descriptor = _lock(path, os.O_RDONLY, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = _lock(lambda: _open(path, 0), path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         yield False
         return
@@ -44,10 +50,14 @@ def claimed(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _lock(path: Path, flags: int, operation: int) -> int:
+def _open(path: Path, flags: int) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+
+
+def _lock(open_it: Callable[[], int], path: Path, operation: int) -> int:
     """Open and lock what stands at the path; what was removed while waiting is not it."""
     while True:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        descriptor = open_it()
         try:
             fcntl.flock(descriptor, operation)
             if _stands_at(path, descriptor):

@@ -20,8 +20,14 @@ from spark_infer.bundle.folder import scan
 from spark_infer.bundle.stamp import Stamp, Stamps
 from spark_infer.errors import BundleError, RuntimeUnavailable
 from spark_infer.runtime.archive import unpack
-from spark_infer.runtime.directory import CACHE_VARIABLE, cache_directory, check_own, problem_with
+from spark_infer.runtime.directory import (
+    CACHE_VARIABLE,
+    bundle_directory,
+    check_own,
+    problem_with,
+)
 from spark_infer.runtime.locks import locked, share
+from spark_infer.runtime.notes import read_note, write_note
 from spark_infer.runtime.tidy import Limits, discard, marker_of, staging_folder, tidy
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -43,7 +49,7 @@ def materialise(digest: str, read: Callable[[], bytes], root: Path | None = None
     Args:
         digest: The bundle's digest.
         read: Returns the archive; called only when the bundle is not there.
-        root: Cache directory; default: ``cache_directory()``.
+        root: Directory that holds nothing else; default: ``bundle_directory()``.
 
     Raises:
         BundleError: The archive is not the bundle with this digest.
@@ -53,7 +59,7 @@ def materialise(digest: str, read: Callable[[], bytes], root: Path | None = None
     check_digest(digest)
     limits = Limits.from_environment()
     if root is None:
-        root = cache_directory()
+        root = bundle_directory()
     with _explained(digest, root):
         check_own(root)
         entry = root / digest
@@ -69,14 +75,18 @@ def _known(entry: Path) -> Bundle | None:
     """Open a bundle that was verified before and not touched since."""
     with _held(entry) as hold:
         stamps = _stamps(entry) if hold else None
-        marker = marker_of(entry)
-        if hold is None or stamps is None or not marker.exists():
+        if hold is None or stamps is None:
             return None
-        if marker.read_bytes() != _described(stamps):
+        marker = marker_of(entry)
+        try:
+            note = read_note(marker)
+        except OSError:
+            return None
+        if note != _described(stamps):
             return None
         bundle = hold(Bundle(entry, entry.name, Manifest.read(entry), stamps))
         with contextlib.suppress(OSError):  # a read-only cache works too
-            os.utime(marker)
+            os.utime(marker, follow_symlinks=False)
         return bundle
 
 
@@ -199,7 +209,7 @@ def _note(bundle: Bundle) -> None:
     note = _described(bundle.stamps)
     if note is not None:
         with contextlib.suppress(OSError):
-            marker_of(bundle.path).write_bytes(note)
+            write_note(marker_of(bundle.path), note)
 
 
 def _arrived(read: Callable[[], bytes]) -> bytes:

@@ -22,7 +22,7 @@ MAX_BYTES_VARIABLE = "SPARK_INFER_CACHE_MAX_BYTES"
 MAX_DAYS_VARIABLE = "SPARK_INFER_CACHE_MAX_DAYS"
 
 _ENTRY = re.compile(r"[0-9a-f]{64}")
-_STAGING = re.compile(r"[0-9a-f]{12}-.*")
+_STAGING = re.compile(r"[0-9a-f]{12}-[a-z0-9_]{8}")
 
 _logger = logging.getLogger("spark_infer")
 

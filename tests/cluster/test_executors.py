@@ -40,7 +40,7 @@ def test_the_bundle_is_unpacked_once_on_the_machine(
     rows: DataFrame, bundle: si.Bundle, cache: Path
 ) -> None:
     rows.transform(si.predict, bundle, keep=["id"]).count()
-    unpacked = [path for path in cache.iterdir() if path.is_dir()]
+    unpacked = [path for path in (cache / "bundles").iterdir() if path.is_dir()]
     assert [path.name for path in unpacked] == [bundle.digest]
     first = unpacked[0].stat().st_ino
     rows.transform(si.predict, bundle, keep=["b"]).count()

@@ -62,11 +62,13 @@ class RaggedInput(Input):
     null_items: NullRule = field(default="reject", kw_only=True)
 
     def __post_init__(self) -> None:
-        where = f"input {self.name!r}, column {self.column!r}"
         check_name(self.column, what=f"the column of input {self.name!r}")
+        where = f"input {self.name!r}, column {self.column!r}"
         object.__setattr__(self, "fields", as_tuple(self.fields, where=f"{where}: fields"))
         object.__setattr__(self, "shape", check_shape(self.shape, where=where))
         super().__post_init__()
+        for name in self.fields:
+            check_name(name, what=f"a struct field of {where}")
         if self.fields and self.shape:
             raise SignatureError(f"{where}: give fields (structs) or shape (arrays), not both")
         if len(set(self.fields)) != len(self.fields):

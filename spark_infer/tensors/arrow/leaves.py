@@ -15,6 +15,7 @@ import pyarrow.types as pat
 from spark_infer.bundle import Input
 from spark_infer.tensors.arrow import quotients
 from spark_infer.tensors.arrow.casts import Rule, kind_of, rule_of
+from spark_infer.tensors.arrow.types import is_bool8
 
 Array = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
@@ -50,7 +51,8 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
             column = pa.concat_arrays(column.chunks)
     while True:
         if isinstance(column, pa.ExtensionArray):
-            column = column.storage
+            storage = column.storage
+            column = storage.cast(pa.bool_()) if is_bool8(column.type) else storage
         elif pat.is_dictionary(column.type):
             column = column.dictionary_decode()
         else:

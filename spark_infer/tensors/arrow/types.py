@@ -21,6 +21,9 @@ _NAMES = {
 }
 
 
+_UNREAD = ("arrow.opaque", "pandas.period")
+
+
 class Unread(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
     """A type of another system that no tensor is made of, by its name there."""
 
@@ -37,16 +40,35 @@ class Unread(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
 
 
 def storage_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type below extension and dictionary wrappers."""
+    """Return the type below extension and dictionary wrappers.
+
+    An extension type whose storage does not say what the values are is its own: nothing is made of
+    it. These are tensors whose dimensions are stored in another order, months and quarters as
+    pandas numbers them, and what Arrow calls opaque.
+    """
     while True:
         if isinstance(kind, Unread):
             return kind
         elif isinstance(kind, pa.BaseExtensionType):
+            if is_bool8(kind):
+                return pa.bool_()
+            if kind.extension_name in _UNREAD or _is_permuted(kind):
+                return kind
             kind = kind.storage_type
         elif pat.is_dictionary(kind):
             kind = kind.value_type
         else:
             return kind
+
+
+def is_bool8(kind: pa.DataType) -> bool:
+    """Tell whether the type is Arrow's boolean of one byte, where all but 0 is true."""
+    return getattr(kind, "extension_name", None) == "arrow.bool8"
+
+
+def _is_permuted(kind: pa.BaseExtensionType) -> bool:
+    permutation = getattr(kind, "permutation", None)
+    return permutation is not None and list(permutation) != sorted(permutation)
 
 
 def type_name(kind: pa.DataType) -> str:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from spark_infer.bundle import Column
+from spark_infer.bundle import ArrayInput, Column, Output, RaggedInput, ScalarInput
 from spark_infer.bundle.columns import check_null_rule, check_number
 from spark_infer.errors import SignatureError
 
@@ -18,6 +20,34 @@ def test_a_bare_name_rejects_nulls() -> None:
 def test_a_column_has_a_name(name: object) -> None:
     with pytest.raises(SignatureError, match="a column must have a non-empty name"):
         Column(name)
+
+
+NAMES = ["a\n", "a\tb", "\x1b[2J", "a\x00", "a\u2028b", "\x85", "\u202eb", "\ud800", "\n"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "make",
+    [
+        Column,
+        Output,
+        lambda name: ScalarInput("x", columns=[name]),
+        lambda name: ScalarInput(name, columns=["a"]),
+        lambda name: ArrayInput("x", column=name, shape=[2]),
+        lambda name: RaggedInput("x", column=name, max_length=8),
+        lambda name: RaggedInput("x", column="a", fields=["b", name], max_length=8),
+    ],
+    ids=["column", "output", "in a list", "input", "array", "ragged", "field"],
+)
+def test_a_name_reads_as_one_line(make: Callable[[str], object], name: str) -> None:
+    with pytest.raises(SignatureError, match="have a name of printable characters") as caught:
+        make(name)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a b", "a.b", "a`b", "'a'", "größe", "列", "a\\b", " a", "é😀"])
+def test_a_name_may_be_any_line(name: str) -> None:
+    assert Column(name).name == Output(name).name == name
 
 
 @pytest.mark.parametrize(

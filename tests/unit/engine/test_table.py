@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,32 @@ from spark_infer.bundle import Bundle
 from spark_infer.engine.table import as_table
 from spark_infer.errors import SignatureError, SparkInferError
 from tests.unit.models import LINE_SIGNATURE, Line
+
+
+def itself() -> list[object]:
+    """Return a list that holds itself twice: 2**32 lists, when counted 32 levels deep."""
+    rows: list[object] = []
+    rows += [rows, rows]
+    return rows
+
+
+def nested(levels: int) -> list[object]:
+    rows: list[object] = [1]
+    for _ in range(levels - 1):
+        rows = [rows]
+    return rows
+
+
+def objects(value: object) -> Any:
+    """Return an array that holds a list; NumPy would look into it for numbers without end."""
+    array = np.empty(1, object)
+    array[0] = value
+    return array
+
+
+class Fails:
+    def __iter__(self) -> Any:
+        raise LookupError("out of luck")
 
 
 @pytest.mark.parametrize(
@@ -42,11 +69,34 @@ def test_rows_as_people_hold_them(rows: Any, tmp_path: Any) -> None:
         ({"a": [1], "b": [1, 2]}, "rows cannot be read as columns"),
         ({"a": [1, "x"]}, "rows cannot be read as columns"),
         ({1: [1]}, "rows cannot be read as columns"),
+        ({"a": [1, 2**63]}, "one list for each: an integer needs more than 64 bits"),
+        ({"a": np.array([1, -(2**70)], object)}, "an integer needs more than 64 bits"),
+        (pd.DataFrame({"a": [1, 2**70]}), "an integer needs more than 64 bits"),
+        ({"a": [[2**63]]}, "an integer needs more than 64 bits"),
+        ({"a": ["\ud800"]}, "surrogates not allowed"),
+        ({"\ud800": [1]}, "surrogates not allowed"),
+        (pd.DataFrame({"\ud800": [1]}), "surrogates not allowed"),
+        ({"a": itself()}, "nested deeper than 32 levels, or holds itself"),
+        ({"a": [{"b": itself()}]}, "nested deeper than 32 levels, or holds itself"),
+        ({"a": [objects(itself())]}, "nested deeper than 32 levels"),
+        (pd.DataFrame({"a": objects(itself())}), "nested deeper than 32 levels, or holds itself"),
+        ({"a": nested(100_000)}, "nested deeper than 32 levels, or holds itself"),
+        ({"a": Fails()}, "one list for each: out of luck"),
+        ({"a": [timedelta.max]}, "one list for each: "),
+        ({"a": "abc"}, "got a str for a column"),
+        ({"a": {1, 2}}, "got a set for a column"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
     ],
 )
 def test_what_are_no_rows(rows: Any, message: str) -> None:
     with pytest.raises(SignatureError, match=message):
         as_table(rows, where="rows")
+
+
+def test_lists_of_lists_that_are_no_deeper_are_rows() -> None:
+    shared = nested(30)
+    rows = as_table({"a": [shared, shared], "b": [{"c": [1]}, None]}, where="rows")
+    assert rows.to_pydict() == {"a": [shared, shared], "b": [{"c": [1]}, None]}
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")

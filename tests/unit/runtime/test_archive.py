@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
+import errno
 import gzip
 import io
 import lzma
 import os
+import random
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -133,6 +136,86 @@ def test_a_compressed_archive_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match="the bundle's archive is damaged"):
         unpack(compress(tar(("a", b"1"))), tmp_path)
+
+
+def pax(headers: dict[str, str], name: str = "a", content: bytes = b"1") -> bytes:
+    """Return an archive of one file whose extended header says what it likes."""
+    buffer = io.BytesIO()
+    info = tarfile.TarInfo(name)
+    info.size, info.pax_headers = len(content), headers
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def header(kind: bytes, size: int = 0) -> bytes:
+    info = tarfile.TarInfo("a")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pax({"GNU.sparse.map": "1,x"}),
+        pax({"GNU.sparse.map": "0,1", "GNU.sparse.size": "-1"}),
+        pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}, content=b"x\n"),
+        pax({"GNU.sparse.size": "x"}),
+        pax({"size": "-1"}),
+        pax({"size": "-512"}),
+        pax({"size": str(2**70)}),
+        header(tarfile.REGTYPE, -1),
+        header(tarfile.REGTYPE, 2**70),
+        header(tarfile.GNUTYPE_LONGNAME, -512),
+        header(tarfile.GNUTYPE_LONGNAME, 2**70),
+        header(tarfile.XHDTYPE, -1),
+        header(tarfile.XGLTYPE, -512),
+        header(tarfile.GNUTYPE_LONGNAME) * 3000,
+        header(tarfile.XHDTYPE) * 3000,
+        tar(("/".join(["d"] * 1500), b"1")),
+        tar(("/".join(["d"] * 3000), b"1")),
+        tar(("n" * 256, b"1")),
+        tar(("n" * 5000, b"1")),
+        tar(("é" * 200, b"1")),
+        tar(*((f"{number}", b"") for number in range(10_001))),
+    ],
+)
+def test_an_archive_that_nobody_packed_is_one_sentence(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(BundleError, match="the bundle's archive ") as caught:
+        unpack(data, tmp_path / "target")
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
+def test_any_change_of_an_archive_gives_files_or_one_sentence(
+    fraud: Bundle, tmp_path: Path
+) -> None:
+    data = pax({"size": "1", "GNU.sparse.name": "b"}) + pack(fraud)
+    heads = [start for start in range(0, len(data), 512) if data[start + 257 :][:5] == b"ustar"]
+    chance = random.Random(1)
+    for number in range(500):
+        changed = bytearray(data)
+        for _ in range(chance.randrange(1, 4)):
+            start = chance.choice(heads)
+            changed[start + chance.randrange(1024)] = chance.choice(b"\0\n -019x\x80\xff/LKSgx")
+            # A header counts when its sum is right.
+            changed[start + 148 : start + 156] = b" " * 8
+            total = sum(changed[start : start + 512])
+            changed[start + 148 : start + 156] = b"%06o\0 " % total
+        with contextlib.suppress(BundleError):
+            unpack(bytes(changed), tmp_path / str(number))
+        shutil.rmtree(tmp_path / str(number), ignore_errors=True)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(
+    fraud: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    with pytest.raises(OSError, match="No space left"):
+        unpack(pack(fraud), tmp_path)
 
 
 def test_a_sparse_file_is_refused(tmp_path: Path) -> None:

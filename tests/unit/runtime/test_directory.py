@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.errors import RuntimeUnavailable
 from spark_infer.runtime import materialise, pack
 from spark_infer.runtime.directory import CACHE_VARIABLE, cache_directory, check_own
+from spark_infer.runtime.tidy import MAX_DAYS_VARIABLE
 
 
 def test_the_cache_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +28,36 @@ def test_the_cache_can_be_elsewhere(
 ) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "deep" / "cache"))
     bundle = materialise(fraud.digest, lambda: pack(fraud))
-    assert bundle.path == tmp_path / "deep" / "cache" / fraud.digest
+    assert bundle.path == tmp_path / "deep" / "cache" / "bundles" / fraud.digest
+
+
+def test_nothing_is_swept_outside_of_the_bundles_folder(
+    fraud: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(MAX_DAYS_VARIABLE, "0")
+    for name in ("0123456789ab-abcdefgh", "0123456789ab-backup", "a" * 64):
+        for parent in (tmp_path, tmp_path / "mine"):
+            (parent / name).mkdir(parents=True)
+            (parent / name / "file").touch()
+            os.utime(parent / name, (0, 0))
+    (tmp_path / f"{'b' * 64}.lock").touch()
+    before = set(tmp_path.rglob("*"))
+    materialise(fraud.digest, lambda: pack(fraud))
+    (tmp_path / "bundles").rename(tmp_path.parent / "swept")
+    assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.symlink_to("/"), lambda path: path.touch(), os.mkfifo]
+)
+def test_a_bundles_folder_that_is_none_is_refused(
+    fraud: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object]
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    make(tmp_path / "bundles")
+    with pytest.raises(RuntimeUnavailable, match=r"/bundles.*set SPARK_INFER_CACHE"):
+        materialise(fraud.digest, lambda: pack(fraud))
 
 
 def test_the_cache_of_somebody_else_is_not_used(

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,22 @@ def test_a_damaged_file_is_ignored_and_replaced(
     assert "learned batch sizes" in caplog.text
     LearnedSizes(file).save(*MODEL, {16: SIZE})
     assert LearnedSizes(file).load(*MODEL) == {16: SIZE}
+
+
+@pytest.mark.parametrize("suffix", ["", ".lock", ".new"])
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("target")])
+def test_pipes_and_links_are_neither_waited_for_nor_followed(
+    file: Path, suffix: str, plant: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    file.parent.mkdir()
+    target = file.with_name("target")
+    target.write_text(entries(GOOD))
+    plant(file.with_name(file.name + suffix))
+    with caplog.at_level(logging.WARNING):
+        assert LearnedSizes(file).load(*MODEL) == {}
+        LearnedSizes(file).save(*MODEL, {16: SIZE})
+    assert ("learned batch sizes" in caplog.text) == (suffix != ".new")
+    assert target.read_text() == entries(GOOD)
 
 
 def test_a_file_that_cannot_be_written_is_only_a_warning(

@@ -272,9 +272,67 @@ def test_a_note_that_finds_no_room_is_done_without(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", fail)
+        patch.setattr(materialise_module, "write_note", fail)
         bundle = materialise(fraud.digest, lambda: pack(fraud), tmp_path)
     assert materialise(fraud.digest, never, tmp_path) == bundle
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda note, target: os.mkfifo(note),
+        lambda note, target: note.symlink_to(target),
+        lambda note, target: note.symlink_to("nowhere"),
+        lambda note, target: note.mkdir(),
+    ],
+    ids=["a pipe", "a link", "a link to nowhere", "a folder"],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_no_note_is_neither_waited_for_nor_followed(
+    fraud: Bundle, tmp_path: Path, plant: Callable[[Path, Path], object], when: str
+) -> None:
+    root = tmp_path / "cache"
+    root.mkdir()
+    target, note = tmp_path / "precious", root / f"{fraud.digest}.verified"
+    target.write_text("precious")
+    os.utime(target, (0, 0))
+    if when == "after":
+        materialise(fraud.digest, lambda: pack(fraud), root)
+        target.write_bytes(note.read_bytes())
+        note.unlink()
+    before = target.read_bytes(), target.stat().st_mtime
+    plant(note, target)
+    for _ in range(2):
+        assert materialise(fraud.digest, lambda: pack(fraud), root).digest == fraud.digest
+    assert (target.read_bytes(), target.stat().st_mtime) == before
+    assert not (root / "nowhere").exists()
+
+
+def test_a_note_by_way_of_a_link_vouches_for_nothing(
+    fraud: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    materialise(fraud.digest, lambda: pack(fraud), tmp_path)
+    note = tmp_path / f"{fraud.digest}.verified"
+    note.rename(tmp_path / "elsewhere")
+    note.symlink_to("elsewhere")
+    verified = []
+    monkeypatch.setattr(
+        "spark_infer.bundle.bundle.verify", lambda root: verified.append(root) or verify(root)
+    )
+    for _ in range(2):
+        materialise(fraud.digest, never, tmp_path)
+    assert verified == [tmp_path / fraud.digest]
+    assert not note.is_symlink()
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda lock: lock.symlink_to("nowhere")])
+def test_a_lock_that_is_no_plain_file_is_one_sentence(
+    fraud: Bundle, tmp_path: Path, plant: Callable[[Path], object]
+) -> None:
+    plant(tmp_path / f"{fraud.digest}.lock")
+    with pytest.raises(RuntimeUnavailable, match=rf"cannot be unpacked in {tmp_path}: .*set SPARK"):
+        materialise(fraud.digest, lambda: pack(fraud), tmp_path)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_an_archive_that_cannot_be_fetched_is_no_fault_of_the_cache(

@@ -103,6 +103,7 @@ def test_what_is_not_the_caches_own_stays(tmp_path: Path) -> None:
     for name in ("learned-sizes.json", "learned-sizes.json.lock", "notes.txt", "0123456789ab"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
+    (tmp_path / "0123456789ab-backup-of-mine").mkdir()
     target = tmp_path / "folder" / "target"
     target.mkdir()
     (tmp_path / "0123456789ab-link").symlink_to(target)

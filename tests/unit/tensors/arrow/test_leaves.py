@@ -25,6 +25,10 @@ class Celsius(pa.ExtensionType):
         return cls()
 
 
+def bool8(values: list[int]) -> pa.Array:
+    return pa.ExtensionArray.from_storage(pa.bool8(), pa.array(values, pa.int8()))
+
+
 def read(column: pa.Array, dtype: str = "float32", **options: object) -> Leaves:
     return leaves(column, ScalarInput("x", columns=["a"], dtype=dtype, **options))
 
@@ -54,6 +58,10 @@ def read(column: pa.Array, dtype: str = "float32", **options: object) -> Leaves:
         ),
         (pa.ExtensionArray.from_storage(Celsius(), pa.array([21.5])), "float32", [21.5]),
         (pa.array([1, 2, 1]).dictionary_encode(), "int64", [1, 2, 1]),
+        (bool8([0, 1, 2, -1]), "float32", [0.0, 1.0, 1.0, 1.0]),
+        (bool8([0, 2]), "bool", [False, True]),
+        (pa.DictionaryArray.from_arrays([0, 1, 1], bool8([0, 2])), "int8", [0, 1, 1]),
+        (bool8([2, 0, 2, 0])[1:3], "uint8", [0, 1]),
     ],
     ids=str,
 )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from spark_infer.bundle import RaggedInput, ScalarInput
+from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput
 from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES
-from spark_infer.tensors import arrow_dtype, type_problem
+from spark_infer.errors import SignatureError
+from spark_infer.tensors import arrow_dtype, check_schema, type_problem
 from spark_infer.tensors.arrow.schema import column_problem
 from spark_infer.tensors.arrow.types import Unread, type_name
 
@@ -47,6 +49,54 @@ def test_which_columns_fit_which_tensors(kind: pa.DataType) -> None:
 
     assert fits(kind) == TABLE[kind]
     assert fits(pa.dictionary(pa.int32(), kind)) == TABLE[kind]
+
+
+def tensor(permutation: list[int] | None) -> pa.DataType:
+    return pa.fixed_shape_tensor(pa.float32(), [2, 3], permutation=permutation)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        tensor([1, 0]),
+        pa.dictionary(pa.int8(), tensor([1, 0])),
+        pa.opaque(pa.list_(pa.float32()), "point", "another system"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "item", [RaggedInput("x", column="a"), ArrayInput("x", column="a", shape=[6])], ids=["r", "a"]
+)
+def test_an_array_that_means_more_than_its_storage_is_refused(
+    kind: pa.DataType, item: Input
+) -> None:
+    with pytest.raises(SignatureError, match=r"column 'a' .*expected an array .*, got .*extension"):
+        check_schema([item], pa.schema({"a": kind}))
+
+
+@pytest.mark.parametrize("permutation", [None, [0, 1]])
+def test_a_tensor_in_the_order_of_its_dimensions_is_its_values(
+    permutation: list[int] | None,
+) -> None:
+    item = ArrayInput("x", column="a", shape=[6])
+    check_schema([item], pa.schema({"a": tensor(permutation)}))
+
+
+def test_single_values_that_mean_more_than_their_storage_are_refused() -> None:
+    months = pa.array(pd.period_range("2020", periods=2, freq="M"))
+    item = ScalarInput("x", columns=["a"], dtype="int64")
+    for kind in (months.type, pa.opaque(pa.int64(), "snowflake id", "another system"), pa.uuid()):
+        problem = type_problem(kind, item)
+        assert problem is not None
+        assert "does not fit a tensor of int64; cast the column" in problem
+
+
+def test_a_boolean_of_one_byte_is_a_boolean() -> None:
+    assert type_name(pa.bool8()) == "boolean"
+    assert type_name(pa.list_(pa.bool8())) == "array<boolean>"
+    assert type_problem(pa.bool8(), ScalarInput("x", columns=["a"], dtype="bool")) is None
+    item = RaggedInput("x", column="a", dtype="bool")
+    check_schema([item], pa.schema({"a": pa.list_(pa.bool8())}))
 
 
 STRINGS = {pa.string(), pa.large_string(), pa.string_view()}
