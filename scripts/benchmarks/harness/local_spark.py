@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,14 +16,14 @@ NUM_CORES = 2
 
 
 @contextmanager
-def local_session(benchmark: str) -> Iterator[SparkSession]:
+def local_session(benchmark: str, conf: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
     """Start a session in which each task has one core and this package is on the workers' path.
 
     A worker that imports a contender's module keeps its loaded model from query to query, as one
     that imports spark_infer does. Bundles are unpacked into a directory that goes at the end.
     """
     with tempfile.TemporaryDirectory() as unpacked:
-        conf = {
+        settings = {
             "spark.master": f"local[{NUM_CORES}]",
             "spark.driver.memory": "4g",
             "spark.executorEnv.PYTHONPATH": str(Path(__file__).resolve().parents[2]),
@@ -31,8 +31,9 @@ def local_session(benchmark: str) -> Iterator[SparkSession]:
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "ERROR",
+            **(conf or {}),
         }
-        spark = session(f"spark_infer bench {benchmark}", conf)
+        spark = session(f"spark_infer bench {benchmark}", settings)
         try:
             yield spark
         finally:

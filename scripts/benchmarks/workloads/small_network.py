@@ -14,16 +14,23 @@ FEATURES = si.ScalarInput("features", columns=[f"f{index}" for index in range(NU
 SIGNATURE = si.Signature(inputs=[FEATURES], outputs=[si.Output("score")])
 
 
-def network() -> torch.nn.Module:
-    """Return the network: 30-32-16-1 with seeded random weights."""
+class Network(torch.nn.Sequential):
+    """30-32-16-1."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            torch.nn.Linear(NUM_FEATURES, 32),
+            torch.nn.ReLU(),
+            torch.nn.Linear(32, 16),
+            torch.nn.ReLU(),
+            torch.nn.Linear(16, 1),
+        )
+
+
+def network() -> Network:
+    """Return the network with seeded random weights."""
     torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Linear(NUM_FEATURES, 32),
-        torch.nn.ReLU(),
-        torch.nn.Linear(32, 16),
-        torch.nn.ReLU(),
-        torch.nn.Linear(16, 1),
-    )
+    return Network()
 
 
 def random_rows(num_rows: int) -> np.ndarray:

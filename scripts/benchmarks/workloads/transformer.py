@@ -15,7 +15,7 @@ from spark_infer.backends.torch.weights import WEIGHTS_FILE
 NUM_LAYERS = 6
 WIDTH = 384
 NUM_HEADS = 12
-FEED_FORWARD = 1536
+FEED_FORWARD = 4
 VOCABULARY = 30_522
 MAX_LENGTH = 512
 
@@ -37,17 +37,17 @@ SIGNATURE = si.Signature(
 class Layer(nn.Module):
     """Attention and feed-forward, each with a residual and a layer norm after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.attention = nn.Linear(WIDTH, 3 * WIDTH)
-        self.mix = nn.Linear(WIDTH, WIDTH)
-        self.attention_norm = nn.LayerNorm(WIDTH)
-        self.inner = nn.Linear(WIDTH, FEED_FORWARD)
-        self.outer = nn.Linear(FEED_FORWARD, WIDTH)
-        self.outer_norm = nn.LayerNorm(WIDTH)
+        self.attention = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.attention_norm = nn.LayerNorm(width)
+        self.inner = nn.Linear(width, FEED_FORWARD * width)
+        self.outer = nn.Linear(FEED_FORWARD * width, width)
+        self.outer_norm = nn.LayerNorm(width)
 
     def forward(self, hidden: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-        heads = self.attention(hidden).unflatten(2, (3, NUM_HEADS, WIDTH // NUM_HEADS))
+        heads = self.attention(hidden).unflatten(2, (3, NUM_HEADS, -1))
         query, key, value = heads.permute(2, 0, 3, 1, 4).unbind(0)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=keys)
         mixed = self.mix(mixed.transpose(1, 2).flatten(2))
@@ -58,13 +58,13 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """Tokens to one score: six layers, then the mean over the real positions."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH) -> None:
         super().__init__()
-        self.words = nn.Embedding(VOCABULARY, WIDTH)
-        self.positions = nn.Embedding(MAX_LENGTH, WIDTH)
-        self.norm = nn.LayerNorm(WIDTH)
-        self.layers = nn.ModuleList(Layer() for _ in range(NUM_LAYERS))
-        self.score = nn.Linear(WIDTH, 1)
+        self.words = nn.Embedding(VOCABULARY, width)
+        self.positions = nn.Embedding(MAX_LENGTH, width)
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(Layer(width) for _ in range(NUM_LAYERS))
+        self.score = nn.Linear(width, 1)
 
     def forward(self, tokens: torch.Tensor, tokens_mask: torch.Tensor) -> torch.Tensor:
         """Return one score for each row.
@@ -82,10 +82,10 @@ class Encoder(nn.Module):
         return self.score(mean).squeeze(1)
 
 
-def make_encoder() -> Encoder:
+def make_encoder(width: int = WIDTH) -> Encoder:
     """Return an encoder with seeded random weights, ready to predict."""
     torch.manual_seed(0)
-    return Encoder().eval()
+    return Encoder(width).eval()
 
 
 def encoder_bundle(directory: Path) -> si.Bundle:
