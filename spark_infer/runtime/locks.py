@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file alone; wait while another process does."""
-    descriptor = _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
+def locked(
+    path: Path, *, mode: int = 0o600, on_wait: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Hold a lock file alone; wait while another process or thread does.
+
+    Args:
+        path: The lock file; made when missing.
+        mode: Its permissions when it is made.
+        on_wait: Called once before waiting.
+    """
+    flags = os.O_RDWR | os.O_CREAT
+    try:
+        descriptor = _lock(path, flags, fcntl.LOCK_EX | fcntl.LOCK_NB, mode)
+    except BlockingIOError:
+        if on_wait is not None:
+            on_wait()
+        descriptor = _lock(path, flags, fcntl.LOCK_EX, mode)
     try:
         yield
     finally:
@@ -44,10 +58,10 @@ def claimed(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _lock(path: Path, flags: int, operation: int) -> int:
+def _lock(path: Path, flags: int, operation: int, mode: int = 0o600) -> int:
     """Open and lock what stands at the path; what was removed while waiting is not it."""
     while True:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
         try:
             fcntl.flock(descriptor, operation)
             if _stands_at(path, descriptor):

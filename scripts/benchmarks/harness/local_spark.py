@@ -31,6 +31,7 @@ def local_session(benchmark: str) -> Iterator[SparkSession]:
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "ERROR",
+            "spark.sql.catalogImplementation": "in-memory",
         }
         spark = session(f"spark_infer bench {benchmark}", conf)
         try:
