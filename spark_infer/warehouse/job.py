@@ -91,13 +91,7 @@ class ScoringJob:
             SparkInferError: Anything is wrong; the target is as it was.
         """
         # In a session of its own: no setting is changed under the user or under another run.
-        own = own_session(spark, {**BINDING, **WRITING})
-        try:
-            return _Run(self, own).execute()
-        finally:
-            # What the session knows of the table's files may be of before.
-            with suppress(*SPARK_FAILURES):
-                spark.catalog.refreshTable(self.config.target.table)
+        return _Run(self, spark, own_session(spark, {**BINDING, **WRITING})).execute()
 
 
 @dataclass
@@ -105,6 +99,7 @@ class _Run:
     """One execution of a job."""
 
     job: ScoringJob
+    given: SparkSession
     spark: SparkSession
     run_id: str = field(default_factory=lambda: f"{_now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}")
     started_at: dt.datetime = field(default_factory=lambda: _now())
@@ -132,7 +127,11 @@ class _Run:
                 scored = stack.enter_context(kept)
             # All is known and nothing is published: what stops a run by its results stands here.
             with self._step("write"):
-                written = target.write(scored.df, keys)
+                try:
+                    written = target.write(scored.df, keys)
+                finally:
+                    with suppress(*SPARK_FAILURES):
+                        target.refresh(self.given)
         report = self._report(bundle, keys.rows, written, metrics.value)
         report.write(config.report.path)
         return report
