@@ -151,8 +151,8 @@ class TargetConfig(Section):
     table: str = Field(description="Table to write; created when missing.")
     format: str = Field(
         "parquet",
-        description="Format of a table that is created: parquet, orc, avro, delta or iceberg, which "
-        "give back what was written.",
+        description="Format of a table that is created, which must give back what was written: "
+        "parquet, orc, avro, delta or iceberg.",
     )
     mode: Literal["overwrite", "append"] = Field(
         "overwrite",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -54,8 +55,10 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
         partition_by: Partition columns of the target.
 
     Raises:
-        WarehouseError: A key is null or stands in several rows; the message shows some.
+        WarehouseError: A key is null or stands in several rows, and the message shows some; or
+            every run would compute other keys.
     """
+    _check_repeatable(df, key)
     # Their places tell the columns apart: a key may have any name.
     places = [str(place) for place in range(len(key))]
     columns = [*key, *partition_by]
@@ -92,6 +95,36 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
             "or remove the rows with source.filter"
         )
     return Keys(int(found["rows"]), int(found["hash"]), frozenset(map(tuple, found["partitions"])))
+
+
+def _check_repeatable(df: DataFrame, key: Sequence[str]) -> None:
+    """Prove that the keys are not drawn, numbered or the like: those of a second run differ."""
+    plan: Any = df.select(*map(quoted, key))._jdf.queryExecution().optimizedPlan()
+    wanted = set(map(_identity, _items(plan.output())))
+    plans = [plan]
+    while plans:
+        plan = plans.pop()
+        plans += _items(plan.children())
+        if plan.nodeName() != "Project":
+            continue
+        for column in _items(plan.expressions()):
+            if _identity(column) not in wanted:
+                continue  # Other columns, and conditions, may draw: that is the user's choice.
+            if not column.deterministic():
+                raise WarehouseError(
+                    f"key {list(key)} is computed by {column.sql()}, which gives other values in "
+                    "every run, so that no row could be found again; name columns of the source"
+                )
+            wanted |= set(map(_identity, _items(column.references().toSeq())))
+
+
+def _identity(column: Any) -> int:
+    """Return the number by which Spark knows a column, whatever its name."""
+    return int(column.exprId().id())
+
+
+def _items(sequence: Any) -> list[Any]:
+    return [sequence.apply(place) for place in range(sequence.size())]
 
 
 def _combined(hashes: Column) -> Column:

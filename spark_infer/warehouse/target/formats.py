@@ -121,7 +121,7 @@ def check_types(
                 "partitions are kept as text, and only strings, integers, decimals, booleans and "
                 "dates come back as they were; derive such a column with a feature"
             )
-    cuts = str(spark.conf.get(_TIMESTAMPS, "")).upper() == "TIMESTAMP_MILLIS"
+    cuts = str(spark.conf.get(_TIMESTAMPS)).upper() == "TIMESTAMP_MILLIS"
     times = [name for name in key if isinstance(types[name], TimestampType)]
     if cuts and times:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.spark.wire import quoted
 
 SESSION_CATALOG = "spark_catalog"
+_VALID = re.compile(r"[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,18 @@ class TableName:
         )
         return bool(_session_catalog(spark).isTempView(identifier))
 
-    def check_database(self, spark: SparkSession, *, key: str) -> None:
-        """Prove that the database is there.
+    def check_free(self, spark: SparkSession, *, key: str) -> None:
+        """Prove that a table of this name can be made.
 
         Raises:
-            WarehouseError: It is not.
+            ConfigError: Spark's own catalog does not take the name.
+            WarehouseError: The database is not there.
         """
+        if self.catalog == SESSION_CATALOG and not _VALID.fullmatch(self.table):
+            raise ConfigError(
+                f"{key}: {self.table!r} must consist of ASCII letters, digits and _; catalog "
+                f"{self.catalog} takes no other names"
+            )
         if not self.namespace:
             return
         qualified = f"{quoted(self.catalog)}.{self.database}"

@@ -157,7 +157,7 @@ class Target:
     def _check_table(self, schema: StructType) -> Table | None:
         table, text = self._table(), repr(self._config.table)
         if table is None:
-            self._name.check_database(self._spark, key="target.table")
+            self._name.check_free(self._spark, key="target.table")
             formats.check_storable(self._spark, self._config.format, schema)
             self._check_folder_is_free()
             return None
@@ -189,7 +189,7 @@ class Target:
             return
         if folder.local is not None and WriterLock(folder.local).was_interrupted:
             return  # By a run like this one, which will clear it away.
-        forgets = self._spark.conf.get("spark.sql.catalogImplementation", "") == "in-memory"
+        forgets = self._spark.conf.get("spark.sql.catalogImplementation") == "in-memory"
         why = "no table of that name is in the catalog"
         if forgets:
             why = "this session's catalog is in memory and has forgotten the table"

@@ -31,6 +31,7 @@ WRITING = {
 }
 """Settings of the session that writes: replace the partitions of the rows, and no others."""
 
+_IN_PART = "was not written, or in part, and the same range must run again"
 _log = logging.getLogger(__name__)
 
 
@@ -88,7 +89,7 @@ class Writer:
     def replace(self, table: Table, df: DataFrame) -> None:
         """Replace the partitions that rows are there for."""
         ordered = df.select(*map(quoted, table.columns.names))
-        with self._publishing("was not written, or in part"):
+        with self._publishing(_IN_PART):
             ordered.write.insertInto(self._name.sql, overwrite=True)
 
     def append(self, table: Table, df: DataFrame) -> int:
@@ -107,7 +108,7 @@ class Writer:
         ordered = df.select(*map(quoted, table.columns.names))
         observed = Observation()
         new = self._new_rows(ordered).observe(observed, F.count(F.lit(1)).alias("rows"))
-        with self._publishing("was not written, or in part"):
+        with self._publishing(_IN_PART):
             new.write.insertInto(self._name.sql)
         return int(observed.get["rows"])
 
@@ -153,8 +154,7 @@ class Writer:
             with suppress(Py4JError):  # Where the JVM is gone, the next run clears away.
                 clean()
             raise WarehouseError(
-                f"target table {self._config.table!r} {what}: {reason(error)}; run the same range "
-                "again"
+                f"target table {self._config.table!r} {what}: {reason(error)}"
             ) from error
         if self._lock is not None:
             self._lock.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def job(spark: SparkSession, tmp_path: Path, linear: si.Bundle) -> Iterator[Job]
     spark.sql("CREATE DATABASE store")
     found = Job(spark, tmp_path, linear)
     found.transactions("1 2018-08-08", "2 2018-08-08", "3 2018-08-09")
+    folder = found.location().parent
     yield found
     spark.sql("DROP DATABASE store CASCADE")
-    for mark in found.location().parent.glob(".*.spark_infer.*"):
-        mark.unlink()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -224,9 +224,21 @@ def test_a_source_that_is_deleted_before_scoring_publishes_nothing(
     assert not job.spark.catalog.tableExists("store.scores")
 
 
-def test_keys_that_are_drawn_anew_each_time_are_refused(job: Any) -> None:
+def test_keys_that_depend_on_the_time_of_reading_are_refused(job: Any) -> None:
     with pytest.raises(WarehouseError, match="compute other values each time"):
-        job.run(key=["drawn"], features={"drawn": "uuid()"})
+        job.run(key=["id", "now"], features={"now": "current_timestamp()"})
+
+
+@pytest.mark.parametrize(
+    "expression", ["uuid()", "id + rand()", "monotonically_increasing_id()", "spark_partition_id()"]
+)
+def test_keys_that_every_run_would_draw_anew_are_refused(job: Any, expression: str) -> None:
+    with pytest.raises(WarehouseError, match=r"key \['id', 'drawn'\] .* every run"):
+        job.run(key=["id", "drawn"], features={"drawn": expression})
+
+
+def test_other_columns_and_conditions_may_be_drawn(job: Any) -> None:
+    assert job.run(features={"a": "rand()"}, rows="rand() < 2 AND a < 2").rows_out == 2
 
 
 def test_nothing_stays_in_storage(spark: SparkSession, job: Any) -> None:
