@@ -12,7 +12,9 @@ SparkInferError
     └── GateError        scored, checked, and not published
 ```
 
-A message names the column, key or file, what was expected, what came, and what to do.
+A message names the column, key or file, what was expected, what came, and what to do. The class
+follows the cause, not the place where it came up; what passes by itself, such as a lost executor
+or a full disk, is any of them with ``transient`` set.
 """
 
 from __future__ import annotations
@@ -22,7 +24,16 @@ from collections.abc import Iterable
 
 
 class SparkInferError(Exception):
-    """Root of all errors that spark_infer raises on purpose."""
+    """Root of all errors that spark_infer raises on purpose.
+
+    Attributes:
+        transient: Whether the same run may well succeed later: a worker, an executor or a service
+            was lost, or a disk is full.
+    """
+
+    def __init__(self, *args: object, transient: bool = False) -> None:
+        super().__init__(*args)
+        self.transient = transient
 
 
 class BundleError(SparkInferError):

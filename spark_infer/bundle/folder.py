@@ -116,7 +116,7 @@ def open_file(root: Path, name: str) -> BinaryIO:
         raise BundleError(f"bundle {root}: {name} cannot be read: {error.strerror}") from None
 
 
-def open_plain(path: Path, flags: int) -> int:
+def open_plain(path: Path, flags: int, mode: int = 0o600) -> int:
     """Return the descriptor of a plain file, which the caller closes.
 
     Raises:
@@ -124,7 +124,7 @@ def open_plain(path: Path, flags: int) -> int:
     """
     # Without NONBLOCK, opening a pipe waits for somebody at its other end.
     flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = os.open(path, flags, mode)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)

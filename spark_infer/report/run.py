@@ -29,7 +29,7 @@ class RunReport:
         rows_out: Rows that were written.
         rows_rejected: Rows among them that got no prediction.
         seconds: Wall-clock seconds of each step of the job.
-        rows_per_second: Rows written for each second of scoring and writing.
+        rows_per_second: Rows scored for each second of scoring.
         batches: What the predictors counted; their seconds are summed over tasks.
     """
 

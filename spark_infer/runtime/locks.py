@@ -12,13 +12,29 @@ from spark_infer.bundle.folder import open_plain
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file alone; wait while another process does.
+def locked(
+    path: Path, *, mode: int = 0o600, on_wait: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Hold a lock file alone; wait while another process or thread does.
+
+    Args:
+        path: The lock file; made when missing.
+        mode: Its permissions when it is made.
+        on_wait: Called once before waiting.
 
     Raises:
         OSError: It cannot be made, or is no plain file.
     """
-    descriptor = _lock(lambda: open_plain(path, os.O_RDWR | os.O_CREAT), path, fcntl.LOCK_EX)
+
+    def open_it() -> int:
+        return open_plain(path, os.O_RDWR | os.O_CREAT, mode)
+
+    try:
+        descriptor = _lock(open_it, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if on_wait is not None:
+            on_wait()
+        descriptor = _lock(open_it, path, fcntl.LOCK_EX)
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from spark_infer.errors import ConfigError
+from spark_infer.spark.catalog import embedded, is_chosen
 from spark_infer.spark.failures import SPARK_FAILURES, reason
 
 _DEFAULTS = {"spark.python.daemon.module": "spark_infer.spark.daemon"}
@@ -21,6 +22,9 @@ _DEFAULTS = {"spark.python.daemon.module": "spark_infer.spark.daemon"}
 def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSession:
     """Return the running session, or start one whose Python workers have torch preloaded.
 
+    Where no catalog is chosen, by ``conf``, spark-submit or a hive-site.xml, its tables are kept
+    in the folder ``spark_infer_catalog`` of the current directory, so that they outlast it.
+
     Args:
         app_name: Name that Spark shows.
         conf: Spark configuration of a new session; what spark-submit was given wins.
@@ -28,24 +32,56 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
     Raises:
         ConfigError: There is no Java to start Spark with, or Spark does not start with this
             configuration.
+        RuntimeUnavailable: Another process uses the catalog in the current directory.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
     check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName(app_name)
     submitted = _submitted()
-    for key, value in {**_DEFAULTS, **(conf or {})}.items():
-        if not submitted.contains(key):
-            builder = builder.config(key, value)
+    settings = {
+        key: value
+        for key, value in {**_DEFAULTS, **(conf or {})}.items()
+        if not submitted.contains(key)
+    }
     try:
+        if not any(map(is_chosen, settings)):
+            # The JVM knows the rest: the files of configuration that it was started with.
+            started = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+            SparkContext._ensure_initialized(conf=started)
+            settings |= embedded(SparkContext._jvm, SparkConf())
+        builder = SparkSession.builder.appName(app_name)
+        for key, value in settings.items():
+            builder = builder.config(key, value)
         return builder.getOrCreate()
     except SPARK_FAILURES as error:
         raise ConfigError(
             f"Spark does not start with this configuration: {reason(error)} (its own messages "
             "are above); correct the job file's spark section, --set spark.KEY or spark-submit"
         ) from error
+
+
+def own_session(spark: SparkSession, settings: Mapping[str, str]) -> SparkSession:
+    """Return a copy of a session with some settings of its own.
+
+    It has the other's functions, temporary views, settings, current catalog and database, and
+    shares its context, tables and cached data. What is set in one does not reach the other, so
+    that runs in several threads do not disturb each other. The thread's active session stays.
+
+    Args:
+        spark: A session of this process (not of Spark Connect).
+        settings: Configuration of the copy.
+    """
+    # No session is made by name, as newSession does, which starts without functions and views.
+    own = SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession())
+    for key, value in settings.items():
+        own.conf.set(key, value)
+    catalog = spark.catalog.currentCatalog()
+    if own.catalog.currentCatalog() != catalog:
+        own.catalog.setCurrentCatalog(catalog)
+        own.catalog.setCurrentDatabase(spark.catalog.currentDatabase())
+    return own
 
 
 def _submitted() -> SparkConf:

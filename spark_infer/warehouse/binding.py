@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -15,7 +14,14 @@ from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.warehouse.config import ParameterConfig
 
 _ZONE = "spark.sql.session.timeZone"
-_BIND_IN_PLAN = "spark.sql.legacy.parameterSubstitution.constantsOnly"
+
+BINDING = {"spark.sql.legacy.parameterSubstitution.constantsOnly": "true"}
+"""Settings of the session that binds: parameters in the plan, as Spark did before 4.1.
+
+Since then they become text that is parsed again. That text names the hour that clocks repeat
+without its offset, and it depends on ``spark.sql.timestampType`` and on
+``spark.sql.parser.escapedStringLiterals``.
+"""
 
 
 def with_session_zone(
@@ -42,12 +48,11 @@ def sql_with(spark: SparkSession, query: str, values: Mapping[str, Any]) -> Data
     """Return a query with its ``:name`` parameters bound, as literals of Spark's own making.
 
     Args:
-        spark: The session.
+        spark: A session with the settings ``BINDING``.
         query: SQL text.
         values: What ``with_session_zone`` returned.
     """
-    with _bound_in_plan(spark):
-        return spark.sql(query, args={name: _literal(value) for name, value in values.items()})
+    return spark.sql(query, args={name: _literal(value) for name, value in values.items()})
 
 
 def _literal(value: Any) -> Column:
@@ -64,25 +69,6 @@ def _literal(value: Any) -> Column:
     if isinstance(value, dt.date):
         return F.expr(f"DATE'{value.isoformat()}'")
     return F.lit(value)
-
-
-@contextmanager
-def _bound_in_plan(spark: SparkSession) -> Iterator[None]:
-    """Bind parameters in the plan, as Spark did before 4.1.
-
-    Since then they become text that is parsed again. That text names the hour that clocks repeat
-    without its offset, and it depends on ``spark.sql.timestampType`` and on
-    ``spark.sql.parser.escapedStringLiterals``.
-    """
-    before = spark.conf.get(_BIND_IN_PLAN, None)
-    spark.conf.set(_BIND_IN_PLAN, "true")
-    try:
-        yield
-    finally:
-        if before is None:
-            spark.conf.unset(_BIND_IN_PLAN)
-        else:
-            spark.conf.set(_BIND_IN_PLAN, before)
 
 
 def _in_session_zone(

@@ -149,12 +149,17 @@ class TargetConfig(Section):
     """Where the predictions go."""
 
     table: str = Field(description="Table to write; created when missing.")
-    format: str = Field("parquet", description="Format of a table that is created.")
+    format: str = Field(
+        "parquet",
+        description="Format of a table that is created, which must give back what was written: "
+        "parquet, orc, avro, delta or iceberg.",
+    )
     mode: Literal["overwrite", "append"] = Field(
         "overwrite",
-        description="overwrite replaces the partitions that the run touches and no others; append "
-        "adds the rows whose keys the table does not have. Either way a second run of the same "
-        "rows gives the same table.",
+        description="overwrite replaces the partitions that the run has rows for and no others, "
+        "and stops where others that source.filter and rows name would keep predictions of rows "
+        "that have left the source; append adds the rows whose keys the table does not have. "
+        "Either way a second run of the same rows gives the same table.",
     )
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."

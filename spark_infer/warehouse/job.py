@@ -7,18 +7,16 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark import Accumulator
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
-from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import Metrics
-from spark_infer.errors import SparkInferError, TooManyRejects, WarehouseError
+from spark_infer.errors import TooManyRejects, WarehouseError
 from spark_infer.report import RunReport
 from spark_infer.report.run import writable
 from spark_infer.spark.dataframe import predict_prepared
@@ -27,14 +25,16 @@ from spark_infer.spark.features import with_bundle_features, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
-from spark_infer.warehouse.binding import with_session_zone
+from spark_infer.spark.session import own_session
+from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.keys import check_keys
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.preflight import check_executor
+from spark_infer.warehouse.scored import lineage, scored_rows
 from spark_infer.warehouse.source import read_source, where
-from spark_infer.warehouse.target import Target, lineage
+from spark_infer.warehouse.target import WRITING, Coverage, Target, Written
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class ScoringJob:
         Raises:
             SparkInferError: Anything is wrong; the target is as it was.
         """
-        return _Run(self, spark).execute()
+        # In a session of its own: no setting is changed under the user or under another run.
+        return _Run(self, spark, own_session(spark, {**BINDING, **WRITING})).execute()
 
 
 @dataclass
@@ -98,6 +99,7 @@ class _Run:
     """One execution of a job."""
 
     job: ScoringJob
+    given: SparkSession
     spark: SparkSession
     run_id: str = field(default_factory=lambda: f"{_now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}")
     started_at: dt.datetime = field(default_factory=lambda: _now())
@@ -111,22 +113,26 @@ class _Run:
             bundle = self.job.check()
             self.values = with_session_zone(self.spark, config.parameters, self.job.values)
             rows = self._rows(bundle)
-            scored = self._scored(rows, bundle, metrics)
-            target = Target(self.spark, config.target, config.key)
-            target.check(scored.schema)
+            predicted = self._predicted(rows, bundle, metrics)
+            target = self._target(bundle)
+            target.check(predicted.schema)
         with self._step("load"):
             check_executor(self.spark, bundle, config.batch.options(), config.bundle.allow_modules)
         with self._step("keys"):
-            rows_in = check_keys(rows, config.key)
-        observed = Observation()
-        with self._step("score"):
-            written = target.new_rows(scored).observe(
-                observed,
-                F.count(F.lit(1)).alias("rows"),
-                F.count(F.col(REASON_COLUMN)).alias("rejected"),
-            )
-            self._write(target, written)
-        report = self._report(bundle, rows_in, observed.get, metrics.value)
+            keys = check_keys(rows, config.key, config.target.partition_by)
+            target.check_rows(keys, predicted.schema)
+        with ExitStack() as stack:
+            with self._step("score"), _scoring():
+                kept = scored_rows(predicted, keys, config.key, config.target.partition_by)
+                scored = stack.enter_context(kept)
+            # All is known and nothing is published: what stops a run by its results stands here.
+            with self._step("write"):
+                try:
+                    written = target.write(scored.df, keys)
+                finally:
+                    with suppress(*SPARK_FAILURES):
+                        target.refresh(self.given)
+        report = self._report(bundle, keys.rows, written, metrics.value)
         report.write(config.report.path)
         return report
 
@@ -142,7 +148,20 @@ class _Run:
                 names.one(name, featured.columns, where=place)
         return where(featured, config.rows, self.values, key="rows")
 
-    def _scored(self, rows: DataFrame, bundle: Bundle, metrics: Accumulator[Metrics]) -> DataFrame:
+    def _target(self, bundle: Bundle) -> Target:
+        config = self.job.config
+        coverage = Coverage(
+            filter=config.source.filter,
+            rows=config.rows,
+            values=self.values,
+            carried=[*config.key, *config.target.keep],
+            derived=[*config.features, *bundle.features],
+        )
+        return Target(self.spark, config.target, config.key, coverage, self.run_id)
+
+    def _predicted(
+        self, rows: DataFrame, bundle: Bundle, metrics: Accumulator[Metrics]
+    ) -> DataFrame:
         config = self.job.config
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
@@ -151,17 +170,8 @@ class _Run:
         predicted = predict_prepared(rows, bundle.signature, reference, keep, metrics)
         return lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
-    def _write(self, target: Target, rows: DataFrame) -> None:
-        try:
-            target.write(rows)
-        except SparkInferError:
-            raise
-        except SPARK_FAILURES as error:
-            kind = TooManyRejects if has_too_many_rejects(error) else WarehouseError
-            raise kind(f"scoring failed and the target is as it was: {reason(error)}") from error
-
     def _report(
-        self, bundle: Bundle, rows_in: int, observed: Mapping[str, Any], metrics: Metrics
+        self, bundle: Bundle, rows_in: int, written: Written, metrics: Metrics
     ) -> RunReport:
         return RunReport(
             job=self.job.config.name,
@@ -172,10 +182,10 @@ class _Run:
             target=self.job.config.target.table,
             spark_application_id=str(self.spark.sparkContext.applicationId),
             rows_in=rows_in,
-            rows_out=observed["rows"],
-            rows_rejected=observed["rejected"],
+            rows_out=written.rows,
+            rows_rejected=written.rejected,
             seconds=self.seconds,
-            rows_per_second=round(observed["rows"] / self.seconds["score"], 1),
+            rows_per_second=round(rows_in / self.seconds["score"], 1),
             batches=metrics.to_json(),
         )
 
@@ -186,6 +196,15 @@ class _Run:
             yield
         finally:
             self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+@contextmanager
+def _scoring() -> Iterator[None]:
+    try:
+        yield
+    except SPARK_FAILURES as error:
+        kind = TooManyRejects if has_too_many_rejects(error) else WarehouseError
+        raise kind(f"scoring failed and the target is as it was: {reason(error)}") from error
 
 
 def _now() -> dt.datetime:

@@ -1,36 +1,78 @@
-"""Key columns: never null, never repeated."""
+"""Keys identify the rows; otherwise a second run could not replace them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Any
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.wire import quoted
 
 _MAX_EXAMPLES = 3
+Partition = tuple[str | None, ...]
+"""The values of a row's partition columns, as text."""
 
 
-def check_keys(df: DataFrame, key: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class Keys:
+    """What was found when the keys were checked.
+
+    Attributes:
+        rows: Number of rows.
+        fingerprint: A number that depends on all keys and partitions, in whatever order.
+        partitions: The partitions that rows stand in.
+    """
+
+    rows: int
+    fingerprint: int
+    partitions: frozenset[Partition]
+
+
+def fingerprint(columns: Sequence[str]) -> Column:
+    """Return an aggregate that is the same for the same rows in any order."""
+    return _combined(F.xxhash64(*(F.col(quoted(name)) for name in columns)))
+
+
+def partition_texts(partition_by: Sequence[str]) -> Column:
+    """Return a row's partition values as an array of text."""
+    return F.array(*(F.col(quoted(name)).cast("string") for name in partition_by)).cast(
+        "array<string>"
+    )
+
+
+def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = ()) -> Keys:
     """Count the rows, and prove that the key identifies each.
 
-    Returns:
-        Number of rows.
+    Args:
+        df: The rows.
+        key: Columns that identify a row.
+        partition_by: Partition columns of the target.
 
     Raises:
-        WarehouseError: A key is null or stands in several rows; the message shows some.
+        WarehouseError: A key is null or stands in several rows, and the message shows some; or
+            every run would compute other keys.
     """
+    _check_repeatable(df, key)
     # Their places tell the columns apart: a key may have any name.
     places = [str(place) for place in range(len(key))]
+    columns = [*key, *partition_by]
     keys = df.select(
-        *(F.col(quoted(name)).alias(place) for name, place in zip(key, places, strict=True))
+        *(F.col(quoted(name)).alias(place) for name, place in zip(key, places, strict=True)),
+        F.xxhash64(*(F.col(quoted(name)) for name in columns)).alias("hash"),
+        partition_texts(partition_by).alias("partition"),
     )
     is_null = reduce(or_, (F.col(place).isNull() for place in places))
-    groups = keys.groupBy(*places).agg(F.count(F.lit(1)).alias("rows"))
+    groups = keys.groupBy(*places).agg(
+        F.count(F.lit(1)).alias("rows"),
+        _combined(F.col("hash")).alias("hash"),
+        F.first("partition").alias("partition"),
+    )
     # As text: a timestamp that is collected would be shown in the zone of this machine.
     texts = [F.col(place).cast("string").alias(place) for place in places]
     bad = is_null | (F.col("rows") > 1)
@@ -41,6 +83,8 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
         F.slice(F.collect_list(F.when(bad, F.struct(*texts, "rows"))), 1, _MAX_EXAMPLES).alias(
             "examples"
         ),
+        _combined(F.col("hash")).alias("hash"),
+        F.collect_set("partition").alias("partitions"),
     ).first()
     assert found is not None
     if found["nulls"] or found["repeated"]:
@@ -50,7 +94,41 @@ def check_keys(df: DataFrame, key: Sequence[str]) -> int:
             f"several rows, {found['nulls']} hold a null ({examples}); name further key columns, "
             "or remove the rows with source.filter"
         )
-    return int(found["rows"])
+    return Keys(int(found["rows"]), int(found["hash"]), frozenset(map(tuple, found["partitions"])))
+
+
+def _check_repeatable(df: DataFrame, key: Sequence[str]) -> None:
+    """Prove that the keys are not drawn, numbered or the like: those of a second run differ."""
+    plan: Any = df.select(*map(quoted, key))._jdf.queryExecution().optimizedPlan()
+    wanted = set(map(_identity, _items(plan.output())))
+    plans = [plan]
+    while plans:
+        plan = plans.pop()
+        plans += _items(plan.children())
+        if plan.nodeName() != "Project":
+            continue
+        for column in _items(plan.expressions()):
+            if _identity(column) not in wanted:
+                continue  # Other columns, and conditions, may draw: that is the user's choice.
+            if not column.deterministic():
+                raise WarehouseError(
+                    f"key {list(key)} is computed by {column.sql()}, which gives other values in "
+                    "every run, so that no row could be found again; name columns of the source"
+                )
+            wanted |= set(map(_identity, _items(column.references().toSeq())))
+
+
+def _identity(column: Any) -> int:
+    """Return the number by which Spark knows a column, whatever its name."""
+    return int(column.exprId().id())
+
+
+def _items(sequence: Any) -> list[Any]:
+    return [sequence.apply(place) for place in range(sequence.size())]
+
+
+def _combined(hashes: Column) -> Column:
+    return F.coalesce(F.bit_xor(hashes), F.lit(0))
 
 
 def _describe(example: Row, key: Sequence[str]) -> str:

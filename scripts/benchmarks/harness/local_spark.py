@@ -31,6 +31,7 @@ def local_session(benchmark: str, conf: Mapping[str, str] | None = None) -> Iter
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "ERROR",
+            "spark.sql.catalogImplementation": "in-memory",
             **(conf or {}),
         }
         spark = session(f"spark_infer bench {benchmark}", settings)

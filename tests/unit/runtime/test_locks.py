@@ -28,6 +28,27 @@ def test_a_lock_file_is_held_alone(tmp_path: Path) -> None:
         assert mine
 
 
+def test_who_waits_says_so_once(tmp_path: Path) -> None:
+    waits = threading.Event()
+    said: list[str] = []
+
+    def say() -> None:
+        said.append("waiting")
+        waits.set()
+
+    def wait() -> None:
+        with locked(tmp_path / "lock", on_wait=say):
+            said.append("held")
+
+    with ThreadPoolExecutor(1) as pool:
+        with locked(tmp_path / "lock", on_wait=say):
+            waiter = pool.submit(wait)
+            assert waits.wait(60)
+            assert said == ["waiting"]
+        waiter.result(60)
+    assert said == ["waiting", "held"]
+
+
 def test_what_is_not_there_is_not_claimed(tmp_path: Path) -> None:
     with claimed(tmp_path / "nothing") as mine:
         assert not mine

@@ -55,5 +55,5 @@ def test_a_spark_that_does_not_start_is_one_sentence(
     with pytest.raises(
         ConfigError, match=r"with this configuration: .* exited \(its own"
     ) as caught:
-        session("tests", {"spark.master": "nowhere"})
+        session("tests", {"spark.sql.catalogImplementation": "in-memory"})
     assert "\n" not in str(caught.value)

@@ -1,0 +1,175 @@
+"""What gives values back as they were written: formats, types and partition values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import (
+    BooleanType,
+    ByteType,
+    DataType,
+    DateType,
+    DecimalType,
+    IntegerType,
+    LongType,
+    ShortType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from spark_infer.errors import ConfigError, WarehouseError, nearest
+from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.warehouse.target.table import Table
+
+_FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
+_LOSSY = ("csv", "json", "text", "xml", "hive", "textfile", "libsvm")
+_FAITHFUL_SERDES = ("ParquetHiveSerDe", "OrcSerde")
+_FAITHFUL_PARTITIONS = (
+    BooleanType,
+    ByteType,
+    ShortType,
+    IntegerType,
+    LongType,
+    DateType,
+    DecimalType,
+)
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_ESCAPED = frozenset("\"#%'*/:=?\\{[]^\x7f") | frozenset(map(chr, range(32)))
+"""What stands in a folder's name as %2F does for a slash."""
+_MAX_NAME_BYTES = 255
+_CHAR = "__CHAR_VARCHAR_TYPE_STRING"
+_TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
+_WHY = "a second run could not tell which rows are there already"
+
+
+def check_declared(spark: SparkSession, name: str) -> None:
+    """Prove that the job file's format is there and gives back what was written.
+
+    Raises:
+        ConfigError: It is not or does not.
+    """
+    wanted = name.lower()
+    if wanted in _LOSSY:
+        raise ConfigError(
+            f"target.format {name!r} does not give back every type, null and line break as it was "
+            f"written, so {_WHY}; use one of {', '.join(_FAITHFUL)}"
+        )
+    if wanted not in _FAITHFUL:
+        raise ConfigError(
+            f"target.format {name!r} is none of {', '.join(_FAITHFUL)}{nearest(name, _FAITHFUL)}; "
+            "others are not known to give back what was written"
+        )
+    jvm: Any = spark.sparkContext._jvm
+    conf = spark._jsparkSession.sessionState().conf()
+    try:
+        jvm.org.apache.spark.sql.execution.datasources.DataSource.lookupDataSource(wanted, conf)
+    except SPARK_FAILURES as error:
+        raise ConfigError(
+            f"target.format {name!r} is not there: {reason(error)}; add its package "
+            "(spark.jars.packages) or use parquet"
+        ) from None
+
+
+def check_found(name: str, table: Table) -> None:
+    """Prove that a table can be written and gives back what was written.
+
+    Raises:
+        WarehouseError: It is of another kind.
+    """
+    if table.kind == "VIEW":
+        raise WarehouseError(f"target table {name} is a view; name a table")
+    serde = table.serde.rpartition(".")[2]
+    format_name = f"hive ({serde})" if table.serde else table.provider
+    is_faithful = serde in _FAITHFUL_SERDES if table.serde else table.provider in _FAITHFUL
+    if table.kind and not is_faithful:
+        raise WarehouseError(
+            f"target table {name} has the format {format_name!r}, which is not known to give back "
+            f"every type, null and line break as it was written, so {_WHY}; use a table of format "
+            f"{', '.join(_FAITHFUL)}"
+        )
+    if table.serde and table.is_bucketed:
+        raise WarehouseError(
+            f"target table {name} is a bucketed Hive table, which Spark cannot write; use one "
+            "without CLUSTERED BY"
+        )
+
+
+def check_types(
+    spark: SparkSession, columns: StructType, partition_by: Sequence[str], key: Sequence[str]
+) -> None:
+    """Prove that partition columns, and times in keys, come back as they were written.
+
+    Raises:
+        ConfigError: They do not.
+    """
+    types = {field.name: field.dataType for field in columns.fields}
+    for name in partition_by:
+        if name.startswith("."):
+            raise ConfigError(
+                f"target.partition_by: column {name!r} makes folders that count as hidden, whose "
+                "rows nobody would see; give it another name with a feature"
+            )
+        kind = types[name]
+        is_plain = isinstance(kind, StringType) and kind.simpleString() == "string"
+        if not is_plain and not isinstance(kind, _FAITHFUL_PARTITIONS):
+            raise ConfigError(
+                f"target.partition_by: column {name!r} is {kind.simpleString()}; the values of "
+                "partitions are kept as text, and only strings, integers, decimals, booleans and "
+                "dates come back as they were; derive such a column with a feature"
+            )
+    cuts = str(spark.conf.get(_TIMESTAMPS)).upper() == "TIMESTAMP_MILLIS"
+    times = [name for name in key if isinstance(types[name], TimestampType)]
+    if cuts and times:
+        raise ConfigError(
+            f"key: column {times[0]!r} is a timestamp, and {_TIMESTAMPS} is TIMESTAMP_MILLIS, "
+            f"which cuts its microseconds, so {_WHY}; set it to TIMESTAMP_MICROS"
+        )
+
+
+def check_storable(spark: SparkSession, name: str, columns: StructType) -> None:
+    """Prove that a format of Spark's own has a place for every column's type.
+
+    Raises:
+        WarehouseError: It has none.
+    """
+    jvm: Any = spark.sparkContext._jvm
+    session: Any = spark._jsparkSession
+    source = jvm.org.apache.spark.sql.execution.datasources.DataSource.lookupDataSource(
+        name, session.sessionState().conf()
+    ).newInstance()
+    if not hasattr(source, "fallbackFileFormat"):
+        return
+    files = source.fallbackFileFormat().newInstance()
+    for field in columns.fields:
+        if not files.supportDataType(session.parseDataType(field.dataType.json())):
+            raise WarehouseError(
+                f"target.format {name!r} cannot hold column {field.name!r}, which is "
+                f"{field.dataType.simpleString()}; cast it with a feature"
+            )
+
+
+def check_partition_value(column: str, kind: DataType, value: str | None) -> str | None:
+    """Return why a value would not come back from the name of its partition, or None."""
+    if value is None or not isinstance(kind, StringType):
+        return None
+    if value in ("", _NULL_PARTITION):
+        return f"{column}={value!r} would come back as null"
+    if "\0" in value:
+        return f"{column}={value!r} holds a zero byte"
+    if _num_bytes(column) + 1 + _num_bytes(value) > _MAX_NAME_BYTES:
+        return f"{column}={value[:20]!r}... is {len(value)} characters long, too many for a folder"
+    return None
+
+
+def _num_bytes(text: str) -> int:
+    return sum(3 if c in _ESCAPED else len(c.encode()) for c in text)
+
+
+def full_type(field: StructField) -> str:
+    """Return a column's type as text, with the length of a char column, which pads its values."""
+    declared = str((field.metadata or {}).get(_CHAR, ""))
+    return declared if declared.startswith("char") else field.dataType.simpleString()

@@ -1,0 +1,66 @@
+"""One writer for each table, and the memory of a write that did not end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from spark_infer.errors import WarehouseError
+from spark_infer.runtime.locks import locked
+
+_log = logging.getLogger(__name__)
+
+
+class WriterLock:
+    """What keeps two runs from writing one table at the same time, on a local file system.
+
+    Two files beside the table's folder: ``.<table>.spark_infer.lock``, which the system unlocks
+    when its holder dies, and ``.<table>.spark_infer.unfinished``, which stands there while a run
+    writes and stays behind when it is killed. Both concern runs of spark_infer only; other
+    programs do not look at them.
+
+    Args:
+        folder: The table's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = folder.parent / f".{folder.name}.spark_infer.lock"
+        self._mark = folder.parent / f".{folder.name}.spark_infer.unfinished"
+
+    @contextmanager
+    def held(self, table: str) -> Iterator[None]:
+        """Hold the table alone; wait while another run writes it, and say so.
+
+        Raises:
+            WarehouseError: The lock cannot be made.
+        """
+
+        def say() -> None:
+            _log.warning("another run writes table %s; waiting until it is done", table)
+
+        with ExitStack() as stack:
+            try:
+                self._lock.parent.mkdir(parents=True, exist_ok=True)
+                # Others may write the table as well, where the folder lets them.
+                stack.enter_context(locked(self._lock, mode=0o666, on_wait=say))
+            except OSError as error:
+                raise WarehouseError(
+                    f"target table {table} cannot be locked, so another run could write it at the "
+                    f"same time: {self._lock}: {error.strerror}; make its folder writable"
+                ) from None
+            yield
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the last run that wrote the table was killed, or its first write failed."""
+        return self._mark.exists()
+
+    def begin(self) -> None:
+        """Remember that a write has begun."""
+        self._mark.touch()
+
+    def end(self) -> None:
+        """Remember that it has ended, and left nothing behind."""
+        self._mark.unlink(missing_ok=True)

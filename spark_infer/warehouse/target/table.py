@@ -1,0 +1,106 @@
+"""What the catalog says of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from spark_infer.errors import WarehouseError
+from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.warehouse.target.folder import Folder
+from spark_infer.warehouse.target.name import SESSION_CATALOG, TableName
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is there.
+
+    Attributes:
+        kind: ``MANAGED``, ``EXTERNAL`` or ``VIEW``; ``""`` where another catalog than Spark's own
+            keeps it.
+        provider: Name of the format or data source in lower case.
+        serde: Class by which Hive reads it; ``""`` for tables of Spark's own formats.
+        folder: Where its files lie, as far as Spark's own catalog knows.
+        is_bucketed: Whether its files are cut by the hash of some columns.
+        columns: Columns with their types, partition columns included.
+        partition_columns: Their names, in order.
+        has_partitions: Whether the catalog keeps the list of its partitions.
+    """
+
+    kind: str
+    provider: str
+    serde: str
+    folder: Folder | None
+    is_bucketed: bool
+    columns: StructType
+    partition_columns: tuple[str, ...]
+    has_partitions: bool
+
+    @classmethod
+    def find(cls, spark: SparkSession, name: TableName) -> Table | None:
+        """Return the table of a name, or None.
+
+        Raises:
+            WarehouseError: The catalog cannot be asked, or the table is broken.
+        """
+        try:
+            if name.is_temporary_view(spark):
+                return cls("VIEW", "", "", None, False, StructType(), (), False)
+            if not spark.catalog.tableExists(name.sql):
+                return None
+            # What other runs wrote since this session looked last.
+            spark.sql(f"REFRESH TABLE {name.sql}")
+            columns = spark.table(name.sql).schema
+            listed = spark.catalog.listColumns(name.sql)
+            partition_columns = tuple(column.name for column in listed if column.isPartition)
+            if name.catalog != SESSION_CATALOG:
+                return cls("", "", "", None, False, columns, partition_columns, False)
+            return cls._described(spark, name, columns, partition_columns)
+        except SPARK_FAILURES as error:
+            raise WarehouseError(
+                f"target table {name.sql} cannot be looked at: {reason(error)}"
+            ) from None
+
+    @classmethod
+    def _described(
+        cls, spark: SparkSession, name: TableName, columns: StructType, partitions: tuple[str, ...]
+    ) -> Table:
+        catalog: Any = spark._jsparkSession.sessionState().catalog()
+        found = catalog.getTableMetadata(name.identifier(spark))
+        kind, provider = str(found.tableType().name()), str(_value(found.provider()) or "").lower()
+        place = _value(found.storage().locationUri())
+        return cls(
+            kind=kind,
+            provider=provider,
+            serde=str(_value(found.storage().serde()) or "") if provider == "hive" else "",
+            folder=None if kind == "VIEW" or place is None else Folder(spark, place),
+            is_bucketed=bool(found.bucketSpec().isDefined()),
+            columns=columns,
+            partition_columns=partitions,
+            has_partitions=bool(partitions) and bool(found.tracksPartitionsInCatalog()),
+        )
+
+    def partitions(self, spark: SparkSession, name: TableName) -> frozenset[str]:
+        """Return the names of its partitions, such as ``day=2018-08-08/region=EU``.
+
+        Where the catalog has no list of them, that is none.
+        """
+        if not self.has_partitions:
+            return frozenset()
+        return frozenset(row[0] for row in spark.sql(f"SHOW PARTITIONS {name.sql}").collect())
+
+
+def default_folder(spark: SparkSession, name: TableName) -> Folder | None:
+    """Return where Spark's own catalog would put a new table; None for another catalog's."""
+    if name.catalog != SESSION_CATALOG:
+        return None
+    catalog: Any = spark._jsparkSession.sessionState().catalog()
+    return Folder(spark, catalog.defaultTablePath(name.identifier(spark)))
+
+
+def _value(option: Any) -> Any:
+    """Return what a Scala option holds, or None."""
+    return option.get() if option.isDefined() else None

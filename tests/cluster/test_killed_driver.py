@@ -1,0 +1,148 @@
+"""A driver that is killed while it publishes: the same run again completes it, no row twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+import spark_infer as si
+
+NUM_DAYS = 40
+NUM_ROWS = 400
+
+RUN = """
+import json, logging, os, signal, sys, threading
+from pathlib import Path
+
+import spark_infer as si
+from spark_infer.spark import session
+from spark_infer.warehouse.target.lock import WriterLock
+
+moment, folder = sys.argv[1], Path(sys.argv[2])
+
+
+def die(*ignored):
+    os.killpg(0, signal.SIGKILL)
+
+
+def watch(pattern):
+    while not any(folder.glob(pattern)):
+        pass
+    die()
+
+
+begin = WriterLock.begin
+
+
+def begin_and_watch(lock):
+    begin(lock)
+    if moment.startswith("when "):
+        threading.Thread(target=watch, args=[moment.removeprefix("when ")], daemon=True).start()
+
+
+WriterLock.begin = begin_and_watch
+if moment == "end":
+    WriterLock.end = die
+job = si.ScoringJob.load("job.yaml")
+spark = session("killed", job.config.spark)
+job.run(spark)
+table = spark.table("scores")
+print("FOUND", json.dumps([table.count(), table.select("id").distinct().count()]))
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    ids = list(range(NUM_ROWS))
+    table = pa.table(
+        {"id": ids, "a": [float(n) for n in ids], "b": ids, "day": [n % NUM_DAYS for n in ids]}
+    )
+    pq.write_table(table, tmp_path / "tx.parquet", row_group_size=50)
+    (tmp_path / "run.py").write_text(RUN)
+    return tmp_path
+
+
+def run(work: Path, bundle: si.Bundle, target: dict[str, Any], moment: str = "") -> Any:
+    """Run the job; return what it found in the table, or None when it was killed."""
+    job = {
+        "name": "killed",
+        "source": {"path": "tx.parquet"},
+        "key": ["id"],
+        "bundle": {"path": str(bundle.path)},
+        "target": {"table": "scores", "keep": ["day"], **target},
+        "spark": {
+            "spark.master": "local[2]",
+            "spark.driver.memory": "1g",
+            "spark.ui.enabled": "false",
+            "spark.log.level": "OFF",
+            "spark.sql.shuffle.partitions": "2",
+        },
+    }
+    (work / "job.yaml").write_text(yaml.safe_dump(job))
+    place = work / "spark_infer_catalog" / "warehouse" / "scores"
+    done = subprocess.run(
+        [sys.executable, "run.py", moment, str(place)],
+        cwd=work,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    if moment:
+        assert done.returncode == -9, done.stderr
+        return None
+    found = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
+    assert found, done.stderr
+    return json.loads(found[0].removeprefix("FOUND "))
+
+
+OVERWRITE = {"partition_by": ["day"]}
+APPEND = {"mode": "append", "partition_by": ["day"]}
+PLAIN = {"mode": "append"}
+
+
+@pytest.mark.parametrize(
+    ("target", "moment"),
+    [
+        (OVERWRITE, "when day=*"),
+        (APPEND, "when .spark-staging-*/*/*/*"),
+        (PLAIN, "when _temporary/0/task_*"),
+        (PLAIN, "end"),
+    ],
+)
+def test_a_first_run_that_is_killed(
+    work: Path, bundle: si.Bundle, target: dict[str, Any], moment: str
+) -> None:
+    run(work, bundle, target, moment)
+    assert run(work, bundle, target) == [NUM_ROWS, NUM_ROWS]
+
+
+@pytest.mark.parametrize(
+    ("target", "moment"),
+    [
+        (OVERWRITE, "when .spark-staging-*/*"),
+        (APPEND, "when _temporary/0/task_*"),
+        (APPEND, "when day=7/part-*"),
+        (PLAIN, "when _temporary/0/task_*"),
+    ],
+)
+def test_a_later_run_that_is_killed(
+    work: Path, bundle: si.Bundle, target: dict[str, Any], moment: str
+) -> None:
+    everything = pq.read_table(work / "tx.parquet")
+    pq.write_table(everything.filter(pc.equal(everything["day"], 0)), work / "tx.parquet")
+    run(work, bundle, target)
+    pq.write_table(everything, work / "tx.parquet", row_group_size=50)
+    run(work, bundle, target, moment)
+    assert run(work, bundle, target) == [NUM_ROWS, NUM_ROWS]

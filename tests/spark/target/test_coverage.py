@@ -1,0 +1,99 @@
+"""Predictions whose rows have left the source are not left to stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spark_infer.errors import WarehouseError
+
+REGIONS = {"keep": ["day", "region"], "partition_by": ["day", "region"]}
+
+
+def test_a_day_that_has_left_the_source_is_named(job: Any) -> None:
+    job.run()
+    job.transactions("3 2018-08-09")
+    with pytest.raises(WarehouseError, match=r"no rows any more for day='2018-08-08' .*DROP PART"):
+        job.run()
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
+
+
+def test_a_region_that_has_left_a_day_is_named_before_scoring(job: Any) -> None:
+    job.transactions("1 2018-08-08 EU", "2 2018-08-08 US", "3 2018-08-09 US")
+    job.run(target=REGIONS)
+    job.transactions("1 2018-08-08 EU")
+    broken = {"a": "if(id = 1, double(raise_error('scored')), a)"}
+    with pytest.raises(WarehouseError, match="for day='2018-08-08', region='US' of target"):
+        job.run(target=REGIONS, features=broken)
+
+
+def test_other_partitions_are_not_asked_for(job: Any) -> None:
+    job.run()
+    job.transactions("3 2018-08-09")
+    job.run({"date": "2018-08-09"})
+    assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
+
+
+def test_rows_narrows_what_is_asked_for(job: Any) -> None:
+    job.run()
+    job.transactions("3 2018-08-09")
+    # The features look back; only the last day is scored.
+    source = {"table": "store.tx", "filter": "day <= :date"}
+    job.run({"date": "2018-08-09"}, source=source, rows="day = :date")
+    assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
+
+
+def test_the_dropped_partition_ends_it(job: Any) -> None:
+    job.run()
+    job.run({"date": "2018-08-09"})
+    job.transactions("3 2018-08-09")
+    source = {"table": "store.tx", "filter": "day <= :date"}
+    with pytest.raises(WarehouseError, match=r"ALTER TABLE store.scores DROP PARTITION \(day="):
+        job.run({"date": "2018-08-09"}, source=source)
+    job.spark.sql("ALTER TABLE store.scores DROP PARTITION (day='2018-08-08')")
+    job.run({"date": "2018-08-09"}, source=source)
+    assert job.scores() == [(3, 3.0)]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a < 3",  # the target has no such column
+        "id < 3",  # names no partition column
+        "day = :date AND b = 0",
+        "day = :date AND rand(7) < 2",
+    ],
+)
+def test_a_condition_that_cannot_tell_refuses_only_no_rows(job: Any, condition: str) -> None:
+    source = {"table": "store.tx", "filter": condition}
+    job.run()
+    job.transactions("1 2018-08-08")
+    job.run(source=source)
+    job.transactions()
+    with pytest.raises(WarehouseError, match="do not tell which of its partitions"):
+        job.run(source=source)
+
+
+def test_without_a_condition_the_source_says_what_is_covered(job: Any) -> None:
+    source = {"table": "store.tx"}
+    job.run(source=source)
+    job.transactions("4 2018-08-10")
+    job.run(source=source)
+    assert [row[0] for row in job.scores()] == [1, 2, 3, 4]
+
+
+def test_a_feature_in_place_of_a_column_is_not_what_the_filter_means(job: Any) -> None:
+    # In the source day is a date; in the target it is the first of its month.
+    features = {"day": "date(date_trunc('month', day))"}
+    job.run(features=features)
+    job.run({"date": "2018-08-09"}, features=features, key=["id"])
+    assert job.scores() == [(3, 3.0)]
+
+
+def test_append_adds_and_never_refuses(job: Any) -> None:
+    target = {"mode": "append"}
+    job.run(target=target)
+    job.transactions("3 2018-08-09")
+    assert job.run(target=target).rows_out == 0
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
