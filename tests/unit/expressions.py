@@ -458,9 +458,9 @@ MOMENTS = [
 
 COMPARED = [
     "ts > concat('no', 'w')",
-    "coalesce(d, reverse('won')) = d",
+    "d <> reverse('won')",
     "d BETWEEN DATE '2020-01-01' AND concat('to', 'day')",
-    "d IN (concat('yester', 'day'))",
+    "CASE WHEN date_add(d, 1) <= concat('yester', 'day') THEN 1 END",
     "ts <=> decode(X'6e6f' || X'77', 'utf-8')",
 ]
 """The same, where only Spark knows that a text becomes a date: by what it is compared with."""
