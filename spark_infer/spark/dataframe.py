@@ -214,7 +214,7 @@ class _Columns:
         schema = arrow_schema([StructField(*pair) for pair in types.items()])
         signature = names.with_fields(signature, schema)
         check_schema(signature.inputs, schema, others)
-        columns = {name: by_name(field.name) for name, field in found.items()}
+        columns: dict[str, Source] = {name: by_name(field.name) for name, field in found.items()}
         return cls(signature, columns, types)
 
 

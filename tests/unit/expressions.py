@@ -56,6 +56,13 @@ ts + INTERVAL 1 DAY 2 HOURS
 ts - INTERVAL '1-2' YEAR TO MONTH
 d + INTERVAL -3 DAYS
 ts > timestamp '2024-01-01' - INTERVAL '90 minutes'
+ts > TIMESTAMP'2024-01-01T12:30:00.5Z' OR ts < timestamp '2024-01-01 12:30:00 Europe/Paris'
+ts > '2024-01-01 12:30'
+CAST('2024-02-29 12:30' AS TIMESTAMP) < ts
+CAST(concat(year(d), '-01-01') AS DATE)
+to_timestamp(concat(CAST(d AS STRING), ' 12:30'))
+s = '12:30'
+CAST(X'6E' AS STRING)
 EXTRACT(YEAR FROM ts)
 extract(dayofweek from d)
 datediff(d, DATE '2020-01-01')
@@ -119,7 +126,6 @@ array_sort(arr, (x, y) -> y - x)
 map_filter(m, (k, v) -> v > 0)
 transform(people, p -> struct(p.name AS n, transform(arr, x -> x + p.age) AS ages))
 get_json_object('{"a": [1]}', '$.a[0]')
-from_json('{"x": 1}', 'x int').x
 count(*) OVER (PARTITION BY s)
 count(1) over ()
 sum(a) OVER (PARTITION BY s, b ORDER BY ts DESC NULLS LAST ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)
@@ -138,6 +144,11 @@ percentile_approx(a, 0.5) OVER (PARTITION BY s)
 ntile(4) OVER (ORDER BY a)
 """.strip().splitlines()
 """One a line; each is read by the checks as Spark reads it."""
+
+_UDT = (
+    '{"type":"struct","fields":[{"name":"a","nullable":true,"metadata":{},"type":'
+    '{"type":"udt","pyClass":"this.s","serializedClass":"","sqlType":"string"}}]}'
+)
 
 QUERIES = [
     "(SELECT max(pay) FROM hr.salaries)",
@@ -247,6 +258,16 @@ CALLS = [
     "read_files('/etc')",
     "from_protobuf(s, 'm', '/etc/passwd')",
     "from_avro(s, '{}')",
+    "from_json(s, 'x int').x",
+    f"from_json(s, '{_UDT}')",
+    "FROM_JSON(s, concat('x', ' int'), map('mode', 'FAILFAST'))",
+    "from_csv(s, 'x int')",
+    "from_xml(s, 'x int')",
+    "transform(array(s), x -> from_json(x, 'x int'))",
+    "schema_of_json('{}')",
+    "schema_of_csv('a')",
+    "parse_json(s)",
+    "try_parse_json(s)",
     "getvariable('x')",
     "try_variant_get(s, '$.a', 'int')",
     "bitmap_bucket_number(b)",
@@ -405,7 +426,46 @@ SYNTAX = [
 ]
 """What is no expression of the language, or not as it looks, or too deep."""
 
-HOSTILE = [*QUERIES, *CALLS, *ROWS, *SYNTAX]
+MOMENTS = [
+    "CAST(concat('no','w') AS TIMESTAMP)",
+    "TRY_CAST(concat('no', 'w') AS DATE)",
+    "CAST('no' || 'w' AS TIMESTAMP_NTZ)",
+    "to_timestamp(concat('to', 'day'))",
+    "timestamp(reverse('won'))",
+    "date(upper(left('nowhere', 3)))",
+    "date_format(concat('no', 'w'), 'yyyy')",
+    "extract(year from concat('no','w'))",
+    "hour(substr('know', 2))",
+    "datediff(d, concat('no', 'w'))",
+    "date_add(translate('mow', 'm', 'n'), 1)",
+    "date(substr(typeof(struct(a AS now)), 8, 3))",
+    "to_date(X'6e6f77')",
+    "to_date(decode(X'6e' || X'6f77', 'utf-8'))",
+    "hour(get_json_object('{\"a\": \"now\"}', '$.a'))",
+    "DATE'\\u006eow'",
+    "DATE '\\156ow'",
+    "TIMESTAMP_NTZ'n\\ow'",
+    "TIMESTAMP '12:30:00'",
+    "timestamp'T12:30'",
+    "CAST('\\u006eow' AS DATE)",
+    "CAST('n\\ow' AS DATE)",
+    "CAST('no' 'w' AS DATE)",
+    "CAST('12:30' AS TIMESTAMP)",
+    "to_timestamp('T12:30:00')",
+    "hour('12:30')",
+]
+"""Dates and timestamps that are those of the run, or a time on its day."""
+
+COMPARED = [
+    "ts > concat('no', 'w')",
+    "d <> reverse('won')",
+    "d BETWEEN DATE '2020-01-01' AND concat('to', 'day')",
+    "CASE WHEN date_add(d, 1) <= concat('yester', 'day') THEN 1 END",
+    "ts <=> decode(X'6e6f' || X'77', 'utf-8')",
+]
+"""The same, where only Spark knows that a text becomes a date: by what it is compared with."""
+
+HOSTILE = [*MOMENTS, *QUERIES, *CALLS, *ROWS, *SYNTAX]
 """All that a bundle must not carry."""
 
 

@@ -13,22 +13,32 @@ from __future__ import annotations
 from spark_infer.bundle.features.check import check_features, refused
 from spark_infer.bundle.features.functions import (
     AGGREGATES,
+    CONVERT_TIMES,
     FUNCTIONS,
+    MAKE_TEXT,
     NEED_ARGUMENTS,
     SESSION_NAMES,
     WINDOW_ONLY,
+    not_listed,
 )
-from spark_infer.bundle.features.tokens import Refused, check_text, is_moment
+from spark_infer.bundle.features.grammar import check_expression
+from spark_infer.bundle.features.moments import is_moment, is_time_of_day
+from spark_infer.bundle.features.tokens import Refused, check_text
 
 __all__ = [
     "AGGREGATES",
+    "CONVERT_TIMES",
     "FUNCTIONS",
+    "MAKE_TEXT",
     "NEED_ARGUMENTS",
     "SESSION_NAMES",
     "WINDOW_ONLY",
     "Refused",
+    "check_expression",
     "check_features",
     "check_text",
     "is_moment",
+    "is_time_of_day",
+    "not_listed",
     "refused",
 ]

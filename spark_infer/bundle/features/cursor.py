@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from spark_infer.bundle.features.tokens import Refused, Token
 
@@ -14,8 +15,22 @@ _MAX_DEPTH = 400
 _MAX_SIZE = 30_000
 
 
+class Place(NamedTuple):
+    """Where a part of an expression begins, and what was counted up to there."""
+
+    token: Token
+    num_names: int
+    num_texts: int
+
+
 class Cursor:
-    """Moves over tokens, of which the last one is of kind ``end``."""
+    """Moves over tokens, of which the last one is of kind ``end``.
+
+    Attributes:
+        size: How many tokens there were, with the copies that Spark makes of them.
+        num_names: How many names of columns and variables there were.
+        num_texts: How many texts there were that may be the time of the run.
+    """
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
@@ -23,6 +38,8 @@ class Cursor:
         self._nesting = 0
         self._depth = 0
         self.size = 0
+        self.num_names = 0
+        self.num_texts = 0
 
     @property
     def next(self) -> Token:
@@ -74,6 +91,22 @@ class Cursor:
             raise Refused(
                 f"more than {_MAX_DEPTH} operators follow each other at {self.next}; use "
                 "parentheses or several features"
+            )
+
+    def place(self) -> Place:
+        """Return where a part begins."""
+        return Place(self.next, self.num_names, self.num_texts)
+
+    def check_converted(self, start: Place) -> None:
+        """Refuse the part from there to here if as a date or timestamp it may be that of the run.
+
+        Spark reads ``now`` in texts that it knows before it reads a row: those without a column.
+        """
+        if self.num_names == start.num_names and self.num_texts > start.num_texts:
+            raise Refused(
+                f"what begins with {start.token} is not allowed: as a date or timestamp, a text "
+                "that is computed from no column can be the time of the run; write the date "
+                "itself, in digits"
             )
 
     def repeat(self, size: int, times: int) -> None:

@@ -6,11 +6,13 @@ alone, not on the time, a random number, the session, the user, the machine or a
 return one value for one row, reading and calling nothing else? Therefore no generator (explode,
 stack, json_tuple), no time window (window, session_window), no reflection (reflect, java_method),
 nothing that reads files (from_protobuf, read_files) or stops the query (raise_error, assert_true),
-and no XPath, whose parser follows references. That a function is expensive does not keep it out:
-a model can be that too.
+no XPath, whose parser follows references, and nothing that takes a schema as text (from_json):
+such a text may name Python modules and Java classes, which Spark loads. That a function is
+expensive does not keep it out: a model can be that too.
 
 A function that Spark reads by a grammar of its own (``trim(BOTH 'x' FROM s)``) is a change of
 ``grammar`` as well, and of the classes in ``spark_infer.spark.features.expressions``.
+A function whose text is another than those in its arguments belongs into ``MAKE_TEXT`` too.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ _COLLECTIONS = words(
     """
 )
 
-_JSON = words("from_json get_json_object json_array_length json_object_keys to_json")
+_JSON = words("get_json_object json_array_length json_object_keys to_json")
 
 AGGREGATES: frozenset[str] = words(
     """
@@ -107,6 +109,31 @@ FUNCTIONS: frozenset[str] = frozenset().union(
 NEED_ARGUMENTS: frozenset[str] = frozenset({"unix_timestamp"})
 """Functions of the list that tell the current time when they are called without arguments."""
 
+TAKE_SCHEMAS: frozenset[str] = words(
+    """
+    from_avro from_csv from_json from_protobuf from_variant from_xml parse_json schema_of_avro
+    schema_of_csv schema_of_json schema_of_variant schema_of_variant_agg schema_of_xml to_avro
+    to_protobuf to_variant_object try_parse_json try_variant_get variant_get
+    """
+)
+"""Functions that are refused for a schema or type that is given as text, or comes with the data."""
+
+CONVERT_TIMES: frozenset[str] = _TIME | {"date", "timestamp"}
+"""Functions that turn texts in their arguments into dates and timestamps."""
+
+MAKE_TEXT: frozenset[str] = words(
+    """
+    array_join base64 btrim char chr concat concat_ws conv date_format dayname decode encode
+    format_number format_string from_unixtime get_json_object hex initcap json_object_keys lcase
+    left lower lpad ltrim mask md5 monthname overlay parse_url printf regexp_extract
+    regexp_extract_all regexp_replace regexp_substr repeat replace reverse right rpad rtrim sha
+    sha1 sha2 soundex space split split_part str_to_map substr substring substring_index to_binary
+    to_char to_json to_varchar translate trim try_to_binary ucase unbase64 unhex upper url_decode
+    url_encode
+    """
+)
+"""Functions that make texts which stand nowhere in the expression, of ``now`` too."""
+
 SESSION_NAMES: frozenset[str] = words(
     """
     _metadata current_catalog current_database current_date current_path current_schema
@@ -115,3 +142,13 @@ SESSION_NAMES: frozenset[str] = words(
     """
 )
 """Names that Spark reads as a session function, or as the read file, where no column has them."""
+
+
+def not_listed(name: str) -> str:
+    """Return why a bundle may not call a function that is not on the list."""
+    if name.lower() in TAKE_SCHEMAS:
+        return (
+            "it takes a schema as text or from the data, which could name classes for Spark to "
+            "load; use get_json_object, or compute it in the job's source"
+        )
+    return "a job file's features may, and the list is in spark_infer/bundle/features/functions.py"

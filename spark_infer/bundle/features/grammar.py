@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from spark_infer.bundle.features.functions import (
     AGGREGATES,
+    CONVERT_TIMES,
     FUNCTIONS,
+    MAKE_TEXT,
     NEED_ARGUMENTS,
     SESSION_NAMES,
     WINDOW_ONLY,
+    not_listed,
 )
 from spark_infer.bundle.features.literals import Literals
 from spark_infer.bundle.features.tokens import Refused, Token, tokenize
@@ -75,8 +78,10 @@ class _Parser(Literals):
             self.advance(2)
             self.repeat(left, self._list() - 1)
         elif self.next.keyword in BINARY:
-            if self.advance().keyword == "BETWEEN":
+            operator = self.advance().keyword
+            if operator == "BETWEEN":
                 self.repeat(left, 1)
+            self.num_texts += operator == "||"
             self._operand()
         else:
             return False
@@ -86,6 +91,7 @@ class _Parser(Literals):
         while self.next.keyword in UNARY:
             self.advance()
             self.deeper()
+        start = self.place()
         self._primary()
         while True:
             if self.take("."):
@@ -94,7 +100,8 @@ class _Parser(Literals):
                 self._expression()
                 self.expect("]")
             elif self.take("::"):
-                self.type()
+                if self.type():
+                    self.check_converted(start)
             else:
                 return
             self.deeper()
@@ -107,8 +114,7 @@ class _Parser(Literals):
         elif token.kind == "string":
             self.strings()
         elif token.keyword in TYPED_LITERALS and following.kind == "string":
-            self.advance()
-            self.strings()
+            self.typed_string()
         elif self.take("("):
             self._expressions()
             self.expect(")")
@@ -126,6 +132,7 @@ class _Parser(Literals):
 
     def _column(self) -> None:
         token = self.advance()
+        self.num_names += 1
         if token.keyword in QUERIES:
             raise Refused(
                 f"{token} is not allowed: a feature reads its own row (and windows), no query, "
@@ -156,19 +163,23 @@ class _Parser(Literals):
         name = token.name.lower()
         if token.kind == "quoted" or name not in FUNCTIONS:
             raise Refused(
-                f"the function {token} is not one that a bundle may call; a job file's features "
-                "may, and the list is in spark_infer/bundle/features/functions.py"
+                f"the function {token} is not one that a bundle may call; {not_listed(name)}"
             )
+        self.num_texts += name in MAKE_TEXT
+        names = self.num_names
         self.expect("(")
         if name in NEED_ARGUMENTS and self.next.keyword == ")":
             raise Refused(f"{token} without an argument is not allowed: it is the time of the run")
         if name == "count" and self.next.keyword == "*":
             self.advance()
         elif self.next.keyword != ")":
-            self._argument()
+            self._argument(name)
             while self.take(","):
-                self._argument()
+                self._argument(name)
         self.expect(")")
+        if name == "typeof":
+            # Of a column it is known before a row is read.
+            self.num_names = names
         if self.next.keyword in ("IGNORE", "RESPECT"):
             self.advance()
             self.expect("NULLS")
@@ -182,8 +193,9 @@ class _Parser(Literals):
                 else f"{token} makes one row of many unless OVER (...) follows it"
             )
 
-    def _argument(self) -> None:
+    def _argument(self, function: str) -> None:
         """Read an expression or a lambda function."""
+        start = self.place()
         if self.next.kind in ("word", "quoted") and self.ahead(1).keyword == "->":
             self._column()
             self.advance()
@@ -194,6 +206,8 @@ class _Parser(Literals):
                 self._column()
             self.advance(2)
         self._expression()
+        if function in CONVERT_TIMES:
+            self.check_converted(start)
 
     def _is_lambda_of_several(self) -> bool:
         if self.next.keyword != "(":
@@ -255,9 +269,11 @@ class _Parser(Literals):
 
     def _cast(self) -> None:
         self.expect("(")
+        start = self.place()
         self._expression()
         self.expect("AS")
-        self.type()
+        if self.type():
+            self.check_converted(start)
         self.expect(")")
 
     def _extract(self) -> None:
@@ -266,7 +282,9 @@ class _Parser(Literals):
             raise self.unexpected()
         self.advance()
         self.expect("FROM")
+        start = self.place()
         self._expression()
+        self.check_converted(start)
         self.expect(")")
 
     def _struct(self) -> None:

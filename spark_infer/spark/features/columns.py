@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -14,7 +15,12 @@ from spark_infer.bundle.features import refused
 from spark_infer.errors import SignatureError
 from spark_infer.spark.failures import SPARK_FAILURES, reason
 from spark_infer.spark.features.expressions import check_expressions
+from spark_infer.spark.features.moments import reads_moment
 from spark_infer.spark.features.replace import with_columns
+from spark_infer.spark.names import Names
+
+_Check = Callable[[DataFrame, DataFrame, Mapping[str, str]], str | None]
+"""Returns what is wrong with columns that were added, given the source and the expressions."""
 
 # What computes columns and leaves the rows as they are.
 _KEEP_ROWS = ("Project", "Window")
@@ -33,7 +39,7 @@ def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> DataFram
         return df
     # Every name that passes is one of a source column, so no feature reads another one.
     check_expressions(df.sparkSession, features, df.columns)
-    return _added(df, features, list(features))
+    return _added(df, features, list(features), (_change_of_rows, _moment, _foreign_type))
 
 
 def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
@@ -57,18 +63,21 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
     # name. With names that nobody can have written, such an expression fails.
     prefix = f"feature_{uuid.uuid4().hex}"
     hidden = {f"{prefix}_{at}": sql for at, sql in enumerate(features.values())}
-    _added(df, hidden, names)
-    return _added(df, features, names)
+    _added(df, hidden, names, (_change_of_rows,))
+    return _added(df, features, names, (_change_of_rows,))
 
 
-def _added(df: DataFrame, features: Mapping[str, str], names: list[str]) -> DataFrame:
-    """Add columns and check in Spark's plan that the rows are the same, all in one analysis.
+def _added(
+    df: DataFrame, features: Mapping[str, str], names: list[str], checks: tuple[_Check, ...]
+) -> DataFrame:
+    """Add columns and check Spark's plan of them, all in one analysis.
 
     Only where that fails are they analyzed one by one, to find which of the ``names`` to blame.
     """
     try:
-        added = with_columns(df, {column: F.expr(sql) for column, sql in features.items()})
-        fault = _change_of_rows(df, added)
+        added = _with(df, features)
+        faults = (check(df, added, features) for check in checks)
+        fault = next((fault for fault in faults if fault is not None), None)
     except SPARK_FAILURES as error:
         fault = reason(error)
     if fault is None:
@@ -76,11 +85,11 @@ def _added(df: DataFrame, features: Mapping[str, str], names: list[str]) -> Data
     for name, (column, sql) in zip(names, features.items(), strict=True):
         if len(features) == 1:
             raise SignatureError(refused(name, sql, fault))
-        _added(df, {column: sql}, [name])
+        _added(df, {column: sql}, [name], checks)
     raise SignatureError(f"features: {fault}")
 
 
-def _change_of_rows(df: DataFrame, added: DataFrame) -> str | None:
+def _change_of_rows(df: DataFrame, added: DataFrame, _: Mapping[str, str]) -> str | None:
     operators = _operators(added) - _operators(df)
     if not operators:
         return None
@@ -89,6 +98,53 @@ def _change_of_rows(df: DataFrame, added: DataFrame) -> str | None:
         "feature is one value for each row; a generator belongs into the job's source, and an "
         "aggregate needs OVER (...)"
     )
+
+
+def _moment(df: DataFrame, added: DataFrame, features: Mapping[str, str]) -> str | None:
+    """Say if Spark would read a text in the features as the time of the run."""
+    if not reads_moment(added):
+        return None
+    if reads_moment(df):
+        # The source may do so: it is its owner's. The features are asked without it.
+        session = df.sparkSession
+        rows = session._jvm.java.util.ArrayList()  # type: ignore[union-attr]
+        empty = session._jsparkSession.createDataFrame(rows, df._jdf.schema())
+        if not reads_moment(_with(DataFrame(empty, session), features)):
+            return None
+    return (
+        "Spark reads a text in it as the time of the run (now, today), and a feature is computed "
+        "from columns; write the date itself, in digits, or compute it in the job's source"
+    )
+
+
+def _foreign_type(_: DataFrame, added: DataFrame, features: Mapping[str, str]) -> str | None:
+    """Say if a feature is of a type that names a class, which Python would load with the schema."""
+    names = Names.of_session(added.sparkSession)
+    derived = {names.key(name) for name in features}
+    for field in json.loads(added._jdf.schema().json())["fields"]:
+        if names.key(field["name"]) in derived and not _is_plain(field["type"]):
+            return (
+                "its value is of a user-defined type, and a feature is made of numbers, texts, "
+                "times, arrays, maps and structs; convert the column in the job's source"
+            )
+    return None
+
+
+def _is_plain(kind: Any) -> bool:
+    """Return whether a type, in Spark's JSON, is of Spark's own types throughout."""
+    if isinstance(kind, str):
+        return True
+    if kind["type"] == "struct":
+        return all(_is_plain(field["type"]) for field in kind["fields"])
+    if kind["type"] == "array":
+        return _is_plain(kind["elementType"])
+    if kind["type"] == "map":
+        return _is_plain(kind["keyType"]) and _is_plain(kind["valueType"])
+    return False
+
+
+def _with(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
+    return with_columns(df, {column: F.expr(sql) for column, sql in features.items()})
 
 
 def _operators(df: DataFrame) -> Counter[str]:

@@ -7,7 +7,7 @@ two read differently opens no door.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
@@ -19,14 +19,18 @@ from spark_infer.bundle.features import (
     SESSION_NAMES,
     WINDOW_ONLY,
     Refused,
+    check_expression,
     check_text,
     is_moment,
+    not_listed,
     refused,
 )
 from spark_infer.bundle.features.words import words
 from spark_infer.errors import BundleError, ConfigError, SignatureError, nearest
 from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.features.moments import check_computed_text, check_time_of_day, is_typed
 from spark_infer.spark.features.parsed import CATALYST, Parsed, parse
+from spark_infer.spark.names import Names
 
 _COLUMNS = ("UnresolvedAttribute", "UnresolvedNamedLambdaVariable")
 _CLASSES = words(
@@ -63,12 +67,16 @@ def check_expressions(
     """
     if not features:
         return
-    names = _Names.of(spark, features, columns)
+    names = _Names.of(spark, columns)
     called: set[str] = set()
     for feature, sql in features.items():
         try:
             check_text(sql)
-            called |= _check(parse(spark, sql), names)
+            root = parse(spark, sql)
+            called |= _check(root, names)
+            if any(is_typed(node) for node, *_ in _walk(root)):
+                # The parser has put a value in the place of the text.
+                check_expression(sql)
         except Refused as error:
             raise BundleError(refused(feature, sql, str(error))) from None
         except SignatureError as error:
@@ -88,8 +96,11 @@ def _check(root: Parsed, names: _Names) -> set[str]:
             raise Refused("AS is for the fields of a struct only")
         if node.kind == "Literal" and is_moment(node.text):
             raise Refused(f"{node.text!r} is the time of the run as a date or timestamp")
+        check_time_of_day(node)
+        if names.columns is None:
+            check_computed_text(node)
         if node.kind in _COLUMNS:
-            names.check(node.text, variables)
+            names.check(node, variables)
         if node.kind == "UnresolvedFunction":
             has_window = parent is not None and parent.kind == "WindowExpression" and index == 0
             _check_call(node, has_window)
@@ -106,14 +117,16 @@ def _walk(root: Parsed) -> Iterator[tuple[Parsed, Parsed | None, int, frozenset[
         node, parent, index, variables = pending.pop()
         yield node, parent, index, variables
         if node.kind == "LambdaFunction":
-            variables |= {variable.text for variable in node.children[1:]}
+            variables |= {variable.names[0] for variable in node.children[1:]}
         pending.extend((child, node, at, variables) for at, child in enumerate(node.children))
 
 
 def _check_call(node: Parsed, has_window: bool) -> None:
     name = node.text.lower()
     if name not in FUNCTIONS and name not in _OPERATORS:
-        raise Refused(f"the function {node.text} is not one that a bundle may call")
+        raise Refused(
+            f"the function {node.text} is not one that a bundle may call; {not_listed(name)}"
+        )
     if name in NEED_ARGUMENTS and not node.children:
         raise Refused(f"{node.text}() without an argument is the time of the run")
     if name in _MUST_HAVE_WINDOW and not has_window:
@@ -125,52 +138,44 @@ class _Names:
     """Which names a feature may read.
 
     Attributes:
-        columns: The source columns by folded name; None where they are not known.
-        folded: Whether names differ in more than upper and lower case.
-        others: Folded names that lead to something else than a column in front of a dot.
+        rule: How the session tells names apart.
+        columns: The source columns by key; None where they are not known.
     """
 
-    columns: Mapping[str, str] | None
-    folded: bool
-    others: frozenset[str] = frozenset()
+    rule: Names
+    columns: Mapping[str, Sequence[str]] | None
 
     @classmethod
-    def of(
-        cls, spark: SparkSession, features: Collection[str], columns: Collection[str] | None
-    ) -> _Names:
-        folded = spark.conf.get("spark.sql.caseSensitive", "false") != "true"
+    def of(cls, spark: SparkSession, columns: Collection[str] | None) -> _Names:
+        rule = Names.of_session(spark)
         if columns is None:
             _check_no_variables(spark)
-            return cls(None, folded)
-        others = frozenset({"session", "system", *(name.casefold() for name in features)})
-        return cls({name.casefold() if folded else name: name for name in columns}, folded, others)
+            return cls(rule, None)
+        return cls(rule, rule.index(columns))
 
-    def check(self, text: str, variables: frozenset[str]) -> None:
-        """Check a name, whose parts are separated by a comma and a space."""
-        first, *others = text.split(", ")
+    def check(self, node: Parsed, variables: frozenset[str]) -> None:
+        """Check the name of a column or of a lambda function's variable.
+
+        Spark looks for a name among the columns first, and what follows the first part is then
+        within that column. Anything else in front of a dot, a table too, could lead elsewhere: to
+        a variable of the session, another feature or the file that is read.
+        """
+        first, *others = node.names
         if first in variables:
             return
         if self.columns is None:
             # As Spark compares: a long s is an s for it, and an i one with or without its dot.
-            name = first.upper().casefold().replace("\u0307", "")
-            if name == "_metadata" or (name in SESSION_NAMES and not others):
+            folded = [name.upper().casefold().replace("\u0307", "") for name in node.names]
+            if "_metadata" in folded or (folded[0] in SESSION_NAMES and not others):
                 raise Refused(
-                    f"{first} can tell about the session, the file or the time of the run; rename "
-                    "the column, or use predict, which knows the columns"
+                    f"{node.text} can tell about the session, the file or the time of the run; "
+                    "rename the column, or use predict, which knows the columns"
                 )
-            return
-        folded = text.casefold() if self.folded else text
-        parts = folded.split(", ")
-        is_column = any(", ".join(parts[:end]) in self.columns for end in range(1, len(parts) + 1))
-        # A column may have the name of its table or of an alias in front.
-        is_qualified = parts[0].casefold() not in self.others and any(
-            part in self.columns for part in parts[1:]
-        )
-        if not is_column and not is_qualified:
-            name = text.replace(", ", ".")
-            raise SignatureError(
-                f"the source has no column {name!r}{nearest(name, self.columns.values())}"
-            )
+        elif self.rule.key(first) not in self.columns:
+            spelled = [name for names in self.columns.values() for name in names]
+            behind = [name for name in others if self.rule.key(name) in self.columns]
+            hint = f"; write {behind[0]} without a table" if behind else nearest(first, spelled)
+            raise SignatureError(f"the source has no column {first!r}{hint}")
 
 
 def _check_no_variables(spark: SparkSession) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,11 @@ CATALYST = "org.apache.spark.sql.catalyst."
 # As JSON these repeat what they hold, so that the text doubles with each one in another.
 _REPEATED = ("CASE", "FILTER")
 _MAX_REPEATED = 3
-_WITH_TEXT = ("UnresolvedAttribute", "UnresolvedNamedLambdaVariable", "Literal")
+_COLUMNS = ("UnresolvedAttribute", "UnresolvedNamedLambdaVariable")
+# As JSON the parts of a name are separated by a comma, and such a name has one in it.
+_WITH_COMMA = re.compile("`[^`]*,[^`]*`")
+# No text that was checked has this character.
+_SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,16 @@ class Parsed:
 
     Attributes:
         kind: Name of its Catalyst class; with the package where that is not Spark's.
-        text: Name of a function; parts of a column's name, separated by a comma and a space; text
-            of a string. Empty for others.
+        text: Name of a function or column; text of a string. Empty for others.
+        names: Parts of a function's or column's name.
+        type: Type of a literal or a cast.
         children: The nodes below.
     """
 
     kind: str
     text: str = ""
+    names: tuple[str, ...] = ()
+    type: str = ""
     children: list[Parsed] = field(default_factory=list)
 
 
@@ -46,7 +54,8 @@ def parse(spark: SparkSession, sql: str) -> Parsed:
     if not hasattr(spark, "_jsparkSession"):
         raise ConfigError("features of a bundle need a classic session, not one of Spark Connect")
     root = spark._jsparkSession.sessionState().sqlParser().parseExpression(sql)
-    if sum(sql.upper().count(word) for word in _REPEATED) > _MAX_REPEATED:
+    repeated = sum(sql.upper().count(word) for word in _REPEATED)
+    if repeated > _MAX_REPEATED or _WITH_COMMA.search(sql):
         return _by_node(root)
     return _from_json(json.loads(root.toJSON()))
 
@@ -56,7 +65,7 @@ def _from_json(fields: list[dict[str, Any]]) -> Parsed:
     top = Parsed("")
     open_nodes = [(top, 1)]
     for values in fields:
-        node = Parsed(_kind(values["class"]), _text(values))
+        node = _node(_kind(values["class"]), values)
         while len(open_nodes[-1][0].children) == open_nodes[-1][1]:
             open_nodes.pop()
         open_nodes[-1][0].children.append(node)
@@ -71,12 +80,13 @@ def _by_node(root: Any) -> Parsed:
     while pending:
         java, parent = pending.pop()
         kind = _kind(java.getClass().getName())
-        text = ""
-        if kind == "UnresolvedFunction":
-            text = java.nameParts().mkString(", ")
-        elif kind in _WITH_TEXT:
-            text = _text(json.loads(java.toJSON())[0])
-        node = Parsed(kind, text)
+        if kind == "UnresolvedFunction" or kind in _COLUMNS:
+            names = tuple(java.nameParts().mkString(_SEPARATOR).split(_SEPARATOR))
+            node = Parsed(kind, ".".join(names), names)
+        elif kind == "Literal":
+            node = _node(kind, json.loads(java.toJSON())[0])
+        else:
+            node = Parsed(kind, type=java.dataType().typeName() if kind == "Cast" else "")
         parent.children.append(node)
         children = java.children()
         pending.extend((children.apply(at), node) for at in reversed(range(children.size())))
@@ -90,10 +100,12 @@ def _kind(java_class: str) -> str:
     return java_class.rpartition(".")[2].partition("$")[0]
 
 
-def _text(values: dict[str, Any]) -> str:
+def _node(kind: str, values: dict[str, Any]) -> Parsed:
     parts = values.get("nameParts")
     if parts is not None:
-        return str(parts).removeprefix("[").removesuffix("]")
-    if values.get("dataType") == "string":
-        return str(values.get("value"))
-    return ""
+        names = tuple(str(parts).removeprefix("[").removesuffix("]").split(", "))
+        return Parsed(kind, ".".join(names), names)
+    known = values.get("dataType") if kind in ("Literal", "Cast") else None
+    text = str(values.get("value")) if kind == "Literal" and known == "string" else ""
+    # A type that holds others comes as an object.
+    return Parsed(kind, text, type=known if isinstance(known, str) else json.dumps(known))

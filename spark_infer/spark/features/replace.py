@@ -19,6 +19,9 @@ def with_columns(df: DataFrame, derived: Mapping[str, Column]) -> DataFrame:
     """
     names = Names.of_session(df.sparkSession)
     new = {names.key(name): column.alias(name) for name, column in derived.items()}
+    if len(new) < len(derived):
+        # Spark says which are of one name.
+        return df.withColumns(dict(derived))
     given = names.index(df.columns)
     added = [column for key, column in new.items() if key not in given]
     if len(added) == len(new):

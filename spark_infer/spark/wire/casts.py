@@ -85,8 +85,10 @@ def _refused(kind: str, item: Input, name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a text as a SQL literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """Return a text as a SQL literal, which Spark reads as it is."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    # Two strings in a row are one: Spark puts a setting in the place of what begins with ${.
+    return "'" + escaped.replace("${", "$' '{") + "'"
 
 
 def _function(rule: Rule, kind: str, item: Input) -> str:

@@ -10,7 +10,7 @@ from spark_infer.bundle import Input, RaggedInput
 from spark_infer.spark.wire.casts import cast_sql, sql_type
 from spark_infer.spark.wire.guards import guarded_array
 from spark_infer.spark.wire.nulls import Sent, need_mask, split
-from spark_infer.spark.wire.source import SPARK_4, Source, as_column, quoted, with_texts
+from spark_infer.spark.wire.source import SPARK_4, Source, as_column, field_of, with_texts
 
 
 def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> Sent:
@@ -47,7 +47,7 @@ def _struct(item: RaggedInput, name: str, text: str, kind: DataType | None) -> s
         return f"CAST({text} AS array<{sql_type(item)}>)"
     types = {f.name: f.dataType for f in kind.fields} if isinstance(kind, StructType) else {}
     fields = (
-        cast_sql(f"{text}.{quoted(field)}", item, name, types.get(field)) for field in item.fields
+        cast_sql(field_of(text, field), item, name, types.get(field)) for field in item.fields
     )
     return f"array({', '.join(fields)})"
 

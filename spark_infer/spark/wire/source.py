@@ -9,6 +9,8 @@ import pyspark
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_infer.spark.wire.casts import literal
+
 Source = Column | str
 _VARIABLE = "${"
 """Spark puts a setting's value in the place of what begins so in SQL text."""
@@ -31,18 +33,29 @@ def as_text(source: Source) -> Source:
         return source
     if SPARK_4 and tree.planId().isDefined():
         return source
-    name: str = tree.sql()
-    return source if _VARIABLE in name else name
+    # Not tree.sql(), which quotes a part with a dot only.
+    parts = tree.nameParts()
+    return _written(".".join(quoted(parts.apply(at)) for at in range(parts.size())))
 
 
 def quoted(name: str) -> str:
-    """Quote a column name, which may hold dots and spaces."""
+    """Quote a name for ``F.col``, which may hold dots and spaces. In SQL text use ``by_name``."""
     return "`" + name.replace("`", "``") + "`"
 
 
-def by_name(name: str) -> Source:
-    """Return a column as SQL text, which costs fewer calls, where Spark reads it as it is."""
-    return F.col(quoted(name)) if _VARIABLE in name else quoted(name)
+def by_name(name: str) -> str:
+    """Return SQL text for a column of this name, which costs fewer calls than a Spark column."""
+    return _written(quoted(name))
+
+
+def field_of(text: str, name: str) -> str:
+    """Return SQL text for a field of a struct."""
+    return f"{text}[{literal(name)}]" if _VARIABLE in name else f"{text}.{quoted(name)}"
+
+
+def _written(name: str) -> str:
+    """Return a quoted name such that Spark reads it as it is."""
+    return f"IDENTIFIER({literal(name)})" if _VARIABLE in name else name
 
 
 def with_texts(sources: Sequence[Source], make: Callable[[Sequence[str]], str]) -> Column:

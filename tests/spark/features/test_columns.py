@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pyspark.ml.linalg import Vectors
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -107,6 +108,17 @@ def test_the_source_may_have_generators_and_aggregates_of_its_own(source: DataFr
     exploded = source.selectExpr("id", "explode(arr) AS x").groupBy("id").sum("x")
     featured = with_bundle_features(exploded, {"f": "`sum(x)` + max(id) OVER ()"})
     assert sorted(row["f"] for row in featured.collect()) == [5, 5]
+
+
+def test_a_feature_of_a_user_defined_type_is_refused(spark: SparkSession) -> None:
+    """Python imports the module that such a type names."""
+    source = spark.createDataFrame([(1, Vectors.dense([1.0]))], ["id", "u"])
+    features = {"f": "u", "g": "array(u)", "h": "map('k', struct(id, u AS m))", "u": "u"}
+    for name, sql in features.items():
+        with pytest.raises(SignatureError, match=f"^feature '{name}' .*user-defined type"):
+            with_bundle_features(source, {"fine": "id + 1", name: sql})
+    plain = with_bundle_features(source, {"f": "map('k', struct(array(id) AS m))"})
+    assert plain.first()["f"]["k"]["m"] == [1]
 
 
 def test_features_of_equal_names_are_one_sentence(source: DataFrame) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 
 import pyspark
 import pytest
@@ -12,12 +13,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import spark_infer as si
-from spark_infer.bundle.features import AGGREGATES, FUNCTIONS, WINDOW_ONLY
+from spark_infer.bundle.features import AGGREGATES, CONVERT_TIMES, FUNCTIONS, MAKE_TEXT, WINDOW_ONLY
 from spark_infer.errors import BundleError, ConfigError, SignatureError, SparkInferError
 from spark_infer.spark.features import check_expressions, with_bundle_features
 from tests.unit.expressions import (
     CALLS,
     COLUMNS,
+    COMPARED,
+    MOMENTS,
     ORDINARY,
     QUERIES,
     ROWS,
@@ -108,9 +111,68 @@ def test_a_name_that_is_no_column_is_not_looked_up_in_the_session(source: DataFr
             with_bundle_features(plain, {"f": sql})
     with pytest.raises(SignatureError, match="no column 'amuont'; did you mean 'Amount'"):
         with_bundle_features(plain.withColumn("Amount", F.lit(1)), {"f": "amuont"})
-    featured = with_bundle_features(plain.alias("t"), {"f": "t.a + A", "g": "`name, eur`"})
+    featured = with_bundle_features(plain.alias("t"), {"f": "a + A", "g": "`name, eur`"})
     assert featured.orderBy("id").first()["f"] == 3.0
     assert featured.orderBy("id").first()["g"] == "x1"
+
+
+def test_what_is_in_front_of_a_dot_is_a_source_column(source: DataFrame) -> None:
+    plain = source.select("id", "a", F.lit(1).alias("file_path"), F.lit(2).alias("v, a"), "st")
+    texts = ("`_metadata`.file_path", "_METADATA.file_path", "t.a", "`t`.`_metadata`.file_path")
+    for sql in (*texts, "t.st.x", "v.a", "session.a", "system.session.a", "f.a"):
+        with pytest.raises(SignatureError, match=r"^feature 'f' \(.*the source has no column"):
+            with_bundle_features(plain.alias("t"), {"f": sql})
+    with pytest.raises(SignatureError, match="no column 't'; write a without a table"):
+        with_bundle_features(plain.alias("t"), {"f": "t.a"})
+    with pytest.raises(SignatureError, match="FIELD_NOT_FOUND"):
+        with_bundle_features(plain.alias("st"), {"f": "st._metadata.file_path"})
+    named = plain.select("id", F.struct("file_path").alias("_metadata"), "`v, a`", "st")
+    features = {"f": "_Metadata.file_path", "g": "`v, a` + ST.x", "h": "`st`.`y`"}
+    first = with_bundle_features(named, features).orderBy("id").first()
+    assert (first["f"], first["g"], first["h"]) == (1, 7, "y")
+
+
+def test_the_file_of_a_row_is_not_read(source: DataFrame, tmp_path: Path) -> None:
+    source.select("id", F.lit("x").alias("file_path")).write.parquet(str(tmp_path / "t"))
+    stored = source.sparkSession.read.parquet(str(tmp_path / "t"))
+    for sql in ("`_metadata`.file_path", "_metadata.file_path", "`_MetaData`.`File_Path`"):
+        with pytest.raises(SignatureError, match="the source has no column"):
+            with_bundle_features(stored, {"f": sql})
+        with pytest.raises(BundleError, match="use predict"):
+            check_expressions(source.sparkSession, {"f": sql.replace("`_m", "t.`_m")})
+
+
+@pytest.mark.parametrize("sql", MOMENTS, ids=ascii)
+def test_the_time_of_the_run_is_no_feature(source: DataFrame, sql: str) -> None:
+    with pytest.raises((BundleError, SignatureError), match=r"^feature 'f' \("):
+        with_bundle_features(source, {"fine": "a + 1", "f": sql})
+    with pytest.raises(BundleError, match=r"^feature 'f' \("):
+        check_expressions(source.sparkSession, {"fine": "a + 1", "f": sql})
+
+
+@pytest.mark.parametrize("sql", COMPARED, ids=ascii)
+def test_nor_is_a_text_that_is_compared_with_times(source: DataFrame, sql: str) -> None:
+    with pytest.raises(SignatureError, match=r"^feature 'f' \(.*as the time of the run"):
+        with_bundle_features(source, {"fine": "a + 1", "f": sql})
+    with pytest.raises(BundleError, match=r"^feature 'f' \(.*makes a text of no column"):
+        check_expressions(source.sparkSession, {"f": sql})
+
+
+def test_a_source_may_read_the_time_of_the_run(source: DataFrame) -> None:
+    timed = source.withColumn("at", F.expr("CAST('now' AS TIMESTAMP)"))
+    assert with_bundle_features(timed, {"f": "year(at)"}).first()["f"] >= 2024
+    with pytest.raises(SignatureError, match=r"^feature 'g' \(.*as the time of the run"):
+        with_bundle_features(timed, {"f": "year(at)", "g": "at > concat('no', 'w')"})
+
+
+def test_the_text_of_a_row_is_never_the_time_of_the_run(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([("now",), ("today",)], "s string")
+    featured = with_bundle_features(rows, {"f": "TRY_CAST(s AS TIMESTAMP)"})
+    assert [row["f"] for row in featured.collect()] == [None, None]
+
+
+def test_functions_of_times_and_texts_are_listed_ones() -> None:
+    assert CONVERT_TIMES | MAKE_TEXT <= FUNCTIONS
 
 
 def test_a_column_may_have_the_name_of_a_session_function(source: DataFrame) -> None:
@@ -138,6 +200,14 @@ def test_the_variables_of_a_session_are_not_read(source: DataFrame) -> None:
         check_expressions(session, {"f": "secret + 1"}, ["a"])
     with pytest.raises(SignatureError, match="the source has no column 'x'"):
         check_expressions(session, {"f": "array_size(transform(arr, x -> x)) + x"}, ["arr"])
+    session.sql("DECLARE VARIABLE v STRUCT<a: INT, x: INT> DEFAULT named_struct('a', 1, 'x', 2)")
+    session.sql("DECLARE VARIABLE a STRUCT<x: INT> DEFAULT named_struct('x', 3)")
+    for sql in ("v.a", "session.a.x", "system.session.v.a", "`V`.`A`"):
+        with pytest.raises(SignatureError, match="the source has no column"):
+            check_expressions(session, {"f": sql}, ["a", "v, a"])
+    rows = session.createDataFrame([(1.5,)], "a double")
+    with pytest.raises(SignatureError, match="INVALID_EXTRACT_BASE_FIELD_TYPE"):
+        with_bundle_features(rows, {"f": "a.x"})
     with pytest.raises(ConfigError, match="this session has SQL variables"):
         check_expressions(session, {"f": "secret + 1"})
 

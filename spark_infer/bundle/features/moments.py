@@ -1,0 +1,47 @@
+"""Texts that Spark reads as the time of the run where it makes dates and timestamps of them."""
+
+from __future__ import annotations
+
+import re
+
+_MOMENT = re.compile(
+    r"\s*(now|today|tomorrow|yesterday)\s*([A-Z]{1,3}|\w+/\S+|(UTC|GMT|UT)?[+-]\d\S*)?\s*",
+    re.IGNORECASE,
+)
+# Spark puts the day of the run in front of a time alone.
+_TIME_OF_DAY = re.compile(r"\s*T?\d{1,2}:.*", re.IGNORECASE | re.DOTALL)
+_DATE = re.compile(r"\s*[+-]?\d{4,7}(-\d{1,2}(-\d{1,2}([ T][\w .:/+-]*)?)?)?\s*")
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[01][0-7]{2}|.)", re.DOTALL)
+_LETTERS = {"b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "0": "\0"}
+
+
+def is_moment(text: str) -> bool:
+    """Return whether Spark may read a text as the time of the run."""
+    return _MOMENT.fullmatch(text) is not None
+
+
+def is_time_of_day(text: str) -> bool:
+    """Return whether Spark may read a text as a time on the day of the run."""
+    return _TIME_OF_DAY.fullmatch(text) is not None
+
+
+def is_date(text: str) -> bool:
+    """Return whether a text is a date in digits, or begins with one."""
+    return _DATE.fullmatch(text) is not None
+
+
+def value_of(literal: str) -> str:
+    """Return the value of a string literal as Spark reads it."""
+    if literal[0] in "rR":
+        return literal[2:-1]
+    return _ESCAPE.sub(_unescaped, literal[1:-1])
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    escaped = match[1]
+    if escaped[0] in "uU" and len(escaped) > 1:
+        # No character has a greater number than this.
+        return chr(min(int(escaped[1:], 16), 0x10FFFF))
+    if len(escaped) == 3:
+        return chr(int(escaped, 8))
+    return _LETTERS.get(escaped, escaped)
