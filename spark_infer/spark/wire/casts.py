@@ -67,8 +67,11 @@ def cast_sql(text: str, item: Input, name: str, kind: DataType | None) -> str:
     names = {known: _function(rule, known, item) for known, rule in fitting.items()}
     chosen = _case(text, {kind: literal(function) for kind, function in names.items()}, "'typeof'")
     result = f"IDENTIFIER({chosen})({text})"
-    finished = {known: _finish(result, rule, known, item) for known, rule in fitting.items()}
-    return _case(text, finished, _refused(f"CAST({result} AS STRING)", item, name))
+    # Spark takes its time for each repetition of what it has to look up.
+    finished = {
+        known: _finish(result, rule, known, item, once=True) for known, rule in fitting.items()
+    }
+    return _case(text, finished, _refused(f"typeof({text})", item, name))
 
 
 def refusal_parts(item: Input, name: str) -> tuple[str, str, str]:
@@ -100,9 +103,10 @@ def _function(rule: Rule, kind: str, item: Input) -> str:
     return "bigint" if rule is Rule.IN_RANGE else sql_type(item)
 
 
-def _finish(result: str, rule: Rule, kind: str, item: Input) -> str:
+def _finish(result: str, rule: Rule, kind: str, item: Input, *, once: bool = False) -> str:
     """Return SQL for the element, given the function's result.
 
+    With ``once`` seconds are computed by a formula that is slower and does not repeat the result.
     In a branch that is not taken the result may be of another type: of any number, or a string.
     The casts here are of types that all of them can be cast to.
     """
@@ -120,8 +124,10 @@ def _finish(result: str, rule: Rule, kind: str, item: Input) -> str:
         return f"(({micros} - pmod({micros}, 1000000L)) div 1000000L)"
     # One division of exact doubles is the nearest double, and the way from there to a float ends
     # at the nearest one: in the middle between two of 24 bits lies no other quotient so close.
-    near = f"CAST({micros} / 1000000D AS {target})"
     far = f"CAST(CAST({micros} AS DECIMAL(20, 0)) * 0.000001BD AS {target})"
+    if once:
+        return far
+    near = f"CAST({micros} / 1000000D AS {target})"
     return f"IF({micros} BETWEEN -{_EXACT}L AND {_EXACT}L, {near}, {far})"
 
 

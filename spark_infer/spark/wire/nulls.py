@@ -14,6 +14,8 @@ from pyspark.sql import functions as F
 
 from spark_infer.bundle import Input
 
+_FLOATS = ("float", "double")
+
 
 class Sent(NamedTuple):
     """A column on the wire, and the mask of its nulls where there is one."""
@@ -29,10 +31,14 @@ def need_mask(item: Input) -> bool:
 
 def filled(elements: Sequence[str], sources: Sequence[str], kind: str) -> Sent:
     """Return an array of SQL elements, and the mask, given what each is computed from."""
-    values = ", ".join(f"coalesce({element}, CAST(0 AS {kind}))" for element in elements)
-    missing = [f"({source}) IS NULL" for source in sources]
-    mask = f"CASE WHEN {' OR '.join(missing)} THEN array({', '.join(missing)}) END"
-    return Sent(F.expr(f"array({values})"), F.expr(mask))
+    holds_null = " OR ".join(f"({source}) IS NULL" for source in sources)
+    # Floats need no 0: their nulls arrive as NaN, and the mask says which were none. The mask is
+    # made of the array, not of the sources: twice as much code for each row is not compiled.
+    values = f"array({', '.join(elements)})"
+    mask = f"CASE WHEN {holds_null} THEN transform({values}, e -> e IS NULL) END"
+    if kind not in _FLOATS:
+        values = f"array({', '.join(f'coalesce({e}, CAST(0 AS {kind}))' for e in elements)})"
+    return Sent(F.expr(values), F.expr(mask))
 
 
 def split(column: Column, depth: int, kind: str) -> Sent:
