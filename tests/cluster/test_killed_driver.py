@@ -51,8 +51,8 @@ def begin_and_watch(lock):
 
 
 WriterLock.begin = begin_and_watch
-if moment == "end":
-    WriterLock.end = die
+if moment:
+    WriterLock.end = die  # at the latest: the moment may be missed
 job = si.ScoringJob.load("job.yaml")
 spark = session("killed", job.config.spark)
 job.run(spark)

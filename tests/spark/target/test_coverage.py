@@ -35,6 +35,13 @@ def test_other_partitions_are_not_asked_for(job: Any) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
+def test_a_day_that_never_had_rows_is_done(job: Any) -> None:
+    job.run()
+    report = job.run({"date": "2030-01-01"})
+    assert (report.rows_in, report.rows_out) == (0, 0)
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
+
+
 def test_rows_narrows_what_is_asked_for(job: Any) -> None:
     job.run()
     job.transactions("3 2018-08-09")

@@ -145,7 +145,7 @@ def test_a_first_run_without_rows_makes_no_table(job: Any) -> None:
 
 
 def test_names_with_backticks_and_a_catalog_are_names(job: Any) -> None:
-    for name in ("spark_catalog.store.`2018`", "STORE . 2018"):
+    for name in ("spark_catalog.store.`2018`", "store.`2018`"):
         job.run(target={"table": name})
     assert job.spark.table("store.`2018`").count() == 2
 
