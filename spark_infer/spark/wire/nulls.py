@@ -1,7 +1,8 @@
 """Nulls that survive pandas: the values without them, and beside them a mask.
 
 Spark hands a pandas function NaN for both NaN and null, and floats for integers beside a null. So
-the JVM sends 0 for a null, and an array of booleans for each row that has one: true where it is.
+the JVM sends marks for each row that has one: of scalar columns a text of 0 and 1, of an array
+column booleans in arrays. Where pandas would change the other values, 0 stands for the null.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pyspark.sql import functions as F
 from spark_infer.bundle import Input
 
 _FLOATS = ("float", "double")
+_AS_TEXT = "array_join(transform({values}, e -> IF(e IS NULL, '1', '0')), '')"
+"""Marks as text: Spark takes microseconds for each row to hand an array to pandas, even a null."""
 
 
 class Sent(NamedTuple):
@@ -35,10 +38,18 @@ def filled(elements: Sequence[str], sources: Sequence[str], kind: str) -> Sent:
     # Floats need no 0: their nulls arrive as NaN, and the mask says which were none. The mask is
     # made of the array, not of the sources: twice as much code for each row is not compiled.
     values = f"array({', '.join(elements)})"
-    mask = f"CASE WHEN {holds_null} THEN transform({values}, e -> e IS NULL) END"
+    mask = f"CASE WHEN {holds_null} THEN {_AS_TEXT.format(values=values)} END"
     if kind not in _FLOATS:
         values = f"array({', '.join(f'coalesce({e}, CAST(0 AS {kind}))' for e in elements)})"
     return Sent(F.expr(values), F.expr(mask))
+
+
+def marked(column: Column, kind: str) -> Sent:
+    """Return an array column without nulls in its elements, and the mask as text."""
+    some = _some_null(column, 1)
+    marks = F.transform(column, lambda e: F.when(e.isNull(), "1").otherwise("0"))
+    values = F.transform(column, lambda e: F.coalesce(e, F.lit(0).cast(kind)))
+    return Sent(F.when(some, values).otherwise(column), F.when(some, F.array_join(marks, "")))
 
 
 def split(column: Column, depth: int, kind: str) -> Sent:

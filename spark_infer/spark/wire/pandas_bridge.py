@@ -30,7 +30,7 @@ def from_pandas(
         columns: The columns.
         names: Their names.
         masks: Where the nulls are, by the column's position: for each row None, or booleans
-            in lists as the row's values are.
+            in lists as the row's values are, or a text of 0 and 1.
 
     Raises:
         SignatureError: A column holds timestamps, which pandas functions see in session time.
@@ -39,7 +39,7 @@ def from_pandas(
     for index, (column, name) in enumerate(zip(columns, names, strict=True)):
         if index in masks:
             values = pa.array(column, from_pandas=False)
-            array = _with_nulls(values, pa.array(masks[index], from_pandas=True))
+            array = _with_nulls(values, _lists(pa.array(masks[index], from_pandas=True)))
         else:
             array = pa.array(column, from_pandas=True)
         if _holds_timestamps(array.type):
@@ -57,6 +57,17 @@ def _holds_timestamps(kind: pa.DataType) -> bool:
     if is_list(kind):
         return _holds_timestamps(kind.value_type)
     return bool(pat.is_timestamp(kind))
+
+
+def _lists(masks: pa.Array) -> pa.Array:
+    """Return masks that may be texts as lists of booleans."""
+    if not pat.is_string(masks.type):
+        return masks
+    lengths = pc.fill_null(pc.binary_length(masks), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    marks = "".join(masks.drop_null().to_pylist()).encode()
+    values = pa.array(np.frombuffer(marks, np.uint8) == ord("1"))
+    return pa.ListArray.from_arrays(offsets, values, mask=masks.is_null())
 
 
 def _with_nulls(values: pa.Array, masks: pa.Array) -> pa.Array:
