@@ -69,7 +69,8 @@ def test_a_bundles_text_does_not_steer_the_terminal(
         name="m",
         model_format="export",
         signature=si.Signature(
-            inputs=[si.ScalarInput("x", columns=["a\x9b2J"])], outputs=[si.Output("y")]
+            inputs=[si.ScalarInput("x", columns=["a"])],
+            outputs=[si.Output("y", labels=["a\x9b2J"])],
         ),
         description="one\ntwo\x1b[2J",
         metadata={"\x1b]0;": 1},
@@ -79,6 +80,7 @@ def test_a_bundles_text_does_not_steer_the_terminal(
     assert code == 0
     assert out.replace("\n", "").isprintable()
     assert "two\\x1b[2J" in out
+    assert "a\\x9b2J" in out
 
 
 def test_inspect_as_json(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:
