@@ -15,7 +15,8 @@ from pyspark.sql import SparkSession
 
 import spark_infer as si
 from spark_infer.errors import ConfigError
-from spark_infer.warehouse.binding import with_session_zone
+from spark_infer.spark.session import own_session
+from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.config import ParameterConfig
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.source import where
@@ -41,8 +42,7 @@ def main(work: Path, cases: Path) -> None:
 
 def _chosen(spark: SparkSession, zone: str, conf: dict[str, str], **case: str) -> list[int] | str:
     """Return the numbers of the rows that a condition with one parameter chooses."""
-    for key, value in {"spark.sql.session.timeZone": zone, **conf}.items():
-        spark.conf.set(key, value)
+    spark = own_session(spark, {"spark.sql.session.timeZone": zone, **conf, **BINDING})
     try:
         declared = {"p": ParameterConfig.model_validate({"type": case["kind"]})}
         values = with_session_zone(spark, declared, bind_parameters(declared, {"p": case["given"]}))
@@ -50,9 +50,6 @@ def _chosen(spark: SparkSession, zone: str, conf: dict[str, str], **case: str) -
         return sorted(row.id for row in rows.collect())
     except ConfigError as error:
         return str(error)
-    finally:
-        for key in conf:
-            spark.conf.unset(key)
 
 
 def _job(spark: SparkSession, work: Path) -> list[object]:

@@ -30,7 +30,6 @@ ODD = [
     "${spark.app.name}",
     "*",
     "t.*",
-    "one\ntwo",
     'it\'s "so" \\n',
     "1st",
     " ",
