@@ -257,8 +257,12 @@ class Proof:
     def _empty_row_problem(self, model: Backend, item: RaggedInput) -> str | None:
         """Say why a row that is empty in this input has no sure answer, or return None."""
         rows = probe(self.signature).slice(0, 1)
-        column = rows.schema.get_field_index(item.column)
-        empty = rows.set_column(column, item.column, pa.array([[]], rows.column(column).type))
+        empty = pa.RecordBatch.from_pydict(
+            {
+                field.name: pa.array([[]], field.type) if field.name == item.column else column
+                for field, column in zip(rows.schema, rows.columns, strict=True)
+            }
+        )
         decoded = Decoder(self.signature).decode(empty)
         if not _accepted(decoded).size:
             return None

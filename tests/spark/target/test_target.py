@@ -218,8 +218,12 @@ def test_rows_that_another_program_adds_to_the_partition_are_found(
         job.run()
 
 
+def settings(spark: SparkSession) -> dict[str, str]:
+    return {row["key"]: row["value"] for row in spark.sql("SET").collect()}
+
+
 def test_settings_of_the_session_stay(spark: SparkSession, job: Any) -> None:
-    before = {key: value for key, value in spark.conf.getAll.items() if key.startswith("spark.sql")}
+    before = settings(spark)
     job.run()
-    assert before == {k: v for k, v in spark.conf.getAll.items() if k.startswith("spark.sql")}
+    assert settings(spark) == before
     assert SparkSession.getActiveSession()._jsparkSession.equals(spark._jsparkSession)
