@@ -51,7 +51,7 @@ class Table:
                 return cls("VIEW", "", "", None, False, StructType(), (), False)
             if not spark.catalog.tableExists(name.sql):
                 return None
-            # What other runs wrote since this session looked last.
+            # What other runs wrote since this Spark session looked last.
             spark.sql(f"REFRESH TABLE {name.sql}")
             columns = spark.table(name.sql).schema
             listed = spark.catalog.listColumns(name.sql)

@@ -88,6 +88,6 @@ INTERNAL = frozenset(
     _local_scalar_dense _log_softmax _native_batch_norm_legit_no_training _neg_view _prelu_kernel
     _safe_softmax _shape_as_tensor _softmax _stack _to_copy _trilinear _unique2 _unsafe_view
     _upsample_bicubic2d_aa _upsample_bilinear2d_aa _weight_norm
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905 - as above
 )
 """Those with an underscore that torch.export writes."""
