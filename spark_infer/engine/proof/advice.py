@@ -5,14 +5,42 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.bundle import RaggedInput
-from spark_infer.engine.proof.answers import Trial
+from spark_infer.engine.proof.answers import Answer, Trial
+from spark_infer.engine.proof.words import sentence, shown_row
+from spark_infer.errors import PredictionError, SignatureError
 from spark_infer.tensors import Decoded, PadRule, Ragged
 
 WIDE = PadRule(multiple=16)
 """Pads short rows far beyond their end."""
+
+
+def run_or_refuse(
+    model: Backend, decoded: Decoded, trial: Trial, source: pa.RecordBatch | pa.Table
+) -> list[Answer]:
+    """Return the model's answers to a batch.
+
+    Raises:
+        SignatureError: It fails, or its outputs do not fit the signature.
+    """
+    try:
+        return trial.run(model, decoded)
+    except PredictionError as error:
+        raise SignatureError(f"the bundle is not saved: {error}") from error
+    except Exception as error:
+        # A model may raise anything.
+        tensors = ", ".join(
+            f"{name} {array.dtype}{list(array.shape)}"
+            for name, array in decoded.tensors(trial.rows, trial.pad).items()
+        )
+        raise SignatureError(
+            f"the bundle is not saved: the model fails ({sentence(error)}) on a batch that the "
+            f"signature allows: it was called with {tensors}, the first row is "
+            f"{shown_row(source, int(trial.rows[0]))}; {way_out(model, decoded, trial)}"
+        ) from error
 
 
 def way_out(model: Backend, decoded: Decoded, trial: Trial) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.bundle import Input, RaggedInput, Signature
-from spark_infer.engine.proof.advice import WIDE, runs, way_out
+from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, Yardstick, scales
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
 from spark_infer.engine.proof.trials import plan
@@ -101,7 +101,7 @@ class Proof:
                 known = scales(decoded)
                 rows = self._runnable(model, decoded, is_probe=is_probe)
                 for trial in plan(decoded, rows, is_probe=is_probe, in_batches=self._batches):
-                    answers = _run(model, decoded, trial, source)
+                    answers = run_or_refuse(model, decoded, trial, source)
                     self._shown.append(_Shown(source, decoded, trial, answers, known))
         if not self._shown:
             raise SignatureError(
@@ -165,7 +165,7 @@ class Proof:
 
     def _check_repeats(self, model: Backend) -> None:
         first = self._shown[0]
-        (again,) = _run(model, first.decoded, first.trial, first.source)
+        (again,) = run_or_refuse(model, first.decoded, first.trial, first.source)
         if found := self._difference(first.answers[0], again, 1.0):
             output, one, other = found
             raise SignatureError(
@@ -197,7 +197,9 @@ class Proof:
             return
         beside = [np.append(alike[:1], others) for others in (alike[1:][:half], alike[1:][-half:])]
         trials = [Trial(rows) for rows in beside]
-        ones, others = (_run(model, first.decoded, trial, first.source) for trial in trials)
+        ones, others = (
+            run_or_refuse(model, first.decoded, trial, first.source) for trial in trials
+        )
         yardstick = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
         scale = first.scales[alike[0]]
         if found := yardstick.difference(ones[0], others[0], self.signature.outputs, scale=scale):
@@ -282,26 +284,6 @@ class Proof:
         if yardstick.difference(alone, padded, self.signature.outputs) is None:
             return None
         return "the model's answer depends on padding"
-
-
-def _run(
-    model: Backend, decoded: Decoded, trial: Trial, source: pa.RecordBatch | pa.Table
-) -> list[Answer]:
-    try:
-        return trial.run(model, decoded)
-    except PredictionError as error:
-        raise SignatureError(f"the bundle is not saved: {error}") from error
-    except Exception as error:
-        # A model may raise anything.
-        tensors = ", ".join(
-            f"{name} {array.dtype}{list(array.shape)}"
-            for name, array in decoded.tensors(trial.rows, trial.pad).items()
-        )
-        raise SignatureError(
-            f"the bundle is not saved: the model fails ({sentence(error)}) on a batch that the "
-            f"signature allows: it was called with {tensors}, the first row is "
-            f"{shown_row(source, int(trial.rows[0]))}; {way_out(model, decoded, trial)}"
-        ) from error
 
 
 def _accepted(decoded: Decoded) -> Positions:
