@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_infer.errors import ConfigError, WarehouseError
-from spark_infer.spark.failures import reason
+from spark_infer.errors import ConfigError
+from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config import SourceConfig
 
@@ -22,15 +21,13 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
         WarehouseError: The table or files are not there.
         ConfigError: The filter does not fit the columns or parameters.
     """
-    try:
+    place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
+    with spark_failures(f"source {place} cannot be read", _forgotten(spark, source)):
         if source.table is not None:
             df = spark.table(source.table)
         else:
             assert source.path is not None
             df = spark.read.format(source.format).options(**source.options).load(source.path)
-    except AnalysisException as error:
-        place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
-        raise WarehouseError(f"source {place} cannot be read: {reason(error)}") from None
     return where(df, source.filter, values, key="source.filter")
 
 
@@ -50,10 +47,21 @@ def where(
     spark = df.sparkSession
     view = f"spark_infer_{uuid.uuid4().hex}"
     df.createOrReplaceTempView(view)
+    known = ", ".join(f":{name}" for name in values) or "none"
     try:
-        return sql_with(spark, f"SELECT * FROM {view} WHERE {condition}", values)
-    except AnalysisException as error:
-        known = ", ".join(f":{name}" for name in values) or "none"
-        raise ConfigError(f"{key} ({condition}): {reason(error)} (parameters: {known})") from None
+        with spark_failures(f"{key} ({condition})", f"parameters: {known}", ConfigError):
+            return sql_with(spark, f"SELECT * FROM {view} WHERE {condition}", values)
     finally:
         spark.catalog.dropTempView(view)
+
+
+def _forgotten(spark: SparkSession, source: SourceConfig) -> str:
+    """Return the hint for a table that a catalog in memory cannot know."""
+    is_in_memory = spark.conf.get("spark.sql.catalogImplementation") == "in-memory"
+    if source.table is None or not is_in_memory:
+        return ""
+    return (
+        "this session's catalog is in memory and knows only the tables that it has made: use the "
+        "catalog that knows the table (spark.sql.catalogImplementation: hive and its metastore), "
+        "or source.path"
+    )
