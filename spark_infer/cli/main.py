@@ -63,7 +63,7 @@ def score(
     from spark_infer.warehouse import ScoringJob
 
     loaded = ScoringJob.load(job, settings=_pairs(settings or []))
-    report = loaded.run(on_step=context.obj.check)
+    report = loaded.run(on_step=context.ensure_object(Stop).check)
     render.run_report(report, loaded.config.report.path, as_json=as_json)
 
 

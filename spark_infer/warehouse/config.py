@@ -119,9 +119,9 @@ class BatchConfig(Section):
     )
     max_rejected_share: float = Field(
         0.05,
-        description="Share of the run's rows that may get no prediction, for whatever reason; "
-        "with more, nothing is written. Scoring stops as soon as the model fails on that share of "
-        "a task's rows, from 1,000 rows on.",
+        description="Share of the run's rows, rounded up to a whole row, that may get no "
+        "prediction, for whatever reason; with more, nothing is written. Scoring stops as soon as "
+        "the model fails on that share of a task's rows, from 1,000 rows on.",
     )
     max_bisections: int = Field(
         100_000, description="Batches that a task may run again to find the rows at fault."

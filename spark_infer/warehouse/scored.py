@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,12 +38,12 @@ class Scored:
         """Stop where too many rows got no prediction, for whatever reasons.
 
         Args:
-            max_share: The largest share of the rows that may.
+            max_share: The largest share of the rows that may, rounded up to a whole row.
 
         Raises:
             TooManyRejects: There are more; the message tells the most frequent reasons.
         """
-        if self.rejected <= max_share * self.rows:
+        if self.rejected <= math.ceil(max_share * self.rows):
             return
         reason = F.col(REASON_COLUMN)
         found = self.df.where(reason.isNotNull()).groupBy(reason.alias("reason")).count()
