@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if stop.signal is None and isinstance(error, SparkInferError):
             render.error(error)
             sys.exit(exit_code(error))
-        render.interrupted(stop.signal, error)
+        render.interrupted(stop.signal, error, stop.stream)
         stop.end()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _OPTIONAL:

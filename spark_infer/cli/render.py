@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -26,11 +26,11 @@ def error(problem: SparkInferError) -> None:
     console.print(f"[bold red]{type(problem).__name__}[/]: {escape(str(problem))}")
 
 
-def interrupted(by: signal.Signals | None, problem: BaseException) -> None:
+def interrupted(by: signal.Signals | None, problem: BaseException, stream: TextIO) -> None:
     """Print that a signal ended the command, and in what state, where that is known."""
     name = "a signal" if by is None else by.name
     state = f": {problem}" if str(problem) else ""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Console(file=stream, soft_wrap=True, highlight=False)
     console.print(f"[bold red]Interrupted[/] by {name}{escape(state)}")
 
 

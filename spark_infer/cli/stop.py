@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
+_STDERR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _GRACE_SECONDS = 60.0
 _LAST_SECONDS = 5.0
@@ -32,10 +33,13 @@ class Stop:
 
     Attributes:
         signal: The signal that came, or None.
+        stream: The error stream. After a signal it is the only one: what threads say about a JVM
+            that goes away, perhaps by the same signal, is no news.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self.stream: TextIO = sys.stderr
 
     def check(self, step: str) -> None:
         """End the command before its next step, when a signal has come.
@@ -73,7 +77,8 @@ class Stop:
         if raised:
             raise raised[0]
         if not done.is_set():
-            raise Stopped("it did not end in time")
+            starting = "nothing was written, Spark was still starting"
+            raise Stopped("it did not end in time" if _context() else starting)
 
     def end(self) -> NoReturn:
         """End Spark's JVM where this process has started one, and then the process.
@@ -82,9 +87,7 @@ class Stop:
         """
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        sys.stderr.flush()
-        # What threads say about a JVM that goes away is no news.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno() if sys.__stderr__ else 2)
+        self.stream.flush()
         jvm = sys.modules.get("spark_infer.spark.driver.jvm")
         if jvm is not None:
             jvm.end()
@@ -103,6 +106,9 @@ class Stop:
         if self.signal is not None:
             self.end()
         self.signal = signal.Signals(number)
+        sys.stderr.flush()
+        self.stream = os.fdopen(os.dup(_STDERR), "w")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
         raise Stopped
 
     def _cancel(self, done: threading.Event) -> None:

@@ -94,8 +94,8 @@ class ScoringJob:
         Args:
             spark: The session; None starts one with the job file's ``spark:`` section, once the
                 bundle has been checked.
-            on_step: Is called with the name of each step before it begins; what it raises ends the
-                run there.
+            on_step: Is called with the name of each step before it begins, and when it has failed;
+                what it raises ends the run there, which then counts as interrupted.
 
         Raises:
             SparkInferError: Anything is wrong; unless the message says otherwise, the target is as
@@ -127,7 +127,7 @@ class _Run:
         try:
             self._score()
         except BaseException as error:
-            failed = isinstance(error, Exception) and not isinstance(error, KeyboardInterrupt)
+            failed = isinstance(error, Exception) and not self.steps.is_stopped
             report = self._report("failed" if failed else "interrupted", error)
             with suppress(ConfigError):  # That is the reason, or does not hide it.
                 report.write(self.job.config.report.path)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pyspark import SparkContext
 
@@ -20,23 +20,25 @@ class Steps:
     """Measures the steps of a run, and tells of them in the log.
 
     Args:
-        on_step: Is called with the name of each step before it begins.
+        on_step: Is called with the name of each step before it begins, and when it has failed.
+            What it raises ends the run.
 
     Attributes:
         current: The step that has begun last; ``""`` before the first.
         seconds: Wall-clock seconds of each step that has ended, well or not.
+        is_stopped: Whether ``on_step`` has raised.
     """
 
     def __init__(self, on_step: Callable[[str], None] | None = None) -> None:
         self._on_step = on_step
         self.current = ""
+        self.is_stopped = False
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measure a step; log every ten seconds that it goes on, and at its end what it took."""
-        if self._on_step is not None:
-            self._on_step(name)
+        self._ask(name)
         self.current = name
         start = time.perf_counter()
         done = threading.Event()
@@ -44,11 +46,25 @@ class Steps:
         alive.start()
         try:
             yield
+        except Exception:
+            # It may have failed because somebody stops the run. Its error says more.
+            with suppress(BaseException):
+                self._ask(name)
+            raise
         finally:
             done.set()
             alive.join()
             self.seconds[name] = round(time.perf_counter() - start, 3)
         _log.info("%s: %.1f s", name, self.seconds[name])
+
+    def _ask(self, name: str) -> None:
+        if self._on_step is None:
+            return
+        try:
+            self._on_step(name)
+        except BaseException:
+            self.is_stopped = True
+            raise
 
 
 def _tell(name: str, start: float, done: threading.Event) -> None:

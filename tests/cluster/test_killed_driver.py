@@ -24,6 +24,8 @@ RUN = """
 import json, logging, os, signal, sys, threading
 from pathlib import Path
 
+from pyspark import SparkContext
+
 import spark_infer as si
 from spark_infer.spark import session
 from spark_infer.warehouse.target.lock import WriterLock
@@ -32,6 +34,7 @@ moment, folder = sys.argv[1], Path(sys.argv[2])
 
 
 def die(*ignored):
+    os.kill(SparkContext._gateway.proc.pid, signal.SIGKILL)
     os.killpg(0, signal.SIGKILL)
 
 

@@ -12,6 +12,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import spark_infer as si
+from spark_infer.errors import WarehouseError
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.metrics import metrics_accumulator
 
 NUM_ROWS = 40_000
@@ -102,3 +104,24 @@ def test_its_rows_are_predicted_by_another(
     assert len(found) == NUM_ROWS
     # What the killed attempt did is not counted, nor is any row held against the model.
     assert (counted.value.num_rows, counted.value.num_rejected) == (NUM_ROWS, 0)
+
+
+def test_a_worker_that_always_dies_is_told_and_passes(
+    spark: SparkSession, bundle: si.Bundle, module: str, grave: Path
+) -> None:
+    rows = spark.range(0, 10, 1, 1).select("id", F.lit(DEADLY).cast("float").alias("a"))
+
+    def dig(batches: Any) -> Any:
+        for batch in batches:
+            grave.unlink(missing_ok=True)
+            yield batch
+
+    rows = rows.mapInArrow(dig, rows.schema)
+    scored = rows.transform(si.predict, bundle, keep=["id"], allow_modules=[module])
+    with (
+        pytest.raises(WarehouseError, match="a Python worker ended without a word") as caught,
+        spark_failures("scoring failed"),
+    ):
+        scored.collect()
+    assert caught.value.transient
+    assert "\n" not in str(caught.value)

@@ -42,7 +42,9 @@ def start(settings: Mapping[str, str]) -> None:
     reader, writer = os.pipe()
     threading.Thread(target=_pass_on, args=(reader,), daemon=True).start()
     try:
-        gateway = launch_gateway(conf, {"stderr": writer})  # type: ignore[no-untyped-call]
+        # A session of its own: a signal for all of this process's group is ours to answer.
+        options = {"stderr": writer, "start_new_session": True}
+        gateway = launch_gateway(conf, options)  # type: ignore[no-untyped-call]
     finally:
         os.close(writer)
     SparkContext._ensure_initialized(gateway=gateway)

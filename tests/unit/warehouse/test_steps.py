@@ -58,3 +58,18 @@ def test_a_run_can_be_ended_before_a_step() -> None:
     with pytest.raises(Ended), steps.step("write"):
         pytest.fail("the step began")
     assert steps.current == "score"
+
+
+def test_a_step_that_fails_while_somebody_stops_the_run_keeps_its_error() -> None:
+    asked: list[str] = []
+
+    def on_step(name: str) -> None:
+        asked.append(name)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+
+    steps = Steps(on_step)
+    with pytest.raises(ValueError, match="cancelled"), steps.step("score"):
+        raise ValueError("cancelled")
+    assert asked == ["score", "score"]
+    assert steps.is_stopped
