@@ -136,7 +136,10 @@ class Demo:
         properties.write_text("".join(lines), encoding="utf-8")
         python = _shown(Path(sys.executable).parent)
         java = "" if shutil.which("java") else f"JAVA_HOME={shlex.quote(os.environ['JAVA_HOME'])} "
-        query = f"SELECT * FROM {job.config.target.table} ORDER BY fraud_score DESC LIMIT 5"
+        query = (
+            f"SELECT tx_date, tx_id, fraud_score FROM {job.config.target.table} "
+            "ORDER BY fraud_score DESC LIMIT 5"
+        )
         more = {
             "Run report": report,
             "Spark's log": f"{FOLDER}/spark.log",

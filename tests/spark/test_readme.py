@@ -1,10 +1,11 @@
-"""The README's recipes, executed in the order in which they stand."""
+"""The README's examples, executed in the order in which they stand, each as a script of its own."""
 
 from __future__ import annotations
 
 import re
 import sys
 import types
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,96 +15,224 @@ from typer.testing import CliRunner
 
 import spark_infer as si
 from spark_infer.cli.main import app
+from spark_infer.errors import BundleError
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-RECIPE = re.compile(r"^## (?P<title>.+?)$(?P<text>.*?)(?=^## |\Z)", re.M | re.S)
+REPOSITORY = Path(__file__).parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+SECTION = re.compile(r"^##+ (?P<title>.+?)$(?P<text>.*?)(?=^##+ |\Z)", re.M | re.S)
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S)
+
+
+def section(title: str) -> str:
+    (text,) = (m["text"] for m in SECTION.finditer(README) if m["title"] == title)
+    return text
 
 
 def blocks(title: str) -> list[tuple[str, str]]:
     """Return the language and text of each fenced block below a heading."""
-    (text,) = (m["text"] for m in RECIPE.finditer(README) if m["title"] == title)
-    return [(m["language"], m["code"]) for m in BLOCK.finditer(text)]
+    return [(m["language"], m["code"]) for m in BLOCK.finditer(section(title))]
 
 
-@pytest.fixture
-def names(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the first recipe defines, in an empty directory with a table of transactions."""
-    monkeypatch.chdir(tmp_path)
-    spark.sql("DROP TABLE IF EXISTS transactions")
-    spark.sql("DROP TABLE IF EXISTS predictions")
-    spark.sql(
-        "CREATE TABLE transactions USING parquet AS SELECT id AS tx_id, "
-        "CAST(IF(id = 3, NULL, id * 1.5) AS DOUBLE) AS amount, "
-        "TIMESTAMP'2018-08-08 03:00:00' + make_interval(0, 0, 0, 0, id) AS tx_datetime, "
-        "IF(id < 5, DATE'2018-08-08', DATE'2018-08-09') AS tx_date FROM range(10)"
-    )
-    names: dict[str, Any] = {"spark": spark}
-    for _, code in blocks("Pack a model"):
-        exec(code, names)
+def run(title: str, number: int = 0) -> dict[str, Any]:
+    """Run one of a section's Python examples; it sees nothing of the others but their files."""
+    language, code = blocks(title)[number]
+    assert language == "python"
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(code, f"README.md, {title}", "exec"), names)
     return names
 
 
-def test_pack_a_model(names: dict[str, Any]) -> None:
-    assert si.Bundle.load("bundles/fraud").digest == names["bundle"].digest
+@pytest.fixture
+def folder(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory, and a catalog without the examples' tables."""
+    for table in ("transactions", "predictions"):
+        spark.sql(f"DROP TABLE IF EXISTS {table}")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_dataframe(names: dict[str, Any]) -> None:
-    for _, code in blocks("DataFrame"):
-        exec(code, names)
-    scored = {row["tx_id"]: row for row in names["scored"].collect()}
-    assert len(scored) == 10
+@pytest.fixture
+def bundle(folder: Path) -> si.Bundle:
+    return run("Pack a model")["bundle"]
+
+
+@pytest.fixture
+def table(bundle: si.Bundle) -> dict[str, Any]:
+    """What the example defines that makes the table of transactions."""
+    return run("DataFrame")
+
+
+def test_every_example_is_run() -> None:
+    found = {m["title"]: len(blocks(m["title"])) for m in SECTION.finditer(README)}
+    assert {title: count for title, count in found.items() if count} == {
+        "Two commands": 1,
+        "Pack a model": 2,
+        "Models that cannot be exported": 2,
+        "DataFrame": 1,
+        "SQL": 1,
+        "Job file": 2,
+        "Batches and bad rows": 1,
+        "Airflow": 3,
+        "What it runs on": 1,
+    }
+
+
+def test_the_two_commands_are_there() -> None:
+    ((_, commands),) = blocks("Two commands")
+    for command in commands.splitlines():
+        assert (REPOSITORY / command.split()[0]).is_file()
+
+
+def test_pack_a_model(bundle: si.Bundle) -> None:
+    assert si.Bundle.load("bundles/fraud").digest == bundle.digest
+
+
+def test_arrays_vocabulary_and_labels(folder: Path, spark: SparkSession) -> None:
+    bundle = run("Pack a model", 1)["message_bundle"]
+    words = ["free", "money", "and"]  # the last is not in the vocabulary
+    rows = spark.createDataFrame([(1, words), (2, words * 200)], "id int, words array<string>")
+    kinds = rows.transform(si.predict, bundle, keep=["id"]).collect()
+    assert {row["id"] for row in kinds} == {1, 2}
+    assert {row["kind"] for row in kinds} <= {"ham", "spam"}
+
+
+def test_models_that_cannot_be_exported(
+    folder: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (_, code) = blocks("Models that cannot be exported")[0]
+    (folder / "sequences.py").write_text(code)
+    monkeypatch.syspath_prepend(folder)
+    run("Models that cannot be exported", 1)
+    bundle = si.Bundle.load("bundles/sequences")
+    assert bundle.manifest.model_format == "module"
+    with pytest.raises(BundleError, match="not in allow_modules"):
+        si.load_backend(bundle)
+    predictor = si.Predictor(bundle, si.load_backend(bundle, allow_modules=["sequences"]))
+    rows = predictor.predict({"amounts": [[1.0, 2.0], [1.0], []]}).to_pylist()
+    assert [row["rejected_reason"] is None for row in rows] == [True, True, False]
+    monkeypatch.delitem(sys.modules, "sequences")
+
+
+def test_dataframe(table: dict[str, Any]) -> None:
+    scored = {row["tx_id"]: row for row in table["scored"].collect()}
+    assert sorted(scored) == [1, 2, 3, 4]
     assert scored[3]["rejected_reason"] == "column 'amount' is null"
-    for row in names["wide"].collect():
+    for row in table["wide"].collect():
         assert row["fraud_score"] == scored[row["tx_id"]]["fraud_score"]
 
 
-def test_sql(names: dict[str, Any]) -> None:
-    (_, register), (language, query) = blocks("SQL")
-    exec(register, names)
-    assert language == "sql"
-    rows = names["spark"].sql(query).collect()
-    assert sorted(row["tx_id"] for row in rows) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+def test_sql(table: dict[str, Any]) -> None:
+    wide = {row["tx_id"]: row["fraud_score"] for row in table["wide"].collect()}
+    best = run("SQL")["best"].collect()
+    assert {row["tx_id"]: row["score"] for row in best} == wide
+    assert best[-1]["score"] is None
+    named = "SELECT fraud_score(amount => 12.5, is_night => 0.0) AS score"
+    assert named.removeprefix("SELECT ").removesuffix(" AS score") in section("SQL")
+    if table["spark"].version >= "4":
+        assert table["spark"].sql(named).collect()[0]["score"] is not None
 
 
-def test_job_file_and_command(names: dict[str, Any], tmp_path: Path) -> None:
+def test_job_file_and_command(table: dict[str, Any], folder: Path) -> None:
     (_, job), (_, command) = blocks("Job file")
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "nightly.yaml").write_text(job)
+    (folder / "conf").mkdir()
+    (folder / "conf" / "nightly.yaml").write_text(job)
     program, *arguments = command.split()
     assert program == "spark-infer"
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    for _ in range(2):  # the same date again gives the same table
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0
+        assert "3 in, 3 out, 1 rejected" in done.output
+        assert table["spark"].table("predictions").count() == 3
+
+
+def test_batches_and_bad_rows(table: dict[str, Any]) -> None:
+    rows = run("Batches and bad rows")["scored"].collect()
+    scored = {row["tx_id"]: row["fraud_score"] for row in rows}
+    for row in table["scored"].collect():
+        if row["tx_id"] == 3:
+            assert scored[3] is None
+        else:
+            assert scored[row["tx_id"]] == pytest.approx(row["fraud_score"], rel=0.02, abs=0.02)
+
+
+@pytest.fixture
+def dag(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+    """What the DAG file gives to the DAG and to the operator. Airflow is not installed here."""
+    given: dict[str, dict[str, Any]] = {}
+
+    def keep(name: str) -> Any:
+        def make(*positional: str, **arguments: Any) -> Any:
+            assert name not in given
+            given[name] = {"id": positional, **arguments}
+            return nullcontext()
+
+        return make
+
+    decisions = types.SimpleNamespace(fail=lambda reason: "fail", default=lambda: "default")
+    operators = "airflow.providers.apache.spark.operators.spark_submit"
+    for module, names in {
+        "airflow.sdk": {"DAG": keep("DAG"), "RetryPolicy": object, "RetryDecision": decisions},
+        operators: {"SparkSubmitOperator": keep("operator")},
+    }.items():
+        fake = types.ModuleType(module)
+        vars(fake).update(names)
+        monkeypatch.setitem(sys.modules, module, fake)
+    given["file"] = run("Airflow", 1)
+    return given
+
+
+def test_the_dag_scores_the_day_before(
+    dag: dict[str, dict[str, Any]], table: dict[str, Any], folder: Path
+) -> None:
+    home, operator = dag["file"]["HOME"], dag["operator"]
+    assert home.startswith("/")
+    application = operator["application"].removeprefix(f"{home}/")
+    assert (REPOSITORY / application).is_file()
+    (folder / "conf").mkdir()
+    (folder / "conf" / "nightly.yaml").write_text(blocks("Job file")[0][1])
+    arguments = [
+        argument.replace(home, str(folder)).replace("{{ macros.ds_add(ds, -1) }}", "2018-08-08")
+        for argument in operator["application_args"]
+    ]
+    assert not any("{{" in argument for argument in arguments)
+    done = CliRunner().invoke(app, ["score", *arguments], catch_exceptions=False)
     assert done.exit_code == 0
-    assert "5 in, 5 out, 1 rejected" in done.output
-    assert names["spark"].table("predictions").count() == 5
+    assert "3 in, 3 out, 1 rejected" in done.output
+    assert len(list((folder / "reports").iterdir())) == 1
 
 
-def test_batches_and_bad_rows(names: dict[str, Any]) -> None:
-    for title in ("DataFrame", "Batches and bad rows"):
-        for _, code in blocks(title):
-            exec(code, names)
-    scored = {row["tx_id"]: row for row in names["scored"].collect()}
-    assert [row for row in scored if scored[row]["fraud_score"] is None] == [3]
-    for row in names["wide"].where("tx_id != 3").collect():
-        score = scored[row["tx_id"]]["fraud_score"]
-        assert score == pytest.approx(row["fraud_score"], rel=0.02, abs=0.02)
+def test_the_dag_uses_the_environment_of_the_clone(dag: dict[str, dict[str, Any]]) -> None:
+    home, operator = dag["file"]["HOME"], dag["operator"]
+    assert operator["spark_binary"] == f"{home}/.venv/bin/spark-submit"
+    assert operator["env_vars"] == {"PYSPARK_PYTHON": f"{home}/.venv/bin/python"}
+    assert f"airflow connections add {operator['conn_id']} " in blocks("Airflow")[0][1]
+    assert f"airflow dags test {dag['DAG']['id'][0]} " in blocks("Airflow")[2][1]
 
 
-def test_airflow_calls_the_command_of_the_job_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {}
-    package = "airflow.providers.apache.spark.operators.spark_submit"
-    module = types.ModuleType(package)
-    module.SparkSubmitOperator = lambda **arguments: given.update(arguments)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, package, module)
-    ((_, code),) = blocks("Airflow")
-    exec(code, {})
-    (_, command) = blocks("Job file")[1]
-    words = ["spark-infer", "score", *given["application_args"]]
-    assert " ".join(words).replace("{{ ds }}", "2018-08-08") == command.strip()
-    assert (Path(__file__).parents[2] / given["application"]).is_file()
+@pytest.mark.parametrize(
+    ("code", "decision"),
+    [(code, "fail") for code in (2, 3, 4)]
+    + [(code, "default") for code in (1, 12, 75, 127, 130, 143, 255, -9)],
+)
+def test_the_dag_retries_what_may_pass(
+    dag: dict[str, dict[str, Any]], code: int, decision: str
+) -> None:
+    # As the operator says it; the log's last lines follow.
+    message = f"Cannot execute: spark-submit --name score. Error code is: {code}.\n\nLast: 2."
+    policy = dag["operator"]["retry_policy"]
+    assert policy.evaluate(RuntimeError(message), 1, 3, None) == decision
+    assert dag["operator"]["retries"] > 0
 
 
-def test_without_pyspark(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    ((_, code),) = [block for block in blocks("What it runs on") if block[0] == "python"]
-    exec(code, names)
+def test_where_things_live() -> None:
+    text = section("Where things live")
+    package = REPOSITORY / "spark_infer"
+    named = {place.partition("/")[0] for place in re.findall(r"^\| `([a-z]+/)` \|", text, re.M)}
+    assert named == {path.parent.name for path in package.glob("*/__init__.py")}
+    for place in re.findall(r"`([a-z_]+/[a-z_/.]*)`", text):
+        assert (package / place).exists() or (REPOSITORY / place).exists(), place
+
+
+def test_without_pyspark(bundle: si.Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    run("What it runs on")
     assert "column 'amount' is null" in capsys.readouterr().out
