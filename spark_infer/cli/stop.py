@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 _STDERR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _GRACE_SECONDS = 60.0
-_LAST_SECONDS = 5.0
+_START_SECONDS = 1.0
 
 
 class Stopped(BaseException):
@@ -40,6 +40,7 @@ class Stop:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self.stream: TextIO = sys.stderr
+        self._unfinished = "it did not end in time"
 
     def check(self, step: str) -> None:
         """End the command before its next step, when a signal has come.
@@ -77,8 +78,7 @@ class Stop:
         if raised:
             raise raised[0]
         if not done.is_set():
-            starting = "nothing was written, Spark was still starting"
-            raise Stopped("it did not end in time" if _context() else starting)
+            raise Stopped(self._unfinished)
 
     def end(self) -> NoReturn:
         """End Spark's JVM where this process has started one, and then the process.
@@ -112,10 +112,12 @@ class Stop:
         raise Stopped
 
     def _cancel(self, done: threading.Event) -> None:
-        # Before Spark is up nothing can be half done, and its start cannot be cancelled.
-        patience = _LAST_SECONDS if _context() is None else _GRACE_SECONDS
-        deadline = time.monotonic() + patience
-        while not done.wait(0.2) and time.monotonic() < deadline:
+        deadline = time.monotonic() + _GRACE_SECONDS
+        if _context() is None:
+            # Nothing can be half done, and the start of Spark cannot be cancelled.
+            deadline = time.monotonic() + _START_SECONDS
+            self._unfinished = "nothing was written, Spark was still starting"
+        while not done.wait(0.1) and time.monotonic() < deadline:
             with contextlib.suppress(Exception):  # Whatever fails here, the command will end.
                 _context().cancelAllJobs()
 
