@@ -17,6 +17,7 @@ _STDERR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _GRACE_SECONDS = 60.0
 _START_SECONDS = 1.0
+_POLL_SECONDS = 0.2
 
 
 class Stopped(BaseException):
@@ -72,7 +73,9 @@ class Stop:
         with self._watching():
             try:
                 threading.Thread(target=work, daemon=True).start()
-                done.wait()
+                # With a limit: a signal that another thread receives wakes nobody.
+                while not done.wait(_POLL_SECONDS):
+                    pass
             except Stopped:
                 self._cancel(done)
         if raised:
@@ -117,7 +120,7 @@ class Stop:
             # Nothing can be half done, and the start of Spark cannot be cancelled.
             deadline = time.monotonic() + _START_SECONDS
             self._unfinished = "nothing was written, Spark was still starting"
-        while not done.wait(0.1) and time.monotonic() < deadline:
+        while not done.wait(_POLL_SECONDS) and time.monotonic() < deadline:
             with contextlib.suppress(Exception):  # Whatever fails here, the command will end.
                 _context().cancelAllJobs()
 
