@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 MAX_DEPTH = 32
 """Most levels of lists and objects in a document."""
 
+ONLY_IF_SET = {"only_if_set": True}
+"""Metadata of a field that a document has only where it is not its default.
+
+So a field that is added later changes no document, and an earlier one is read as before.
+"""
+
 
 def parse(text: bytes) -> Any:
     """Return the data of a JSON document.
@@ -75,9 +81,13 @@ def _check_depth(data: Any, levels: int) -> None:
 
 
 def to_json(instance: DataclassInstance) -> dict[str, Any]:
-    """Return every field of a dataclass as JSON data."""
-    names = [field.name for field in dataclasses.fields(instance)]
-    return {name: _plain(getattr(instance, name)) for name in names}
+    """Return the fields of a dataclass as JSON data: all but those of ``ONLY_IF_SET``, if unset."""
+    return {
+        field.name: _plain(value)
+        for field in dataclasses.fields(instance)
+        if (value := getattr(instance, field.name)) != field.default
+        or field.metadata != ONLY_IF_SET
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -93,6 +103,8 @@ def values_of(
 ) -> dict[str, Any]:
     """Return a JSON object that has every field of a dataclass, and nothing else.
 
+    Those of ``ONLY_IF_SET`` may be missing.
+
     Args:
         kind: The dataclass.
         data: The object.
@@ -104,15 +116,17 @@ def values_of(
     """
     if not isinstance(data, dict):
         raise SignatureError(f"{where} must be an object, got {shown(data)}")
-    names = [field.name for field in dataclasses.fields(kind)]
+    fields = dataclasses.fields(kind)
+    names = [field.name for field in fields]
     known = names if besides is None else [besides, *names]
+    needless = {field.name for field in fields if field.metadata == ONLY_IF_SET}
     for name in known:
-        if name not in data:
+        if name not in data and name not in needless:
             raise SignatureError(f"{where}: key {name!r} is missing")
     for key in data:
         if key not in known:
             raise SignatureError(f"{where}: key {shown(key)} is unknown{nearest(key[:100], known)}")
-    return {name: data[name] for name in names}
+    return {name: data[name] for name in names if name in data}
 
 
 def check_fields(
