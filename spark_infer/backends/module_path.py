@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 from spark_infer.errors import BundleError, ConfigError
 
+MODULE_FORMAT = (
+    "save it with format='module', module='package.module:Class' and the class's arguments, which "
+    "keeps the Python code: it is imported, from a file that the executors have, where "
+    "allow_modules names it"
+)
+"""What to do with a model that cannot be exported."""
+
 
 @dataclass(frozen=True)
 class ModulePath:

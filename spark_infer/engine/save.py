@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_infer.backends import load_backend
 from spark_infer.backends.artifact import prepare_artifact
+from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.features import check_features
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 _HINTS: dict[ModelFormat, str] = {
-    "export": "the traced program keeps one way through the model's Python code; save it with "
-    "format='module', or write the model without branches on sizes or values",
+    "export": "the traced program keeps one way through the model's Python code; write the model "
+    f"without branches on sizes or values, or {MODULE_FORMAT}",
     "module": "what is rebuilt from arguments and state_dict lacks something, such as plain "
     "attributes or buffers with persistent=False; pass it as arguments",
 }
@@ -83,10 +84,11 @@ def save_bundle(
             fit the signature, rows depend on each other or on padding, a feature is no column of
             it, or one is more than a computation from columns.
     """
-    from spark_infer.backends.torch.eager import check_model, eager_backend
+    from spark_infer.backends.torch.eager import check_arguments, check_model, eager_backend
 
     target = Path(path)
     check_model(model)
+    check_arguments(model, signature.tensor_names)
     check_features(features or {})
     with eager_backend(model, [output.name for output in signature.outputs]) as eager:
         proof = Proof(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -77,6 +78,32 @@ def check_model(model: object) -> None:
         f"the model must be a torch.nn.Module, got {type(model).__name__} {str(model)[:60]!r}; "
         "other kinds of models, and models in files, cannot be saved"
     )
+
+
+def check_arguments(model: torch.nn.Module, tensors: Sequence[str]) -> None:
+    """Raise SignatureError unless the model's forward takes the signature's tensors in order."""
+    if model._forward_pre_hooks:
+        return
+    try:
+        # A function that wraps another one may give it other arguments.
+        takes = inspect.signature(model.forward, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        takes.bind(*tensors)
+    except TypeError as error:
+        raise SignatureError(
+            f"the bundle is not saved: {type(model).__name__} is called with the tensors "
+            f"({', '.join(tensors)}) in this order, and its forward takes {_names(takes)} "
+            f"({error}); change forward or the inputs (mask and presence say whether an input has "
+            "a second and third tensor)"
+        ) from None
+
+
+def _names(takes: inspect.Signature) -> inspect.Signature:
+    """Return a signature without the types."""
+    given = takes.parameters.values()
+    return inspect.Signature([one.replace(annotation=one.empty) for one in given])
 
 
 @contextmanager
