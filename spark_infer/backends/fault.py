@@ -31,3 +31,10 @@ def raised_at(error: BaseException) -> str:
         if package not in ("torch", "spark_infer") and not file.startswith("<"):
             place = f", at {Path(file).name}:{line}"
     return place
+
+
+def sentence(error: BaseException) -> str:
+    """Return an error as its type, the first line of its message, and its place in user code."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return what + raised_at(error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from types import NoneType
 
 from spark_infer.backends.backend import Backend, Precision, check_precision
 from spark_infer.backends.module_path import ModulePath, check_allow_modules
 from spark_infer.bundle import Bundle
+from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable, SparkInferError
 
 
@@ -38,6 +40,8 @@ def load_backend(
     bundle = Bundle.load(bundle).current()
     check_precision(precision)
     check_allow_modules(allow_modules)
+    check_kind(device, str, name="device", wanted="'cpu', 'cuda' or 'cuda:0'")
+    check_kind(threads, (int, NoneType), name="threads", wanted="a whole number or None")
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
     manifest = bundle.manifest

@@ -42,7 +42,7 @@ def check_null_rule(rule: object, *, where: str, dtype: str, words: tuple[str, .
 def check_number(value: object, *, where: str, dtype: str) -> None:
     """Raise SignatureError unless a tensor of ``dtype`` can hold the finite number ``value``."""
     if not _number_fits(value, dtype):
-        raise SignatureError(f"{where} {value!r} does not fit a tensor of {dtype}")
+        raise SignatureError(f"{where} {shown(value)} does not fit a tensor of {dtype}")
 
 
 def _number_fits(value: object, dtype: str) -> bool:

@@ -9,14 +9,16 @@ import dataclasses
 import functools
 import json
 import math
+import os
 import reprlib
 import typing
 from collections.abc import Container, Mapping, Set
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from spark_infer.errors import SignatureError, SparkInferError, nearest
+from spark_infer.errors import ConfigError, SignatureError, SparkInferError, nearest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -173,9 +175,39 @@ def as_tuple(value: object, *, where: str) -> tuple[Any, ...]:
     raise SignatureError(f"{where} must be a list, got {shown(value)}")
 
 
+def check_kind(
+    value: object,
+    kinds: type | tuple[type, ...],
+    *,
+    name: str,
+    wanted: str,
+    error: type[SparkInferError] = ConfigError,
+) -> None:
+    """Raise ``error`` unless an argument is of a kind. A truth value is no number."""
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise error(f"{name} must be {wanted}, got {shown(value)}")
+
+
+def as_path(value: object, *, name: str, error: type[SparkInferError], or_else: str = "") -> Path:
+    """Return a path that a user gave.
+
+    Raises:
+        error: It is none; ``or_else`` says in the message what else there could be.
+    """
+    try:
+        path = Path(value)  # type: ignore[arg-type]
+        is_path = bool(value) and b"\0" not in os.fsencode(path)
+    except (TypeError, ValueError):
+        is_path = False
+    if not is_path:
+        raise error(f"{name} must be a path{or_else}, got {shown(value)}")
+    return path
+
+
 def shown(value: object) -> str:
-    """Return a value as Python writes it, cut when long."""
-    return _short.repr(value)
+    """Return a value as Python writes it, on one line and cut when long."""
+    return " ".join(_short.repr(value).split())
 
 
 _short = reprlib.Repr()

@@ -15,11 +15,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from spark_infer.bundle import Bundle, Signature
+from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import ConfigError
 from spark_infer.spark.features import check_expressions
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.session import check_session
 from spark_infer.spark.types import prediction_fields
 from spark_infer.spark.wire import Wire, by_name
 from spark_infer.spark.wire.pandas_bridge import PandasColumn, from_pandas, to_pandas
@@ -67,6 +69,9 @@ class PredictFunction:
         names = Names.of_session(self._spark)
         given: dict[str, Column | str]
         if columns or named:
+            for value in (*columns, *named.values()):
+                wanted = "a Column or the name of one"
+                check_kind(value, (Column, str), name="an argument", wanted=wanted)
             bound = names.bind(self.column_names, columns, named)
             given = {
                 name: by_name(value) if isinstance(value, str) else value
@@ -112,6 +117,7 @@ def predict_udf(
         BundleError: The bundle is unreadable, was changed, or has another digest.
         ConfigError: The kind is unknown, or this Spark does not have it.
     """
+    check_session(spark)
     bundle = Bundle.load(bundle, digest)
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     return PredictFunction(spark, reference, bundle, kind)
@@ -151,8 +157,9 @@ def register(
         BundleError: The bundle is unreadable, was changed, or has another digest.
         ConfigError: The name or kind is not usable.
     """
-    if not name.isidentifier():
-        raise ConfigError(f"{name!r} cannot name a SQL function; use letters, digits and _")
+    check_session(spark)
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ConfigError(f"{shown(name)} cannot name a SQL function; use letters, digits and _")
     bundle = Bundle.load(bundle, digest)
     signature = bundle.signature
     reference = BundleReference.share(spark, bundle, options, allow_modules)
@@ -270,10 +277,10 @@ def resolve_kind(kind: Kind) -> Literal["arrow", "pandas"]:
         ConfigError: It is unknown, or this Spark has no Arrow functions.
     """
     has_arrow = hasattr(F, "arrow_udf")
-    if kind == "auto":
+    if isinstance(kind, str) and kind == "auto":
         return "arrow" if has_arrow else "pandas"
-    if kind not in ("arrow", "pandas"):
-        raise ConfigError(f"kind {kind!r} is unknown; use 'auto', 'arrow' or 'pandas'")
+    if not isinstance(kind, str) or kind not in ("arrow", "pandas"):
+        raise ConfigError(f"kind {shown(kind)} is unknown; use 'auto', 'arrow' or 'pandas'")
     if kind == "arrow" and not has_arrow:
         raise ConfigError("kind 'arrow' needs Spark 4.1 or newer; use 'auto' or 'pandas'")
     return kind

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from spark_infer.backends.torch.backend import TorchBackend
+from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, SignatureError
 
 
@@ -75,7 +76,7 @@ def check_model(model: object) -> None:
             "module (module.load_state_dict(...)) and save the module"
         )
     raise BundleError(
-        f"the model must be a torch.nn.Module, got {type(model).__name__} {str(model)[:60]!r}; "
+        f"the model must be a torch.nn.Module, got {type(model).__name__} {shown(model)}; "
         "other kinds of models, and models in files, cannot be saved"
     )
 

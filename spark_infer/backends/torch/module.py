@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from spark_infer.backends.fault import raised_at
+from spark_infer.backends.fault import sentence
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.torch.weights import assign_weights
 from spark_infer.bundle.documents import shown
@@ -56,7 +56,7 @@ def build(
         # It is the user's code, which raises what it likes.
         raise BundleError(
             f"{where}: '{path}' cannot be made with the arguments {shown(dict(arguments))} "
-            f"({type(error).__name__}: {error}{raised_at(error)}); correct the arguments"
+            f"({sentence(error)}); correct the arguments"
         ) from None
 
 
@@ -79,8 +79,8 @@ def find_class(
     except Exception as error:
         # What a module does when it is imported may raise anything.
         raise BundleError(
-            f"{where}: '{path}' cannot be imported ({type(error).__name__}: {error}"
-            f"{raised_at(error)}); correct the module or its name"
+            f"{where}: '{path}' cannot be imported ({sentence(error)}); correct the module or its "
+            "name"
         ) from None
     if not isinstance(found, type) or not issubclass(found, torch.nn.Module):
         raise BundleError(

@@ -14,7 +14,7 @@ from spark_infer.bundle.columns import (
     check_number,
     check_shape,
 )
-from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple
+from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, shown
 from spark_infer.bundle.inputs.input import Input
 from spark_infer.errors import SignatureError
 
@@ -84,8 +84,10 @@ class RaggedInput(Input):
                 "longer row does is said by max_length and overflow"
             )
         self._check_lengths(where)
-        if self.nulls not in ("reject", "empty"):
-            raise SignatureError(f"{where}: nulls must be 'reject' or 'empty', got {self.nulls!r}")
+        if not isinstance(self.nulls, str) or self.nulls not in ("reject", "empty"):
+            raise SignatureError(
+                f"{where}: nulls must be 'reject' or 'empty', got {shown(self.nulls)}"
+            )
         check_null_rule(self.null_items, where=where, dtype=self.dtype, words=("reject", "nan"))
         if isinstance(self.pad_value, bool) and self.dtype != "bool":
             raise SignatureError(f"{where}: pad_value must be a number, got {self.pad_value}")

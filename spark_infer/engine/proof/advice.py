@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.backends import Array, Backend
+from spark_infer.backends.fault import sentence
 from spark_infer.bundle import Input, RaggedInput
 from spark_infer.bundle.columns import FLOAT_DTYPES
 from spark_infer.engine.proof.answers import Answer, Trial
-from spark_infer.engine.proof.words import sentence, shown_row
+from spark_infer.engine.proof.words import shown_row
 from spark_infer.errors import PredictionError, SignatureError
 from spark_infer.tensors import Decoded, PadRule, Ragged
 

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spark_infer.backends import Backend
+from spark_infer.backends.fault import sentence
 from spark_infer.bundle import Input, RaggedInput, Signature
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, Yardstick, scales
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
 from spark_infer.engine.proof.trials import plan
-from spark_infer.engine.proof.words import sentence, shown_row
+from spark_infer.engine.proof.words import shown_row
 from spark_infer.errors import BundleError, PredictionError, SignatureError
 from spark_infer.tensors import Decoded, Decoder
 from spark_infer.tensors.arrow.leaves import Positions

@@ -1,17 +1,8 @@
-"""Rows and errors in the words of a message."""
+"""Rows in the words of a message."""
 
 from __future__ import annotations
 
 import pyarrow as pa
-
-from spark_infer.backends.fault import raised_at
-
-
-def sentence(error: Exception) -> str:
-    """Return an error as its type, the first line of its message, and its place in user code."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return what + raised_at(error)
 
 
 def shown_row(source: pa.RecordBatch | pa.Table, row: int) -> str:
