@@ -124,13 +124,27 @@ def column_problem(kind: pa.DataType, item: Input) -> str | None:
     return type_problem(kind, item)
 
 
+def column_type(item: Input) -> str:
+    """Return Spark's type of the columns that fit the input best."""
+    kind, levels = sql_type(item), len(item.item_shape)
+    if isinstance(item, ScalarInput):
+        return kind
+    if isinstance(item, RaggedInput) and item.fields:
+        kind, levels = f"struct<{','.join(f'{name}:{kind}' for name in item.fields)}>", 0
+    return _array_type(kind, levels + isinstance(item, RaggedInput))
+
+
+def _array_type(kind: str, levels: int) -> str:
+    return "array<" * levels + kind + ">" * levels
+
+
 def _nested_problem(
     kind: pa.DataType, item: Input, depth: int, sizes: tuple[int | None, ...]
 ) -> str | None:
     inner = storage_type(kind)
     for level in range(depth):
         if not is_list(inner):
-            return _no_array(kind, item, f"{'array<' * depth}{sql_type(item)}{'>' * depth}")
+            return _no_array(kind, column_type(item))
         expected = sizes[level]
         if pat.is_fixed_size_list(inner) and expected not in (None, inner.list_size):
             return f"expected arrays of length {expected}, got {type_name(kind)}"
@@ -138,12 +152,12 @@ def _nested_problem(
         if pat.is_null(inner):
             return None
     if is_list(inner):
-        return _no_array(kind, item, f"{'array<' * depth}{sql_type(item)}{'>' * depth}")
+        return _no_array(kind, column_type(item))
     problem = type_problem(inner, item)
     return problem and f"items: {problem}"
 
 
-def _no_array(kind: pa.DataType, item: Input, wanted: str) -> str:
+def _no_array(kind: pa.DataType, wanted: str) -> str:
     """Say that a column is no array of the levels, and how to make it one."""
     came = type_name(kind)
     if came in ("binary", "string"):
@@ -165,7 +179,7 @@ def _struct_problem(kind: pa.DataType, item: RaggedInput) -> str | None:
         return None
     if not is_list(storage_type(kind)) or not pat.is_struct(struct):
         return (
-            f"expected an array of structs with fields {list(item.fields)}, got {type_name(kind)}; "
+            f"expected {column_type(item)}, got {type_name(kind)}; "
             "gather them with array(struct(...)), or leave the input's fields out for plain arrays"
         )
     types = {struct.field(i).name: struct.field(i).type for i in range(struct.num_fields)}

@@ -16,7 +16,6 @@ import spark_infer as si
 from spark_infer.errors import BundleError, ConfigError, SignatureError, SparkInferError
 from tests.unit.models import HERE, LINE_SIGNATURE, Line
 
-
 WRONG = [
     *(None, 5, -1, 1.5, float("nan"), True, 10**30, "", "x", "a\0b", "\ud800", b"x"),
     *([], ["a"], [1], [None], {}, {"a": 1}, {1: 2}, set(), (1, 2), range(3), iter([1])),

@@ -6,7 +6,7 @@ import pytest
 from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
 from spark_infer.errors import SignatureError
 from spark_infer.tensors import check_schema, output_schema, packed_name
-from spark_infer.tensors.arrow.schema import column_problem, wire_names
+from spark_infer.tensors.arrow.schema import column_problem, column_type, wire_names
 
 F32 = pa.float32()
 SCALAR = ScalarInput("x", columns=["a"])
@@ -52,14 +52,31 @@ def test_columns_that_fit(item: Input, kind: pa.DataType) -> None:
         (RAGGED, pa.map_(pa.string(), F32), "expected array<float>, got map<string,float>"),
         (MATRIX, pa.list_(F32), "expected array<array<float>>, got array<float>"),
         (MATRIX, pa.list_(pa.list_(F32, 3)), "expected arrays of length 2"),
-        (STRUCTS, F32, "expected an array of structs with fields ['p', 'q'], got float"),
-        (STRUCTS, pa.list_(F32), "expected an array of structs with fields ['p', 'q']"),
+        (STRUCTS, F32, "expected array<struct<p:float,q:float>>, got float; gather them"),
+        (STRUCTS, pa.list_(F32), "expected array<struct<p:float,q:float>>, got array<float>"),
         (STRUCTS, pa.list_(pa.struct({"p": F32, "qq": F32})), "no field 'q'; did you mean 'qq'?"),
         (STRUCTS, pa.list_(pa.struct({"p": pa.string(), "q": F32})), "field 'p': string does not"),
     ],
 )
 def test_columns_that_do_not_fit(item: Input, kind: pa.DataType, problem: str) -> None:
     assert problem in str(column_problem(kind, item))
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        (SCALAR, "float"),
+        (ARRAY, "array<array<float>>"),
+        (RAGGED, "array<float>"),
+        (MATRIX, "array<array<float>>"),
+        (STRUCTS, "array<struct<p:float,q:float>>"),
+        (ArrayInput("x", column="a", shape=[2], dtype="uint8"), "array<smallint>"),
+        (RaggedInput("x", column="a", vocabulary=["w"]), "array<string>"),
+        (ScalarInput("x", columns=["a"], vocabulary=[7]), "bigint"),
+    ],
+)
+def test_the_type_of_the_columns_that_fit_best(item: Input, kind: str) -> None:
+    assert column_type(item) == kind
 
 
 def test_all_problems_come_in_one_message() -> None:

@@ -19,12 +19,18 @@ from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import ConfigError
 from spark_infer.spark.features import check_expressions
+from spark_infer.spark.functions.described import describe
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.session import check_session
 from spark_infer.spark.types import prediction_fields
 from spark_infer.spark.wire import Wire, by_name
-from spark_infer.spark.wire.pandas_bridge import PandasColumn, from_pandas, to_pandas
+from spark_infer.spark.wire.pandas_bridge import (
+    PandasColumn,
+    as_declared,
+    from_pandas,
+    to_pandas,
+)
 from spark_infer.tensors.arrow.schema import wire_names
 
 Kind = Literal["auto", "arrow", "pandas"]
@@ -137,7 +143,11 @@ def register(
 
     Its arguments are the bundle's source columns, in order, or by name on Spark 4
     (``fraud_score(amount => tx_amount, ...)``). A bundle's ``features`` are not applied: pass the
-    features' values. In a pandas function NaN counts as null.
+    features' values. In a pandas function NaN counts as null, and a float without
+    a fraction as an integer. ``DESCRIBE FUNCTION EXTENDED`` names
+    them with their types. Spark checks neither their number nor their types when it analyzes a
+    query, as for any Python function: what does not fit ends the query in its first task, in a
+    sentence that says what is expected.
 
     A call in SELECT and the same call in WHERE run the model twice for the rows that pass, and so
     does a filter on a view's prediction; a cached view does not. A stochastic model's function is
@@ -164,8 +174,9 @@ def register(
     signature = bundle.signature
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     wire = Wire.as_given(signature)
-    udf = prediction_udf(reference, wire, _result_type(signature), resolve_kind(kind))
-    spark.udf.register(name, udf)
+    result = _result_type(signature)
+    spark.udf.register(name, prediction_udf(reference, wire, result, resolve_kind(kind)))
+    describe(spark, name, bundle, result)
 
 
 def prediction_udf(
@@ -191,7 +202,7 @@ def _function(
     kind: Literal["arrow", "pandas"],
     metrics: Accumulator[Metrics] | None,
 ) -> Any:
-    task = _UdfTask(reference, wire.signature, wire.packed, wire.masked, metrics)
+    task = _UdfTask(reference, wire.signature, wire.packed, wire.masked, metrics, kind == "pandas")
     as_struct = isinstance(result, StructType)
     # The annotations tell Spark which kind of function each is; pyspark's overloads do not know
     # functions of any number of columns, and mypy does not carry as_struct into the functions.
@@ -223,12 +234,15 @@ class _UdfTask:
     packed: frozenset[str]
     masked: tuple[int, ...]
     metrics: Accumulator[Metrics] | None
+    is_pandas: bool
     predictor: Predictor | None = None
 
     def arrow(self, columns: Sequence[pa.Array], named: Mapping[str, pa.Array]) -> pa.RecordBatch:
         names = Names.of_task(TaskContext.get())
         expected = wire_names(self.signature, self.packed)
         bound = names.bind(expected, columns, named)
+        if self.is_pandas:
+            bound = as_declared(bound, self.signature)
         batch = pa.RecordBatch.from_arrays([bound[name] for name in expected], names=expected)
         if self.predictor is None:
             signature = names.with_fields(self.signature, batch.schema)
