@@ -20,6 +20,7 @@ or a full disk, is any of them with ``transient`` set.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -73,3 +74,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     by_folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return f"; did you mean {by_folded[close[0]]!r}?" if close else ""
+
+
+def is_full(error: OSError) -> bool:
+    """Return whether a disk is full, which passes when somebody makes room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -16,7 +16,7 @@ from spark_infer.bundle.folder import scan
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.signature import Signature
 from spark_infer.bundle.stamp import Stamps, check_stamps
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, is_full
 
 _REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pt2", ".pth", ".joblib", ".ckpt"}
 """Pickles, and archives that may hold them."""
@@ -145,22 +145,29 @@ def write_bundle(
         check: Is given the finished bundle before it moves to ``path``; what it raises stops that.
 
     Raises:
-        BundleError: ``path`` exists and is not a bundle.
+        BundleError: ``path`` exists and is not a bundle, or cannot be written.
     """
     if path.exists() and not _is_replaceable(path):
         raise BundleError(f"{path} exists and is not a bundle; choose another path or remove it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        staging.chmod(0o755)
-        manifest.write(staging)
-        write_files(staging)
-        seal(staging)
-        bundle = Bundle.load(staging)
-        check(bundle)
-        replace_directory(staging, path)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            staging.chmod(0o755)
+            manifest.write(staging)
+            write_files(staging)
+            seal(staging)
+            bundle = Bundle.load(staging)
+            check(bundle)
+            replace_directory(staging, path)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise BundleError(
+            f"bundle {path} cannot be written: {error.strerror or error}; make room, or choose "
+            "another path",
+            transient=is_full(error),
+        ) from error
     return dataclasses.replace(bundle, path=path).current()
 
 

@@ -11,13 +11,15 @@ import typer
 
 from spark_infer.backends.load import missing_library
 from spark_infer.cli import render
+from spark_infer.cli.stop import Stop, Stopped
 from spark_infer.errors import (
     BundleError,
     ConfigError,
     GateError,
+    PredictionError,
+    RuntimeUnavailable,
     SignatureError,
     SparkInferError,
-    TooManyRejects,
     WarehouseError,
 )
 
@@ -34,6 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text."
 
 @app.command()
 def score(
+    context: typer.Context,
     job: Annotated[str, typer.Argument(help="Job file (YAML); see 'spark-infer reference'.")],
     settings: Annotated[
         list[str] | None,
@@ -51,16 +54,16 @@ def score(
 ) -> None:
     """Run a scoring job: read, predict, write the target table and the run report.
 
+    Each step is told on the error stream, with its seconds. A run that fails writes a report too.
+
     Exit codes: 0 done, 2 wrong input or configuration, 3 stopped by a gate, 4 too many rejected
-    rows, 1 anything else.
+    rows, 75 something passing (a lost executor, a full disk, a catalog out of reach): run it again,
+    130 and 143 interrupted, 1 anything else.
     """
-    from spark_infer.spark import session
     from spark_infer.warehouse import ScoringJob
 
     loaded = ScoringJob.load(job, settings=_pairs(settings or []))
-    loaded.check()  # before Spark takes its time to start
-    spark = session(f"spark-infer {loaded.config.name}", loaded.config.spark)
-    report = loaded.run(spark)
+    report = loaded.run(on_step=context.ensure_object(Stop).check)
     render.run_report(report, loaded.config.report.path, as_json=as_json)
 
 
@@ -84,13 +87,18 @@ def reference() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("spark_infer").setLevel(logging.INFO)
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # What it logs as an error, it raises.
+    stop = Stop()
     try:
-        app(arguments)
-    except SparkInferError as error:
-        logging.getLogger(__name__).debug("traceback", exc_info=True)
-        render.error(error)
-        sys.exit(exit_code(error))
+        stop.run(lambda: app(arguments, obj=stop))
+    except (SparkInferError, Stopped) as error:
+        if stop.signal is None and isinstance(error, SparkInferError):
+            render.error(error)
+            sys.exit(exit_code(error))
+        render.interrupted(stop.signal, error)
+        stop.end()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _OPTIONAL:
             raise
@@ -99,13 +107,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def exit_code(error: SparkInferError) -> int:
-    """Return the code of an error: 2 wrong input, 3 a gate, 4 too many rejects, 1 the rest."""
+    """Return the code of an error.
+
+    That is 75 for what passes by itself (sysexits' EX_TEMPFAIL), 3 for a gate, 4 for too many
+    rejected rows, 2 for wrong input or configuration, 1 for the rest.
+    """
+    if error.transient:
+        return 75
     if isinstance(error, GateError):
         return 3
-    if isinstance(error, TooManyRejects):
+    if isinstance(error, PredictionError):
         return 4
-    wrong_input = (BundleError, ConfigError, SignatureError, WarehouseError)
-    return 2 if isinstance(error, wrong_input) else 1
+    wrong = (BundleError, ConfigError, RuntimeUnavailable, SignatureError, WarehouseError)
+    return 2 if isinstance(error, wrong) else 1
 
 
 def _pairs(settings: Sequence[str]) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -26,13 +26,20 @@ def error(problem: SparkInferError) -> None:
     console.print(f"[bold red]{type(problem).__name__}[/]: {escape(str(problem))}")
 
 
+def interrupted(by: signal.Signals | None, problem: BaseException) -> None:
+    """Print that a signal ended the command, and in what state, where that is known."""
+    name = "a signal" if by is None else by.name
+    state = f": {problem}" if str(problem) else ""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(f"[bold red]Interrupted[/] by {name}{escape(state)}")
+
+
 def run_report(report: RunReport, directory: str, *, as_json: bool) -> None:
     """Print a run report."""
     if as_json:
         _json(report.to_json())
         return
-    path = Path(directory) / f"{report.job}-{report.run_id}.json"
-    _facts("", {**report.summary(), "report": str(path)})
+    _facts("", {**report.summary(), "report": str(report.path(directory))})
 
 
 def bundle(bundle: Bundle, *, as_json: bool) -> None:

@@ -5,26 +5,38 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
-from spark_infer.errors import ConfigError
+from spark_infer.errors import ConfigError, is_full
+
+_NUM_CHARACTERS = 2**16
+"""More than a report has."""
+
+
+Status = Literal["done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """One run of a job.
+    """One run of a job. What a run that failed had not come to know is None or empty.
 
     Attributes:
         job: Name of the job.
         run_id: Identifies the run in the target table.
+        status: How it ended.
+        step: The step in which it failed; ``""`` where it did not.
+        reason: What the error said; ``""`` where there was none.
         started_at: UTC, ISO 8601.
+        finished_at: UTC, ISO 8601.
         parameters: What the run was given.
         bundle: Name, digest and path of the bundle.
-        target: Table that was written.
+        target: Table that was written, or was to be.
         spark_application_id: The application in Spark's history.
+        versions: Of spark_infer, Python and the libraries that took part.
         rows_in: Rows that were to be scored.
         rows_out: Rows that were written.
         rows_rejected: Rows among them that got no prediction.
@@ -35,37 +47,44 @@ class RunReport:
 
     job: str
     run_id: str
+    status: Status
+    step: str = ""
+    reason: str = ""
     started_at: str
+    finished_at: str
     parameters: Mapping[str, str]
     bundle: Mapping[str, str]
     target: str
     spark_application_id: str
-    rows_in: int
-    rows_out: int
-    rows_rejected: int
+    versions: Mapping[str, str]
+    rows_in: int | None = None
+    rows_out: int | None = None
+    rows_rejected: int | None = None
     seconds: Mapping[str, float]
-    rows_per_second: float
+    rows_per_second: float | None = None
     batches: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON data."""
         return asdict(self)
 
+    def path(self, directory: str | os.PathLike[str]) -> Path:
+        """Return the place of the report: ``<directory>/<job>-<run id>.json``."""
+        return Path(directory) / f"{self.job}-{self.run_id}.json"
+
     def write(self, directory: str | os.PathLike[str]) -> Path:
-        """Write the report to ``<directory>/<job>-<run id>.json`` in one step.
+        """Write the report to its place in one step.
 
         Raises:
             ConfigError: The directory cannot be written.
         """
-        folder = writable(directory)
-        path = folder / f"{self.job}-{self.run_id}.json"
-        with tempfile.NamedTemporaryFile(
-            "w", dir=folder, prefix=".", suffix=".json", delete=False, encoding="utf-8"
-        ) as file:
+        path = self.path(directory)
+        with _writing(path.parent) as file:
             json.dump(self.to_json(), file, indent=2)
             file.write("\n")
-        Path(file.name).chmod(0o644)
-        Path(file.name).rename(path)
+            file.flush()
+            Path(file.name).chmod(0o644)
+            Path(file.name).rename(path)
         return path
 
     def summary(self) -> dict[str, str]:
@@ -81,27 +100,41 @@ class RunReport:
             "parameters": ", ".join(f"{k}={v}" for k, v in self.parameters.items()) or "none",
             "bundle": f"{self.bundle['name']} {self.bundle['digest'][:12]}",
             "target": self.target,
-            "rows": f"{self.rows_in:,} in, {self.rows_out:,} out, {self.rows_rejected:,} rejected",
-            "speed": f"{self.rows_per_second:,.0f} rows/s while scoring",
+            "rows": f"{self.rows_in or 0:,} in, {self.rows_out or 0:,} out, "
+            f"{self.rows_rejected or 0:,} rejected",
+            "speed": f"{self.rows_per_second or 0:,.0f} rows/s while scoring",
             "seconds": steps,
             "batches": batches,
             "spark": self.spark_application_id,
         }
 
 
-def writable(directory: str | os.PathLike[str]) -> Path:
-    """Make a directory for reports and return it.
+def check_writable(directory: str | os.PathLike[str]) -> None:
+    """Prove that a report can be written, by writing as much as one holds.
 
     Raises:
-        ConfigError: It cannot be made or written.
+        ConfigError: The directory cannot be made or written, or its disk is full.
     """
-    folder = Path(directory)
+    with _writing(Path(directory)) as file:
+        file.write(" " * _NUM_CHARACTERS)
+        file.flush()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[IO[str]]:
+    """Open a hidden file, which is gone at the end unless it has been given another name."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=folder, prefix=".", suffix=".json", delete=False, encoding="utf-8"
+        ) as file:
+            try:
+                yield file
+            finally:
+                Path(file.name).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"report.path {folder}: {error.strerror}; name another directory"
+            f"report.path {folder} cannot be written: {error.strerror}; make room there, or name "
+            "another directory",
+            transient=is_full(error),
         ) from None
-    if not os.access(folder, os.W_OK):
-        raise ConfigError(f"report.path {folder} is not writable; name another directory")
-    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from spark_infer.bundle import Bundle, Manifest
 from spark_infer.bundle.digest import check_digest
 from spark_infer.bundle.folder import scan
 from spark_infer.bundle.stamp import Stamp, Stamps
-from spark_infer.errors import BundleError, RuntimeUnavailable
+from spark_infer.errors import BundleError, RuntimeUnavailable, is_full
 from spark_infer.runtime.archive import unpack
 from spark_infer.runtime.directory import (
     CACHE_VARIABLE,
@@ -225,10 +224,11 @@ def _explained(digest: str, root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = is_full(error)
         advice = "make room there, or set" if full else "set"
         place = "on another disk" if full else "that can be written"
         raise RuntimeUnavailable(
             f"bundle {digest[:12]} cannot be unpacked in {root}: {error.strerror or error}; "
-            f"{advice} {CACHE_VARIABLE} to a directory {place}"
+            f"{advice} {CACHE_VARIABLE} to a directory {place}",
+            transient=full,
         ) from error

@@ -19,11 +19,11 @@ from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind
 from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import ConfigError, SignatureError
+from spark_infer.spark.driver.session import check_frame
 from spark_infer.spark.features import with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.session import check_frame
 from spark_infer.spark.types import arrow_schema, prediction_fields
 from spark_infer.spark.wire import Source, Wire, by_name, quoted
 from spark_infer.tensors import check_schema

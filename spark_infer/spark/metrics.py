@@ -6,7 +6,7 @@ from pyspark import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
 from spark_infer.engine import Metrics
-from spark_infer.spark.session import check_session
+from spark_infer.spark.driver.session import check_session
 
 
 class _MetricsParam(AccumulatorParam[Metrics]):

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_infer.errors import ConfigError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.config import ParameterConfig
 
 _ZONE = "spark.sql.session.timeZone"
@@ -91,13 +91,11 @@ def _in_session_zone(
 
 def _rules(spark: SparkSession) -> Any:
     """Return the session zone's rules, as Spark reads the zone."""
-    try:
+    # The first look at the session's configuration finds any setting of a wrong type.
+    with spark_failures("Spark's configuration is wrong", kind=ConfigError):
         zone = spark.conf.get(_ZONE)
         utils = _jvm(spark).org.apache.spark.sql.catalyst.util.DateTimeUtils
         return utils.getZoneId(zone).getRules()
-    except SPARK_FAILURES as error:
-        # The first look at the session's configuration finds any setting of a wrong type.
-        raise ConfigError(f"Spark's configuration is wrong: {reason(error)}") from None
 
 
 def _local(spark: SparkSession, moment: dt.datetime) -> Any:

@@ -22,6 +22,7 @@ LINEAGE_COLUMNS = ("bundle_name", "bundle_digest", "run_id", "scored_at")
 
 
 _PARAMETER_NAME = re.compile(r"(?!.*__)[A-Za-z_][A-Za-z0-9_]*")
+_JOB_NAME = re.compile(r"[^/\s][^/]{0,99}")
 _SPARK_KEY = re.compile(r"(?!spark\.spark\.)[^.\s]+(\.[^.\s]+)+")
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -130,7 +131,10 @@ class BatchConfig(Section):
         "fail: the first failure ends the run.",
     )
     max_rejected_share: float = Field(
-        0.5, description="Share of a task's rows on which the model may fail, from 1,000 rows on."
+        0.05,
+        description="Share of the run's rows, rounded up to a whole row, that may get no "
+        "prediction, for whatever reason; with more, nothing is written. Scoring stops as soon as "
+        "the model fails on that share of a task's rows, from 1,000 rows on.",
     )
     max_bisections: int = Field(
         100_000, description="Batches that a task may run again to find the rows at fault."
@@ -198,7 +202,9 @@ class ReportConfig(Section):
 class JobConfig(Section):
     """A scoring job."""
 
-    name: str = Field(description="Name of the job, in reports and in Spark.")
+    name: str = Field(
+        description="Name of the job, in Spark and in the names of the reports' files."
+    )
     parameters: dict[str, ParameterConfig] = Field(
         default_factory=dict,
         description="Values that a run is given, by name: --set date=2018-08-08, or "
@@ -231,6 +237,16 @@ class JobConfig(Section):
         description="Spark configuration as written, where spark-submit did not set it. A setting "
         "that starts with spark. is the key itself: --set spark.sql.shuffle.partitions=8.",
     )
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_file(cls, value: str) -> str:
+        if not value.isprintable() or not _JOB_NAME.fullmatch(value):
+            raise ValueError(
+                f"{value!r} must be up to 100 printable characters without /: reports are files "
+                "of that name"
+            )
+        return value
 
     @field_validator("parameters")
     @classmethod

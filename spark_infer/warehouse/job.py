@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark import Accumulator
@@ -16,16 +15,17 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
 from spark_infer.engine import Metrics
-from spark_infer.errors import TooManyRejects, WarehouseError
+from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
-from spark_infer.report.run import writable
+from spark_infer.report.run import Status, check_writable
+from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
-from spark_infer.spark.failures import SPARK_FAILURES, has_too_many_rejects, reason
+from spark_infer.spark.driver.session import own_session, session
+from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.features import with_bundle_features, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.session import own_session
 from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile import read_job
@@ -34,7 +34,8 @@ from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.scored import lineage, scored_rows
 from spark_infer.warehouse.source import read_source, where
-from spark_infer.warehouse.target import WRITING, Coverage, Target, Written
+from spark_infer.warehouse.steps import Steps
+from spark_infer.warehouse.target import WRITING, Coverage, Target
 
 
 @dataclass(frozen=True)
@@ -78,63 +79,101 @@ class ScoringJob:
             BundleError: The bundle is damaged, or another than the job file pins.
             ConfigError: The reports' directory cannot be written.
         """
-        writable(self.config.report.path)
+        check_writable(self.config.report.path)
         return Bundle.load(self.config.bundle.path, digest=self.config.bundle.digest)
 
-    def run(self, spark: SparkSession) -> RunReport:
+    def run(
+        self, spark: SparkSession | None = None, on_step: Callable[[str], None] | None = None
+    ) -> RunReport:
         """Score the rows, write the target table and the run report.
 
-        Schema, bundle, features, target and an executor are checked before any data is read; the
-        keys before anything is written.
+        Bundle, schema, features, target and an executor are checked before any data is read; the
+        keys before anything is written. A run that fails writes a report that says in which step
+        and why.
+
+        Args:
+            spark: The session; None starts one with the job file's ``spark:`` section, once the
+                bundle has been checked.
+            on_step: Is called with the name of each step before it begins; what it raises ends the
+                run there.
 
         Raises:
-            SparkInferError: Anything is wrong; the target is as it was.
+            SparkInferError: Anything is wrong; unless the message says otherwise, the target is as
+                it was.
         """
-        # In a session of its own: no setting is changed under the user or under another run.
-        return _Run(self, spark, own_session(spark, {**BINDING, **WRITING})).execute()
+        return _Run(self, spark, on_step).execute()
 
 
-@dataclass
 class _Run:
     """One execution of a job."""
 
-    job: ScoringJob
-    given: SparkSession
-    spark: SparkSession
-    run_id: str = field(default_factory=lambda: f"{_now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}")
-    started_at: dt.datetime = field(default_factory=lambda: _now())
-    seconds: dict[str, float] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        job: ScoringJob,
+        given: SparkSession | None,
+        on_step: Callable[[str], None] | None,
+    ) -> None:
+        self.job = job
+        self.given = given
+        self.started_at = _now()
+        self.run_id = f"{self.started_at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        self.steps = Steps(on_step)
+        self.values: Mapping[str, Any] = job.values
+        self.bundle: Bundle | None = None
+        self.found: dict[str, Any] = {}
+        """Fields of the report, as they become known."""
 
     def execute(self) -> RunReport:
-        config = self.job.config
-        metrics = metrics_accumulator(self.spark)
-        with self._step("check"):
-            bundle = self.job.check()
+        try:
+            self._score()
+        except BaseException as error:
+            failed = isinstance(error, Exception) and not isinstance(error, KeyboardInterrupt)
+            report = self._report("failed" if failed else "interrupted", error)
+            with suppress(ConfigError):  # That is the reason, or does not hide it.
+                report.write(self.job.config.report.path)
+            raise
+        report = self._report("done")
+        with _told_beside("the target was written, but not its report"):
+            report.write(self.job.config.report.path)
+        return report
+
+    def _score(self) -> None:
+        config, step = self.job.config, self.steps.step
+        with step("bundle"):
+            bundle = self.bundle = self.job.check()
+        with step("start"):
+            given = self.given or session(f"spark-infer {config.name}", config.spark)
+            # In a session of its own: nothing is set under the user or under another run.
+            with spark_failures("Spark's session cannot be used", kind=ConfigError):
+                self.spark = own_session(given, {**BINDING, **WRITING})
+                metrics = metrics_accumulator(self.spark)
+            self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
+        with step("check"), spark_failures("the job cannot be prepared"):
             self.values = with_session_zone(self.spark, config.parameters, self.job.values)
             rows = self._rows(bundle)
             predicted = self._predicted(rows, bundle, metrics)
             target = self._target(bundle)
             target.check(predicted.schema)
-        with self._step("load"):
+        with step("load"):
             check_executor(self.spark, bundle, config.batch.options(), config.bundle.allow_modules)
-        with self._step("keys"):
+        with step("keys"), spark_failures("the source cannot be read, nothing was written"):
             keys = check_keys(rows, config.key, config.target.partition_by)
+            self.found["rows_in"] = keys.rows
             target.check_rows(keys, predicted.schema)
         with ExitStack() as stack:
-            with self._step("score"), _scoring():
+            with step("score"), spark_failures("scoring failed and the target is as it was"):
                 kept = scored_rows(predicted, keys, config.key, config.target.partition_by)
                 scored = stack.enter_context(kept)
-            # All is known and nothing is published: what stops a run by its results stands here.
-            with self._step("write"):
+                self.found |= {"rows_rejected": scored.rejected, "batches": metrics.value.to_json()}
+                # What stops a run by its results stands here: all is known, nothing is published.
+                scored.check_rejects(config.batch.max_rejected_share)
+            with step("write"):
                 try:
                     written = target.write(scored.df, keys)
                 finally:
                     with suppress(*SPARK_FAILURES):
-                        target.refresh(self.given)
-        report = self._report(bundle, keys.rows, written, metrics.value)
-        report.write(config.report.path)
-        return report
+                        target.refresh(given)
+        self.found |= {"rows_out": written.rows, "rows_rejected": written.rejected}
 
     def _rows(self, bundle: Bundle) -> DataFrame:
         """Return the rows to score with all their columns, derived ones included."""
@@ -170,41 +209,37 @@ class _Run:
         predicted = predict_prepared(rows, bundle.signature, reference, keep, metrics)
         return lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
-    def _report(
-        self, bundle: Bundle, rows_in: int, written: Written, metrics: Metrics
-    ) -> RunReport:
+    def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
+        config, bundle, seconds = self.job.config, self.bundle, self.steps.seconds
+        known: dict[str, str] = {"path": config.bundle.path}
+        if bundle is not None:
+            known = {"name": bundle.name, "digest": bundle.digest, "path": str(bundle.path)}
+        found = {"spark_application_id": "", **self.found}
+        if "rows_in" in found and seconds.get("score"):
+            found["rows_per_second"] = round(found["rows_in"] / seconds["score"], 1)
         return RunReport(
-            job=self.job.config.name,
+            job=config.name,
             run_id=self.run_id,
+            status=status,
+            step=self.steps.current if error else "",
+            reason=str(error) or type(error).__name__ if error else "",
             started_at=self.started_at.isoformat(timespec="seconds"),
+            finished_at=_now().isoformat(timespec="seconds"),
             parameters={name: str(value) for name, value in self.values.items()},
-            bundle={"name": bundle.name, "digest": bundle.digest, "path": str(bundle.path)},
-            target=self.job.config.target.table,
-            spark_application_id=str(self.spark.sparkContext.applicationId),
-            rows_in=rows_in,
-            rows_out=written.rows,
-            rows_rejected=written.rejected,
-            seconds=self.seconds,
-            rows_per_second=round(rows_in / self.seconds["score"], 1),
-            batches=metrics.to_json(),
+            bundle=known,
+            target=config.target.table,
+            versions=versions(),
+            seconds=seconds,
+            **found,
         )
-
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
 @contextmanager
-def _scoring() -> Iterator[None]:
+def _told_beside(what: str) -> Iterator[None]:
     try:
         yield
-    except SPARK_FAILURES as error:
-        kind = TooManyRejects if has_too_many_rejects(error) else WarehouseError
-        raise kind(f"scoring failed and the target is as it was: {reason(error)}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}", transient=error.transient) from None
 
 
 def _now() -> dt.datetime:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from spark_infer import errors
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import RuntimeUnavailable, SparkInferError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.reference import BundleReference
+
+_PROBLEM = "kind string, problem string, transient boolean"
+_ARROW = pa.schema([("kind", pa.string()), ("problem", pa.string()), ("transient", pa.bool_())])
 
 
 def check_executor(
@@ -21,22 +25,24 @@ def check_executor(
     """Load the bundle in one task.
 
     Raises:
-        RuntimeUnavailable: An executor cannot load it; the message says what it lacks.
+        RuntimeUnavailable: An executor lacks a library or the device, or was lost.
+        BundleError: The bundle does not load there.
     """
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     one_row = spark.range(1).repartition(1)
-    try:
+    hint = (
+        "the executors need spark-infer with its torch extra (PYSPARK_PYTHON names their Python) "
+        "and memory for the model"
+    )
+    with spark_failures("an executor cannot run this Python code", hint, RuntimeUnavailable):
         # Not first(): a task that is cut short loses its worker, and with it the loaded model.
-        loads = one_row.mapInArrow(_LoadTask(reference, bundle.signature), "problem string")
+        loads = one_row.mapInArrow(_LoadTask(reference, bundle.signature), _PROBLEM)
         (found,) = loads.collect()
-    except SPARK_FAILURES as error:
-        raise RuntimeUnavailable(
-            f"an executor cannot run this Python code: {reason(error)}; "
-            "install spark-infer with its torch extra on the executors, or point PYSPARK_PYTHON "
-            "to a Python that has it"
-        ) from error
-    if found["problem"] is not None:
-        raise RuntimeUnavailable(f"an executor cannot load the model: {found['problem']}")
+    if found["kind"] is not None:
+        kind: type[SparkInferError] = getattr(errors, found["kind"])
+        raise kind(
+            f"an executor cannot load the model: {found['problem']}", transient=found["transient"]
+        )
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,13 @@ class _LoadTask:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
-            problem = None
+            found: dict[str, object] = {"kind": None, "problem": None, "transient": None}
             try:
                 self.reference.predictor(self.signature, (), Metrics())
             except SparkInferError as error:
-                problem = str(error)
-            yield pa.RecordBatch.from_pydict({"problem": pa.array([problem], pa.string())})
+                found = {
+                    "kind": type(error).__name__,
+                    "problem": str(error),
+                    "transient": error.transient,
+                }
+            yield pa.RecordBatch.from_pylist([found], _ARROW)

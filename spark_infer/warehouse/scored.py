@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_infer.bundle.signature import REASON_COLUMN
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import TooManyRejects, WarehouseError
 from spark_infer.warehouse.config import LINEAGE_COLUMNS
 from spark_infer.warehouse.keys import Keys, fingerprint
+
+_MAX_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,27 @@ class Scored:
     df: DataFrame
     rows: int
     rejected: int
+
+    def check_rejects(self, max_share: float) -> None:
+        """Stop where too many rows got no prediction, for whatever reasons.
+
+        Args:
+            max_share: The largest share of the rows that may, rounded up to a whole row.
+
+        Raises:
+            TooManyRejects: There are more; the message tells the most frequent reasons.
+        """
+        if self.rejected <= math.ceil(max_share * self.rows):
+            return
+        reason = F.col(REASON_COLUMN)
+        found = self.df.where(reason.isNotNull()).groupBy(reason.alias("reason")).count()
+        top = found.orderBy(F.desc("count"), "reason").take(_MAX_REASONS)
+        reasons = "; ".join(f"{row['count']:,} x {row['reason']}" for row in top)
+        raise TooManyRejects(
+            f"{self.rejected:,} of {self.rows:,} rows got no prediction, and at most "
+            f"{max_share:.2%} may ({reasons}); nothing was written: mend the rows, leave them out "
+            "with source.filter, or raise batch.max_rejected_share"
+        )
 
 
 @contextmanager

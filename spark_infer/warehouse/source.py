@@ -6,12 +6,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
 from spark_infer.bundle.columns import instead
-from spark_infer.errors import ConfigError, WarehouseError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.errors import ConfigError
+from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config import SourceConfig
 
@@ -23,7 +22,8 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
         WarehouseError: The table or files are not there, or cannot be read with these options.
         ConfigError: The schema is no SQL, or the filter does not fit the columns or parameters.
     """
-    try:
+    place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
+    with spark_failures(f"source {place} cannot be read", _forgotten(spark, source)):
         if source.table is not None:
             df = spark.table(source.table)
         else:
@@ -32,20 +32,13 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
             if source.schema is not None:
                 reader = _with_schema(reader, source.schema)
             df = reader.load(source.path)
-    except SPARK_FAILURES as error:
-        place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
-        raise WarehouseError(f"source {place} cannot be read: {reason(error)}") from None
     return where(df, source.filter, values, key="source.filter")
 
 
 def _with_schema(reader: DataFrameReader, schema: str) -> DataFrameReader:
-    try:
+    hint = "declare the columns as in CREATE TABLE, such as: id BIGINT, amount DOUBLE, day DATE"
+    with spark_failures(f"source.schema ({schema})", hint, ConfigError):
         return reader.schema(schema)
-    except ParseException as error:
-        raise ConfigError(
-            f"source.schema ({schema}): {reason(error)}; declare the columns as in CREATE TABLE, "
-            "such as: id BIGINT, amount DOUBLE, day DATE"
-        ) from None
 
 
 def where(
@@ -64,12 +57,22 @@ def where(
     spark = df.sparkSession
     view = f"spark_infer_{uuid.uuid4().hex}"
     df.createOrReplaceTempView(view)
+    known = ", ".join(f":{name}" for name in values) or "none"
     try:
-        return sql_with(spark, f"SELECT * FROM {view} WHERE {condition}", values)
-    except AnalysisException as error:
-        known = ", ".join(f":{name}" for name in values) or "none"
-        raise ConfigError(
-            f"{key} ({condition}): {reason(error)} (parameters: {known}){instead('', df.columns)}"
-        ) from None
+        hint = f"parameters: {known}{instead('', df.columns)}"
+        with spark_failures(f"{key} ({condition})", hint, ConfigError):
+            return sql_with(spark, f"SELECT * FROM {view} WHERE {condition}", values)
     finally:
         spark.catalog.dropTempView(view)
+
+
+def _forgotten(spark: SparkSession, source: SourceConfig) -> str:
+    """Return the hint for a table that a catalog in memory cannot know."""
+    is_in_memory = spark.conf.get("spark.sql.catalogImplementation") == "in-memory"
+    if source.table is None or not is_in_memory:
+        return ""
+    return (
+        "this session's catalog is in memory and knows only the tables that it has made: use the "
+        "catalog that knows the table (spark.sql.catalogImplementation: hive and its metastore), "
+        "or source.path"
+    )

@@ -115,6 +115,6 @@ def test_executors_without_torch_are_named(work: Path, tmp_path: Path) -> None:
     code, output = submit(
         work, "job.yaml", "--set", "date=2018-08-08", conf={"spark.executorEnv.PYTHONPATH": path}
     )
-    assert code == 1
+    assert code == 2
     assert "torch is not installed for" in output
     assert not (work / "warehouse" / "scores").exists()

@@ -21,6 +21,7 @@ from spark_infer.errors import (
     WarehouseError,
 )
 
+STEPS = ["bundle", "start", "check", "load", "keys", "score", "write"]
 TX = "id int, a double, b int, day date"
 
 
@@ -102,7 +103,7 @@ def test_the_report_is_written(spark: SparkSession, job_file: Any, tmp_path: Pat
     assert written["parameters"] == {"date": "2018-08-08"}
     assert written["batches"]["num_rows"] == 2
     assert written["spark_application_id"] == spark.sparkContext.applicationId
-    assert set(written["seconds"]) == {"check", "load", "keys", "score", "write"}
+    assert list(written["seconds"]) == STEPS
 
 
 def test_another_day_keeps_the_first(spark: SparkSession, job_file: Any) -> None:

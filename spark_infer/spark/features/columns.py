@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from spark_infer.bundle.columns import instead
 from spark_infer.bundle.features import refused
 from spark_infer.errors import SignatureError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import SPARK_FAILURES, explained, silent
 from spark_infer.spark.features.expressions import check_expressions
 from spark_infer.spark.features.moments import reads_moment
 from spark_infer.spark.features.replace import with_columns
@@ -76,11 +76,12 @@ def _added(
     Only where that fails are they analyzed one by one, to find which of the ``names`` to blame.
     """
     try:
-        added = _with(df, features)
-        faults = (check(df, added, features) for check in checks)
-        fault = next((fault for fault in faults if fault is not None), None)
+        with silent():
+            added = _with(df, features)
+            faults = (check(df, added, features) for check in checks)
+            fault = next((fault for fault in faults if fault is not None), None)
     except SPARK_FAILURES as error:
-        fault = reason(error) + instead("", df.columns)
+        fault = str(explained(error)) + instead("", df.columns)
     if fault is None:
         return added
     for name, (column, sql) in zip(names, features.items(), strict=True):

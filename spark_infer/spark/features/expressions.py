@@ -28,7 +28,7 @@ from spark_infer.bundle.features import (
 )
 from spark_infer.bundle.features.words import words
 from spark_infer.errors import BundleError, ConfigError, SignatureError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features.moments import check_computed_text, check_time_of_day, is_typed
 from spark_infer.spark.features.parsed import CATALYST, Parsed, parse
 from spark_infer.spark.names import Names
@@ -73,7 +73,8 @@ def check_expressions(
     for feature, sql in features.items():
         try:
             check_text(sql)
-            root = parse(spark, sql)
+            with spark_failures("", kind=SignatureError):
+                root = parse(spark, sql)
             called |= _check(root, names)
             if any(is_typed(node) for node, *_ in _walk(root)):
                 # The parser has put a value in the place of the text.
@@ -82,8 +83,6 @@ def check_expressions(
             raise BundleError(refused(feature, sql, str(error))) from None
         except SignatureError as error:
             raise SignatureError(refused(feature, sql, str(error))) from None
-        except SPARK_FAILURES as error:
-            raise SignatureError(refused(feature, sql, reason(error))) from None
     _check_built_in(spark, called)
 
 

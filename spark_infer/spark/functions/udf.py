@@ -18,11 +18,11 @@ from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import ConfigError
+from spark_infer.spark.driver.session import check_session
 from spark_infer.spark.features import check_expressions
 from spark_infer.spark.functions.described import describe
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.session import check_session
 from spark_infer.spark.types import prediction_fields
 from spark_infer.spark.wire import Wire, by_name
 from spark_infer.spark.wire.pandas_bridge import (

@@ -22,7 +22,7 @@ from pyspark.sql.types import (
 )
 
 from spark_infer.errors import ConfigError, WarehouseError, nearest
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.target.table import Table
 
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
@@ -65,13 +65,9 @@ def check_declared(spark: SparkSession, name: str) -> None:
         )
     jvm: Any = spark.sparkContext._jvm
     conf = spark._jsparkSession.sessionState().conf()
-    try:
+    hint = "add its package (spark.jars.packages) or use parquet"
+    with spark_failures(f"target.format {name!r} is not there", hint, ConfigError):
         jvm.org.apache.spark.sql.execution.datasources.DataSource.lookupDataSource(wanted, conf)
-    except SPARK_FAILURES as error:
-        raise ConfigError(
-            f"target.format {name!r} is not there: {reason(error)}; add its package "
-            "(spark.jars.packages) or use parquet"
-        ) from None
 
 
 def check_found(name: str, table: Table) -> None:

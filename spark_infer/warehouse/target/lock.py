@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import WarehouseError, is_full
 from spark_infer.runtime.locks import locked
 
 _log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ class WriterLock:
             except OSError as error:
                 raise WarehouseError(
                     f"target table {table} cannot be locked, so another run could write it at the "
-                    f"same time: {self._lock}: {error.strerror}; make its folder writable"
+                    f"same time: {self._lock}: {error.strerror}; make its folder writable",
+                    transient=is_full(error),
                 ) from None
             yield
 

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from spark_infer.errors import ConfigError, WarehouseError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.wire import quoted
 
 SESSION_CATALOG = "spark_catalog"
@@ -46,17 +46,16 @@ class TableName:
         """
         state = spark._jsparkSession.sessionState()
         catalogs = state.catalogManager()
-        try:
+        wrong = (
+            f"{key} {text!r} must be [catalog.][database.]table, with other than ASCII letters, "
+            "digits and _ in `backticks`"
+        )
+        with spark_failures(wrong, kind=ConfigError):
             parsed = state.sqlParser().parseMultipartIdentifier(text)
             parts = [str(parsed.apply(place)) for place in range(parsed.size())]
             has_catalog = len(parts) > 1 and catalogs.isCatalogRegistered(parts[0])
             catalog = parts[0] if has_catalog else str(spark.catalog.currentCatalog())
             catalogs.catalog(catalog)
-        except SPARK_FAILURES as error:
-            raise ConfigError(
-                f"{key} {text!r} must be [catalog.][database.]table, with other than ASCII "
-                f"letters, digits and _ in `backticks`: {reason(error)}"
-            ) from None
         namespace = parts[1:-1] if has_catalog else parts[:-1]
         if not namespace and not has_catalog:
             namespace = [str(part) for part in catalogs.currentNamespace()]
@@ -110,10 +109,8 @@ class TableName:
         if not self.namespace:
             return
         qualified = f"{quoted(self.catalog)}.{self.database}"
-        try:
+        with spark_failures(f"{key}: database {qualified}"):
             found = spark.catalog.databaseExists(qualified)
-        except SPARK_FAILURES as error:
-            raise WarehouseError(f"{key}: database {qualified}: {reason(error)}") from None
         if not found:
             name = ".".join(self.namespace)
             raise WarehouseError(

@@ -8,8 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from spark_infer.errors import WarehouseError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.target.folder import Folder
 from spark_infer.warehouse.target.name import SESSION_CATALOG, TableName
 
@@ -46,7 +45,7 @@ class Table:
         Raises:
             WarehouseError: The catalog cannot be asked, or the table is broken.
         """
-        try:
+        with spark_failures(f"target table {name.sql} cannot be looked at"):
             if name.is_temporary_view(spark):
                 return cls("VIEW", "", "", None, False, StructType(), (), False)
             if not spark.catalog.tableExists(name.sql):
@@ -59,10 +58,6 @@ class Table:
             if name.catalog != SESSION_CATALOG:
                 return cls("", "", "", None, False, columns, partition_columns, False)
             return cls._described(spark, name, columns, partition_columns)
-        except SPARK_FAILURES as error:
-            raise WarehouseError(
-                f"target table {name.sql} cannot be looked at: {reason(error)}"
-            ) from None
 
     @classmethod
     def _described(

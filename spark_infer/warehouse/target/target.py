@@ -13,7 +13,7 @@ from pyspark.sql.types import StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
@@ -137,14 +137,10 @@ class Target:
                 writer.replace(table, df)
             else:
                 expected = writer.append(table, df)
-            try:
+            text = f"target table {self._config.table!r} was written, but not read back to check it"
+            with spark_failures(text, "run the same range again"):
                 self._check_kept(before)
                 return self._read_back(keys, expected)
-            except SPARK_FAILURES as error:
-                raise WarehouseError(
-                    f"target table {self._config.table!r} was written, but not read back to check "
-                    f"it: {reason(error)}; run the same range again"
-                ) from error
 
     def refresh(self, spark: SparkSession) -> None:
         """Have another session look at the table anew, of whose files it may know of before."""

@@ -8,12 +8,11 @@ from contextlib import contextmanager, suppress
 from functools import reduce
 from operator import and_
 
-from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.failures import SPARK_FAILURES, explained
 from spark_infer.spark.names import unused
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
@@ -151,10 +150,8 @@ class Writer:
         try:
             yield
         except SPARK_FAILURES as error:
-            with suppress(Py4JError):  # Where the JVM is gone, the next run clears away.
+            with suppress(*SPARK_FAILURES):  # Where the JVM is gone, the next run clears away.
                 clean()
-            raise WarehouseError(
-                f"target table {self._config.table!r} {what}: {reason(error)}"
-            ) from error
+            raise explained(error, f"target table {self._config.table!r} {what}") from None
         if self._lock is not None:
             self._lock.end()

@@ -14,10 +14,12 @@ from spark_infer.bundle.bundle import write_bundle
 from spark_infer.cli.main import exit_code, main
 from spark_infer.errors import (
     BundleError,
+    ConfigError,
     GateError,
     PredictionError,
     RuntimeUnavailable,
     SparkInferError,
+    TooManyRejects,
     WarehouseError,
 )
 
@@ -175,8 +177,12 @@ def test_a_setting_that_leads_nowhere_exits_with_2_in_one_line(
         (BundleError(), 2),
         (WarehouseError(), 2),
         (GateError(), 3),
-        (PredictionError(), 1),
-        (RuntimeUnavailable(), 1),
+        (PredictionError(), 4),
+        (TooManyRejects(), 4),
+        (RuntimeUnavailable(), 2),
+        (RuntimeUnavailable(transient=True), 75),
+        (WarehouseError(transient=True), 75),
+        (ConfigError(transient=True), 75),
         (SparkInferError(), 1),
     ],
 )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
+from spark_infer.report.run import check_writable
+from spark_infer.report.versions import versions
 
 
 @pytest.fixture
 def report() -> RunReport:
     return RunReport(
         job="nightly",
+        status="done",
+        finished_at="2018-08-08T04:00:10+00:00",
+        versions={"pyspark": "4.3.0"},
         run_id="20180808T040000Z-0a1b2c3d",
         started_at="2018-08-08T04:00:00+00:00",
         parameters={"date": "2018-08-08"},
@@ -49,3 +56,31 @@ def test_a_directory_that_cannot_be_made_is_named(report: RunReport, tmp_path: P
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"report\.path .*file/reports"):
         report.write(tmp_path / "file" / "reports")
+
+
+def test_a_directory_is_tried_and_left_empty(tmp_path: Path) -> None:
+    check_writable(tmp_path / "reports")
+    assert not list((tmp_path / "reports").iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"report\.path .*file") as caught:
+        check_writable(tmp_path / "file")
+    assert not caught.value.transient
+
+
+def test_a_full_disk_passes(
+    report: RunReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    for call in (check_writable, report.write):
+        with pytest.raises(ConfigError, match="No space left on device; make room") as caught:
+            call(tmp_path)
+        assert caught.value.transient
+
+
+def test_versions_name_what_is_installed() -> None:
+    found = versions()
+    assert found["python"].count(".") == 2
+    assert found["numpy"] == __import__("numpy").__version__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -150,3 +151,14 @@ def test_a_default_is_of_its_type_when_the_file_is_read() -> None:
     for wrong in ("{type: date, default: 2018-08-08 05:00:00}", "{type: int, default: 0123}"):
         with pytest.raises(ValidationError, match="must be a"):
             ParameterConfig.model_validate(parse(wrong))
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "/etc/x", "a\nb", "x" * 101, "", " a", "\x1b[2J"])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=r"must be up to 100 printable characters without /"):
+        job(name=json.dumps(name))
+
+
+@pytest.mark.parametrize("name", ["nightly", "fraud 2.1", "a..b", "été"])
+def test_a_name_may_have_dots_and_blanks(name: str) -> None:
+    assert job(name=json.dumps(name)).name == name

@@ -14,10 +14,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import ConfigError
-from spark_infer.spark.catalog import embedded, is_chosen
-from spark_infer.spark.failures import SPARK_FAILURES, reason
+from spark_infer.spark.driver import jvm
+from spark_infer.spark.driver.catalog import embedded, is_chosen
+from spark_infer.spark.failures import spark_failures
 
-_DEFAULTS = {"spark.python.daemon.module": "spark_infer.spark.daemon"}
+_DEFAULTS = {
+    "spark.python.daemon.module": "spark_infer.spark.daemon",
+    "spark.ui.showConsoleProgress": "false",
+}
 
 
 def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSession:
@@ -35,9 +39,10 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
             configuration.
         RuntimeUnavailable: Another process uses the catalog in the current directory.
     """
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        return active
+    # The active session is one thread's, the other one this process's.
+    running = SparkSession.getActiveSession() or SparkSession._instantiatedSession
+    if running is not None and SparkContext._active_spark_context is not None:
+        return running
     check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     submitted = _submitted()
@@ -46,21 +51,20 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
         for key, value in {**_DEFAULTS, **(conf or {})}.items()
         if not submitted.contains(key)
     }
-    try:
+    hint = (
+        "its own messages are above; correct the job file's spark section, --set spark.KEY or "
+        "spark-submit"
+    )
+    wrong = "Spark does not start with this configuration"
+    with spark_failures(wrong, hint, ConfigError):
+        jvm.start(settings)
         if not any(map(is_chosen, settings)):
             # The JVM knows the rest: the files of configuration that it was started with.
-            started = SparkConf(loadDefaults=False).setAll(list(settings.items()))
-            SparkContext._ensure_initialized(conf=started)
             settings |= embedded(SparkContext._jvm, SparkConf())
         builder = SparkSession.builder.appName(app_name)
         for key, value in settings.items():
             builder = builder.config(key, value)
         return builder.getOrCreate()
-    except SPARK_FAILURES as error:
-        raise ConfigError(
-            f"Spark does not start with this configuration: {reason(error)} (its own messages "
-            "are above); correct the job file's spark section, --set spark.KEY or spark-submit"
-        ) from error
 
 
 def check_session(spark: object) -> None:

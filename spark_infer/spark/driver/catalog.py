@@ -10,7 +10,7 @@ from typing import Any
 
 from pyspark import SparkConf
 
-from spark_infer.errors import ConfigError, RuntimeUnavailable
+from spark_infer.errors import ConfigError, RuntimeUnavailable, is_full
 
 FOLDER = "spark_infer_catalog"
 """Its folder, in the current directory."""
@@ -84,7 +84,8 @@ def _hold(folder: Path) -> None:
     except OSError as error:
         raise ConfigError(
             f"no catalog is configured, and {folder} cannot be made: {error.strerror}; start in a "
-            "directory that can be written, or set spark.sql.warehouse.dir"
+            "directory that can be written, or set spark.sql.warehouse.dir",
+            transient=is_full(error),
         ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("pyspark")
 
 from spark_infer.errors import ConfigError, RuntimeUnavailable
-from spark_infer.spark import catalog
-from spark_infer.spark.catalog import embedded, is_chosen
+from spark_infer.spark.driver import catalog
+from spark_infer.spark.driver.catalog import embedded, is_chosen
 
 
 class Conf(dict[str, str]):
@@ -93,7 +93,7 @@ def test_one_process_at_a_time_uses_it(folder: Path) -> None:
     embedded(jvm(), Conf())
     assert embedded(jvm(), Conf())  # the same process, again
     other = (
-        "from pathlib import Path; from spark_infer.spark.catalog import _hold; "
+        "from pathlib import Path; from spark_infer.spark.driver.catalog import _hold; "
         f"_hold(Path({str(folder)!r}))"
     )
     done = subprocess.run(

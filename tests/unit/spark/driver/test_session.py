@@ -10,12 +10,12 @@ import pytest
 pytest.importorskip("pyspark")
 
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
 
 import spark_infer as si
 from spark_infer.errors import ConfigError
+from spark_infer.spark.driver import jvm
+from spark_infer.spark.driver.session import check_java, own_session, session
 from spark_infer.spark.metrics import metrics_accumulator
-from spark_infer.spark.session import check_java, own_session, session
 
 
 def java(folder: Path, exit_code: int) -> Path:
@@ -50,14 +50,12 @@ def test_a_wrong_java_home_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_spark_that_does_not_start_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(builder: object) -> None:
+    def fail(settings: object) -> None:
         raise PySparkException("Java gateway process exited\nstack trace")
 
-    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", fail)
+    monkeypatch.setattr(jvm, "start", fail)
     monkeypatch.setenv("JAVA_HOME", str(java(tmp_path, 0)))
-    with pytest.raises(
-        ConfigError, match=r"with this configuration: .* exited \(its own"
-    ) as caught:
+    with pytest.raises(ConfigError, match=r"with this configuration: .* exited; its own") as caught:
         session("tests", {"spark.sql.catalogImplementation": "in-memory"})
     assert "\n" not in str(caught.value)
 

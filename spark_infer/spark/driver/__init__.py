@@ -1,0 +1,1 @@
+"""The driver: its JVM, its catalog and its session."""

@@ -1,0 +1,46 @@
+"""What passes by itself: the same run may well succeed when it is started again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from py4j.protocol import Py4JJavaError, Py4JNetworkError
+
+from spark_infer.spark.failures.causes import Cause
+
+_KINDS = re.compile(
+    r"java\.io\.(?:EOFException|FileNotFoundException|InterruptedIOException)"
+    r"|java\.nio\.file\.NoSuchFileException"
+    r"|java\.nio\.channels\.Closed\w*Exception"
+    r"|java\.net\.\w+Exception"
+    r"|java\.util\.concurrent\.TimeoutException"
+    r"|java\.sql\.SQL(?:Transient|Recoverable|NonTransientConnection)\w*"
+    r"|org\.apache\.spark\.(?:SparkFileNotFoundException|shuffle\.\w*FetchFailed\w*)"
+    r"|org\.apache\.spark\.rpc\.Rpc\w*Exception"
+    r"|org\.apache\.thrift\.transport\.TTransportException"
+)
+_WORDS = re.compile(
+    r"Python worker exited unexpectedly|ExecutorLostFailure|Executor heartbeat timed out"
+    r"|Remote RPC client disassociated|[Mm]aster removed our application"
+    r"|All masters are unresponsive|no executors? (?:are|is) (?:left|alive)"
+    r"|SparkContext (?:was|has been) (?:shut ?down|stopped)|stopped SparkContext"
+    r"|No space left on device|Disk quota exceeded|Too many open files"
+    r"|\[FAILED_READ_FILE\.FILE_NOT_EXIST\]|underlying files have been updated"
+    r"|Connection (?:refused|reset|timed out)|Could not connect to meta ?store"
+    r"|SQLSTATE: (?:08|53|57)\w{3}"
+)
+
+
+def is_passing(error: BaseException, causes: Sequence[Cause]) -> bool:
+    """Return whether a worker, an executor, a file or a service was lost, or a disk is full."""
+    if is_jvm_gone(error):
+        return True
+    return any(_KINDS.fullmatch(cause.kind) or _WORDS.search(cause.message) for cause in causes)
+
+
+def is_jvm_gone(error: BaseException) -> bool:
+    """Return whether the driver's JVM does not answer any more."""
+    return isinstance(error, Py4JNetworkError | ConnectionError) and not isinstance(
+        error, Py4JJavaError
+    )
