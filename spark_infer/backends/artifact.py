@@ -60,15 +60,15 @@ def prepare_artifact(
     from spark_infer.backends.torch.program.export import export
     from spark_infer.backends.torch.weights import save_weights
 
-    if format == "export":
-        if module is not None or arguments:
-            raise BundleError("module and arguments belong to format='module'")
-        return Artifact({}, export(model, signature, one_row=one_row).write, _versions())
-    if format != "module":
+    if format not in MODEL_FORMATS:
         raise BundleError(
             f"model format {format!r} is unknown{nearest(format, MODEL_FORMATS)}; "
             f"use one of {list(MODEL_FORMATS)}"
         )
+    if format == "export":
+        if module is not None or arguments:
+            raise BundleError("module and arguments belong to format='module'")
+        return Artifact({}, export(model, signature, one_row=one_row).write, _versions())
     if module is None:
         raise BundleError("format='module' needs module='package.module:Class'")
     try:

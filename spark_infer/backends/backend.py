@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy.typing as npt
 
 from spark_infer.backends.memory import Memory
+from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -66,9 +67,9 @@ class Backend(Protocol):
         ...
 
 
-def check_precision(precision: str) -> None:
+def check_precision(precision: object) -> None:
     """Raise ConfigError unless ``precision`` is known."""
-    if precision not in get_args(Precision):
+    if not isinstance(precision, str) or precision not in get_args(Precision):
         raise ConfigError(
-            f"precision {precision!r} is unknown; use one of {list(get_args(Precision))}"
+            f"precision {shown(precision)} is unknown; use one of {list(get_args(Precision))}"
         )

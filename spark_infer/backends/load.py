@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from types import NoneType
 
 from spark_infer.backends.backend import Backend, Precision, check_precision
-from spark_infer.backends.module_path import check_allow_modules
+from spark_infer.backends.module_path import ModulePath, check_allow_modules
 from spark_infer.bundle import Bundle
+from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable, SparkInferError
 
 
@@ -38,6 +40,8 @@ def load_backend(
     bundle = Bundle.load(bundle).current()
     check_precision(precision)
     check_allow_modules(allow_modules)
+    check_kind(device, str, name="device", wanted="'cpu', 'cuda' or 'cuda:0'")
+    check_kind(threads, (int, NoneType), name="threads", wanted="a whole number or None")
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
     manifest = bundle.manifest
@@ -64,6 +68,30 @@ def load_backend(
     bundle.check_unchanged()
     kind = CudaBackend if device.startswith("cuda") else TorchBackend
     return kind(model, outputs, device=device, precision=precision, threads=threads)
+
+
+def check_code(bundle: Bundle, allow_modules: Sequence[str]) -> None:
+    """Check that the code which a bundle of format ``module`` runs is allowed, and is here.
+
+    Nothing is done for other bundles, which run none.
+
+    Raises:
+        BundleError: ``allow_modules`` does not cover it, or it is no torch module's class.
+        RuntimeUnavailable: It, or a library that it needs, is not in this Python. Another one may
+            have it.
+        ConfigError: ``allow_modules`` is no list of import paths.
+    """
+    check_allow_modules(allow_modules)
+    if bundle.manifest.model_format != "module":
+        return
+    where = f"bundle {bundle.path}"
+    path = ModulePath.parse(str(bundle.manifest.model["module"]), where=where)
+    path.check_allowed(allow_modules, where=where)
+    try:
+        from spark_infer.backends.torch.module import find_class
+    except ModuleNotFoundError as error:
+        raise missing_library(error) from None
+    find_class(path, allow_modules, where=where)
 
 
 def missing_library(error: ModuleNotFoundError) -> RuntimeUnavailable:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.errors import BundleError, ConfigError
+
+MODULE_FORMAT = (
+    "save it with format='module', module='package.module:Class' and the class's arguments, which "
+    "keeps the Python code: it is imported, from a file that the executors have, where "
+    "allow_modules names it"
+)
+"""What to do with a model that cannot be exported."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +35,10 @@ class ModulePath:
         Raises:
             BundleError: It does not look like ``package.module:Class``, or names ``__main__``.
         """
-        module, _, name = text.partition(":")
+        module, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
         if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
             raise BundleError(
-                f"{where}: module path {text!r} must look like 'package.module:Class'"
+                f"{where}: module path {shown(text)} must look like 'package.module:Class'"
             )
         if module == "__main__":
             raise BundleError(
@@ -64,6 +72,7 @@ def check_allow_modules(allow_modules: Sequence[str]) -> None:
         raise ConfigError(
             f"allow_modules must be a list of import paths, such as [{allow_modules!r}]"
         )
+    check_kind(allow_modules, Collection, name="allow_modules", wanted="a list of import paths")
     for path in allow_modules:
         if not isinstance(path, str) or not path:
-            raise ConfigError(f"allow_modules must hold import paths, got {path!r}")
+            raise ConfigError(f"allow_modules must hold import paths, got {shown(path)}")

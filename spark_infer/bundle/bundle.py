@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
+from spark_infer.bundle.documents import as_path
 from spark_infer.bundle.folder import scan
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.signature import Signature
@@ -55,7 +56,7 @@ class Bundle:
         if isinstance(path, Bundle):
             _check_pin(path.path, path.digest, digest)
             return path
-        root = Path(path)
+        root = as_path(path, name="a bundle", error=BundleError, or_else=" or a Bundle")
         try:
             found = root.is_dir()
         except OSError as error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from spark_infer.bundle.documents import as_tuple, shown
-from spark_infer.errors import SignatureError
+from spark_infer.errors import SignatureError, nearest
 
 FLOAT_DTYPES = ("float16", "float32", "float64")
 INTEGER_DTYPES = ("int8", "int16", "int32", "int64", "uint8")
@@ -40,7 +42,7 @@ def check_null_rule(rule: object, *, where: str, dtype: str, words: tuple[str, .
 def check_number(value: object, *, where: str, dtype: str) -> None:
     """Raise SignatureError unless a tensor of ``dtype`` can hold the finite number ``value``."""
     if not _number_fits(value, dtype):
-        raise SignatureError(f"{where} {value!r} does not fit a tensor of {dtype}")
+        raise SignatureError(f"{where} {shown(value)} does not fit a tensor of {dtype}")
 
 
 def _number_fits(value: object, dtype: str) -> bool:
@@ -61,6 +63,20 @@ def check_name(name: object, *, what: str) -> None:
             f"{what} must have a name of printable characters on one line, got {shown(name)}; "
             "give it another one"
         )
+
+
+_UNNAMED = re.compile("_c[0-9]+")
+
+
+def instead(name: str, known: Iterable[str]) -> str:
+    """Return what may help where a column is missing: ``"; did you mean 'x'?"`` or ``""``."""
+    others = list(known)
+    if others and all(map(_UNNAMED.fullmatch, others)):
+        return (
+            f"; the columns are called {', '.join(others[:2])} and so on, as those of CSV files "
+            "read without names: set the option header to true, or give the source a schema"
+        )
+    return nearest(name, others)
 
 
 def check_shape(given: object, *, where: str, least: int = 0) -> tuple[int, ...]:

@@ -9,20 +9,28 @@ import dataclasses
 import functools
 import json
 import math
+import os
 import reprlib
 import typing
 from collections.abc import Container, Mapping, Set
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from spark_infer.errors import SignatureError, SparkInferError, nearest
+from spark_infer.errors import ConfigError, SignatureError, SparkInferError, nearest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 MAX_DEPTH = 32
 """Most levels of lists and objects in a document."""
+
+ONLY_IF_SET = {"only_if_set": True}
+"""Metadata of a field that a document has only where it is not its default.
+
+So a field that is added later changes no document, and an earlier one is read as before.
+"""
 
 
 def parse(text: bytes) -> Any:
@@ -75,9 +83,13 @@ def _check_depth(data: Any, levels: int) -> None:
 
 
 def to_json(instance: DataclassInstance) -> dict[str, Any]:
-    """Return every field of a dataclass as JSON data."""
-    names = [field.name for field in dataclasses.fields(instance)]
-    return {name: _plain(getattr(instance, name)) for name in names}
+    """Return the fields of a dataclass as JSON data: all but those of ``ONLY_IF_SET``, if unset."""
+    return {
+        field.name: _plain(value)
+        for field in dataclasses.fields(instance)
+        if (value := getattr(instance, field.name)) != field.default
+        or field.metadata != ONLY_IF_SET
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -93,6 +105,8 @@ def values_of(
 ) -> dict[str, Any]:
     """Return a JSON object that has every field of a dataclass, and nothing else.
 
+    Those of ``ONLY_IF_SET`` may be missing.
+
     Args:
         kind: The dataclass.
         data: The object.
@@ -104,15 +118,17 @@ def values_of(
     """
     if not isinstance(data, dict):
         raise SignatureError(f"{where} must be an object, got {shown(data)}")
-    names = [field.name for field in dataclasses.fields(kind)]
+    fields = dataclasses.fields(kind)
+    names = [field.name for field in fields]
     known = names if besides is None else [besides, *names]
+    needless = {field.name for field in fields if field.metadata == ONLY_IF_SET}
     for name in known:
-        if name not in data:
+        if name not in data and name not in needless:
             raise SignatureError(f"{where}: key {name!r} is missing")
     for key in data:
         if key not in known:
             raise SignatureError(f"{where}: key {shown(key)} is unknown{nearest(key[:100], known)}")
-    return {name: data[name] for name in names}
+    return {name: data[name] for name in names if name in data}
 
 
 def check_fields(
@@ -159,9 +175,39 @@ def as_tuple(value: object, *, where: str) -> tuple[Any, ...]:
     raise SignatureError(f"{where} must be a list, got {shown(value)}")
 
 
+def check_kind(
+    value: object,
+    kinds: type | tuple[type, ...],
+    *,
+    name: str,
+    wanted: str,
+    error: type[SparkInferError] = ConfigError,
+) -> None:
+    """Raise ``error`` unless an argument is of a kind. A truth value is no number."""
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise error(f"{name} must be {wanted}, got {shown(value)}")
+
+
+def as_path(value: object, *, name: str, error: type[SparkInferError], or_else: str = "") -> Path:
+    """Return a path that a user gave.
+
+    Raises:
+        error: It is none; ``or_else`` says in the message what else there could be.
+    """
+    try:
+        path = Path(value)  # type: ignore[arg-type]
+        is_path = bool(value) and b"\0" not in os.fsencode(path)
+    except (TypeError, ValueError):
+        is_path = False
+    if not is_path:
+        raise error(f"{name} must be a path{or_else}, got {shown(value)}")
+    return path
+
+
 def shown(value: object) -> str:
-    """Return a value as Python writes it, cut when long."""
-    return _short.repr(value)
+    """Return a value as Python writes it, on one line and cut when long."""
+    return " ".join(_short.repr(value).split())
 
 
 _short = reprlib.Repr()

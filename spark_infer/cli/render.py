@@ -121,6 +121,8 @@ def _describe_input(data: dict[str, Any]) -> str:
         parts.append(f"by {data['vocabulary']}, unknown {data['unknown_id']}")
     if "column" in data:
         parts.append(f"nulls {data['nulls']}, null items {data['null_items']}")
+    if "lengths" in data:
+        parts.append(f"another shape {data['lengths']}")
     return "; ".join(parts)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from spark_infer.backends import Precision
 from spark_infer.backends.backend import check_precision
+from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
 from spark_infer.tensors import PadRule
 
 BatchSize = int | Literal["auto"]
 Switch = bool | Literal["auto"]
 OnError = Literal["reject", "fail"]
+
+
+_DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +76,7 @@ class BatchOptions:
     """Type of weights and matrix products: ``float32``, ``bfloat16`` or ``float16``."""
 
     def __post_init__(self) -> None:
-        if self.batch_size != "auto":
+        if not _is_auto(self.batch_size):
             _check_count("batch_size", self.batch_size, 1, "or 'auto'")
         if self.max_tokens is not None:
             _check_count("max_tokens", self.max_tokens, 1)
@@ -80,25 +85,29 @@ class BatchOptions:
         _check_count("window_bytes", self.window_bytes, 1)
         _check_count("max_bisections", self.max_bisections, 0)
         _check_count("cache_bytes", self.cache_bytes, 0)
-        if isinstance(self.bucket_edges, str) or not isinstance(self.bucket_edges, Sequence):
-            raise ConfigError(f"bucket_edges must be a list of lengths, got {self.bucket_edges!r}")
+        if isinstance(self.bucket_edges, str | bytes) or not isinstance(
+            self.bucket_edges, Sequence
+        ):
+            raise ConfigError(
+                f"bucket_edges must be a list of lengths, got {shown(self.bucket_edges)}"
+            )
         edges = tuple(self.bucket_edges)
         for edge in edges:
             _check_count("bucket_edges", edge, 1)
         if list(edges) != sorted(set(edges)):
             raise ConfigError(f"bucket_edges must ascend, got {list(edges)}")
         object.__setattr__(self, "bucket_edges", edges)
-        if self.on_error not in get_args(OnError):
-            raise ConfigError(f"on_error {self.on_error!r} is unknown; use 'reject' or 'fail'")
+        if not isinstance(self.on_error, str) or self.on_error not in get_args(OnError):
+            raise ConfigError(f"on_error {shown(self.on_error)} is unknown; use 'reject' or 'fail'")
         share = self.max_rejected_share
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise ConfigError(f"max_rejected_share must be between 0 and 1, got {share!r}")
+            raise ConfigError(f"max_rejected_share must be between 0 and 1, got {shown(share)}")
         for name in ("dedupe", "overlap"):
             value = getattr(self, name)
-            if not isinstance(value, bool) and value != "auto":
-                raise ConfigError(f"{name} must be true, false or 'auto', got {value!r}")
-        if not isinstance(self.device, str):
-            raise ConfigError(f"device must be 'cpu', 'cuda' or 'cuda:0', got {self.device!r}")
+            if not isinstance(value, bool) and not _is_auto(value):
+                raise ConfigError(f"{name} must be true, false or 'auto', got {shown(value)}")
+        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
+            raise ConfigError(f"device must be 'cpu', 'cuda' or 'cuda:0', got {shown(self.device)}")
         check_precision(self.precision)
 
     @property
@@ -132,8 +141,14 @@ def check_options(options: object) -> BatchOptions:
     return options
 
 
+def _is_auto(value: object) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
 def _check_count(name: str, value: object, least: int, or_else: str = "") -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{name} must be a whole number {or_else}".rstrip() + f", got {value!r}")
+        raise ConfigError(
+            f"{name} must be a whole number {or_else}".rstrip() + f", got {shown(value)}"
+        )
     if value < least:
         raise ConfigError(f"{name} must be at least {least}, got {value}")

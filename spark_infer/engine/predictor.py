@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Set
+from types import NoneType
 from typing import TypeVar
 
 import numpy as np
@@ -12,16 +13,17 @@ import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.bundle import Bundle, RaggedInput, Signature
+from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine.background import in_background
 from spark_infer.engine.metrics import Metrics
 from spark_infer.engine.options import BatchOptions, check_options
 from spark_infer.engine.repeats import PredictionCache, RepeatRule
 from spark_infer.engine.runner import Batch, Finish, Runner
 from spark_infer.engine.sizing import BatchSizer, Efficiency
-from spark_infer.engine.table import TableLike, as_table
+from spark_infer.engine.table import TableLike, as_table, is_table
 from spark_infer.engine.window import Slots, regroup, windows
 from spark_infer.engine.work import Work, count
-from spark_infer.errors import ConfigError
+from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.tensors import Decoder, cut_batches, length_order, output_schema
 from spark_infer.tensors.arrow.leaves import Rows
 
@@ -68,6 +70,20 @@ class Predictor:
                 f"a predictor needs a bundle or a signature, got {type(bundle).__name__}; open the "
                 "bundle with Bundle.load(path)"
             )
+        if not callable(getattr(backend, "submit", None)):
+            raise ConfigError(
+                f"a predictor needs a backend, got {shown(backend)}; load the bundle's model with "
+                "load_backend(path)"
+            )
+        for name, truth in (("stochastic", stochastic), ("row_independent", row_independent)):
+            check_kind(truth, (bool, NoneType), name=name, wanted="True, False or None")
+        check_kind(packed, (list, tuple, Set), name="packed", wanted="a list of input names")
+        for name, value, kind in (
+            ("metrics", metrics, Metrics),
+            ("sizer", sizer, BatchSizer),
+            ("cache", cache, PredictionCache),
+        ):
+            check_kind(value, (kind, NoneType), name=name, wanted=f"a {kind.__name__} or None")
         self._signature = bundle.signature if isinstance(bundle, Bundle) else bundle
         if stochastic is None:
             stochastic = isinstance(bundle, Bundle) and bundle.manifest.stochastic
@@ -126,10 +142,8 @@ class Predictor:
         rows = as_table(batch, where="what is to be predicted")
         return next(self._predicted([rows], overlap=False))
 
-    def stream(
-        self, batches: Iterable[pa.RecordBatch | pa.Table]
-    ) -> Generator[pa.RecordBatch, None, None]:
-        """Predict record batches: one for each, in order, whatever their sizes.
+    def stream(self, batches: Iterable[TableLike]) -> Generator[pa.RecordBatch, None, None]:
+        """Predict record batches (or what ``predict`` takes): one for each, in order, of any size.
 
         At most a window of rows (``BatchOptions.window_rows`` and ``window_bytes``; without
         ragged inputs a record batch, or two with ``BatchOptions.overlap``) and one record batch
@@ -139,6 +153,16 @@ class Predictor:
         Raises:
             SignatureError, PredictionError: As ``predict``.
         """
+        if not isinstance(batches, Iterable) or is_table(batches) or isinstance(batches, str):
+            raise SignatureError(
+                f"stream takes record batches one after the other, got {type(batches).__name__}; "
+                "predict takes a single one"
+            )
+        return self._stream(as_table(batch, where="what is to be predicted") for batch in batches)
+
+    def _stream(
+        self, batches: Iterable[pa.RecordBatch | pa.Table]
+    ) -> Generator[pa.RecordBatch, None, None]:
         overlap = self._options.overlap
         if overlap == "auto":
             overlap = self._options.device != "cpu"

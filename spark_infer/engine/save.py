@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from spark_infer.backends import load_backend
 from spark_infer.backends.artifact import prepare_artifact
+from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
+from spark_infer.bundle.documents import as_path, check_kind
 from spark_infer.bundle.features import check_features
 from spark_infer.engine.proof import Proof
 from spark_infer.engine.proof.proof import SMALL, TOLERANCE
 from spark_infer.engine.table import TableLike, as_table
+from spark_infer.errors import BundleError
 
 if TYPE_CHECKING:
     import torch
 
 _HINTS: dict[ModelFormat, str] = {
-    "export": "the traced program keeps one way through the model's Python code; save it with "
-    "format='module', or write the model without branches on sizes or values",
+    "export": "the traced program keeps one way through the model's Python code; write the model "
+    f"without branches on sizes or values, or {MODULE_FORMAT}",
     "module": "what is rebuilt from arguments and state_dict lacks something, such as plain "
     "attributes or buffers with persistent=False; pass it as arguments",
+}
+
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "signature": ((Signature,), "a Signature"),
+    "features": ((Mapping, NoneType), "a dict of SQL expressions by column name"),
+    "stochastic": ((bool,), "True or False"),
+    "row_independent": ((bool,), "True or False"),
+    "format": ((str,), "'export' or 'module'"),
+    "module": ((str, NoneType), "text such as 'package.module:Class'"),
+    "arguments": ((Mapping, NoneType), "a dict of the class's keyword arguments"),
+    "name": ((str, NoneType), "text"),
+    "description": ((str,), "text"),
+    "metadata": ((Mapping, NoneType), "a dict of JSON data"),
 }
 
 
@@ -83,10 +100,23 @@ def save_bundle(
             fit the signature, rows depend on each other or on padding, a feature is no column of
             it, or one is more than a computation from columns.
     """
-    from spark_infer.backends.torch.eager import check_model, eager_backend
+    from spark_infer.backends.torch.eager import check_arguments, check_model, eager_backend
 
-    target = Path(path)
+    target = as_path(path, name="the bundle's path", error=BundleError)
+    _check_kinds(
+        signature=signature,
+        features=features,
+        stochastic=stochastic,
+        row_independent=row_independent,
+        format=format,
+        module=module,
+        arguments=arguments,
+        name=name,
+        description=description,
+        metadata=metadata,
+    )
     check_model(model)
+    check_arguments(model, signature.tensor_names)
     check_features(features or {})
     with eager_backend(model, [output.name for output in signature.outputs]) as eager:
         proof = Proof(
@@ -126,3 +156,9 @@ def save_bundle(
         proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=_HINTS[format])
 
     return write_bundle(target, manifest, artifact.write, check)
+
+
+def _check_kinds(**given: object) -> None:
+    for option, value in given.items():
+        kinds, wanted = _KINDS[option]
+        check_kind(value, kinds, name=option, wanted=wanted, error=BundleError)

@@ -27,8 +27,7 @@ def as_table(rows: TableLike, *, where: str) -> pa.RecordBatch | pa.Table:
     """
     if isinstance(rows, pa.RecordBatch | pa.Table):
         return rows
-    is_frame = hasattr(rows, "to_dict") and hasattr(rows, "columns")
-    if not is_frame and not isinstance(rows, Mapping):
+    if not is_table(rows):
         raise SignatureError(
             f"{where} must be a record batch, a table, a dict of columns or a pandas frame, got "
             f"{type(rows).__name__}"
@@ -39,15 +38,21 @@ def as_table(rows: TableLike, *, where: str) -> pa.RecordBatch | pa.Table:
             if isinstance(column, str | bytes | Mapping | Set):
                 raise TypeError(f"got a {type(column).__name__} for a column")
         _check_depth(columns)
-        if is_frame:
-            return pa.Table.from_pandas(rows, preserve_index=False)
-        return pa.RecordBatch.from_pydict(dict(rows))
+        if isinstance(rows, Mapping):
+            return pa.RecordBatch.from_pydict(dict(rows))
+        return pa.Table.from_pandas(rows, preserve_index=False)
     except Exception as error:
         # pyarrow, pandas and the values' own code raise what they like.
         reason = "an integer needs more than 64 bits" if isinstance(error, OverflowError) else error
         raise SignatureError(
             f"{where} cannot be read as columns of values, one list for each: {reason}"
         ) from None
+
+
+def is_table(rows: object) -> bool:
+    """Tell whether these are rows as people hold them."""
+    is_frame = hasattr(rows, "to_dict") and hasattr(rows, "columns")
+    return is_frame or isinstance(rows, Mapping | pa.RecordBatch | pa.Table)
 
 
 def _check_depth(values: Iterable[object]) -> None:

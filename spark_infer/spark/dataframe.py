@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from types import NoneType
 
 import pyarrow as pa
 from pyspark import Accumulator
@@ -15,13 +16,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
 from spark_infer.bundle import Bundle, Signature
+from spark_infer.bundle.documents import check_kind
 from spark_infer.engine import BatchOptions, Metrics
-from spark_infer.errors import SignatureError
+from spark_infer.errors import ConfigError, SignatureError
+from spark_infer.spark.driver.session import check_frame
 from spark_infer.spark.features import with_bundle_features
+from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import arrow_schema, prediction_fields
-from spark_infer.spark.udf import prediction_udf, resolve_kind
 from spark_infer.spark.wire import Source, Wire, by_name, quoted
 from spark_infer.tensors import check_schema
 
@@ -66,8 +69,13 @@ def predict(
         BundleError: The bundle is unreadable, was changed, or has another digest, or a feature is
             more than a computation from columns.
         SignatureError: A column is missing or of a wrong type.
-        ConfigError: A kept column is missing, or has the name of an output.
+        ConfigError: A kept column is missing, or has the name of an output; an argument is of
+            another kind; the DataFrame is one of Spark Connect.
     """
+    check_frame(df)
+    if keep is not None:
+        _check_keep(keep)
+    check_kind(metrics, (Accumulator, NoneType), name="metrics", wanted="a metrics_accumulator")
     bundle = Bundle.load(bundle, digest)
     source = with_bundle_features(df, bundle.features)
     reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
@@ -105,6 +113,15 @@ def predict_prepared(
     ]
     task = _PredictTask(reference, wire.signature, wire.packed, tuple(keep), metrics)
     return sent.mapInArrow(task, StructType([*fields, *outputs]))
+
+
+def _check_keep(keep: Sequence[str]) -> None:
+    """Raise ConfigError unless these are names of columns, one by one."""
+    if isinstance(keep, str):
+        raise ConfigError(f"keep must be a list of column names, such as [{keep!r}]")
+    check_kind(keep, (list, tuple), name="keep", wanted="a list of column names")
+    for name in keep:
+        check_kind(name, str, name="keep", wanted="a list of column names")
 
 
 def _joined(

@@ -6,6 +6,7 @@ from pyspark import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
 from spark_infer.engine import Metrics
+from spark_infer.spark.driver.session import check_session
 
 
 class _MetricsParam(AccumulatorParam[Metrics]):
@@ -19,5 +20,10 @@ class _MetricsParam(AccumulatorParam[Metrics]):
 
 
 def metrics_accumulator(spark: SparkSession) -> Accumulator[Metrics]:
-    """Return an accumulator for the metrics of one query. A retried task counts again."""
+    """Return an accumulator for the metrics of one query. A retried task counts again.
+
+    Raises:
+        ConfigError: The session is none of this process.
+    """
+    check_session(spark)
     return spark.sparkContext.accumulator(Metrics(), _MetricsParam())

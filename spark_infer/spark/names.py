@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from spark_infer.bundle import Input, RaggedInput, Signature
+from spark_infer.bundle.columns import instead
 from spark_infer.errors import ConfigError, SignatureError, nearest
 from spark_infer.tensors.arrow.types import is_list
 
@@ -71,7 +72,7 @@ class Names:
         """
         found = self.find(name, known)
         if not found:
-            raise ConfigError(f"{where}: column {name!r} is missing{nearest(name, known)}")
+            raise ConfigError(f"{where}: column {name!r} is missing{instead(name, known)}")
         if len(found) > 1:
             raise ConfigError(f"{where}: {self.ambiguous(name, found)}")
         return found[0]

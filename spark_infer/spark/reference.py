@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from pyspark import Broadcast, SparkContext, TaskContext
 from pyspark.sql import SparkSession
 
 import spark_infer
-from spark_infer.backends.module_path import ModulePath, check_allow_modules
+from spark_infer.backends.load import check_code
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.engine.options import check_options
 from spark_infer.errors import RuntimeUnavailable
 from spark_infer.runtime import load_model, materialise, pack
 
+_log = logging.getLogger(__name__)
 _broadcasts: dict[tuple[str, str], Broadcast[bytes]] = {}
 
 
@@ -52,15 +54,18 @@ class BundleReference:
         """Broadcast a bundle, once for each application however often it is used.
 
         Raises:
-            BundleError: It runs code that allow_modules does not cover.
+            BundleError: It runs code that allow_modules does not cover, or that is no torch module.
+            RuntimeUnavailable: Its code is not in this Python, which is also that of the tasks.
             ConfigError: allow_modules is no list of import paths.
         """
-        check_allow_modules(allow_modules)
-        if bundle.manifest.model_format == "module":
-            where = f"bundle {bundle.path}"
-            path = ModulePath.parse(str(bundle.manifest.model["module"]), where=where)
-            path.check_allowed(allow_modules, where=where)
         context = spark.sparkContext
+        try:
+            check_code(bundle, allow_modules)
+        except RuntimeUnavailable as error:
+            if (context.master or "").partition("[")[0] == "local":
+                raise
+            # The executors may have what this machine has not: they say so otherwise.
+            _log.warning("%s; a query fails unless the executors have it", error)
         return cls(
             bundle.digest,
             _broadcast(context, bundle),

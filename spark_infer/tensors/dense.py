@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, Input, ScalarInput
@@ -20,8 +19,8 @@ from spark_infer.tensors.arrow.leaves import (
     outside_reason,
     side_by_side,
 )
-from spark_infer.tensors.arrow.lists import flatten
-from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.arrow.lists import flatten, shaped
+from spark_infer.tensors.rejects import Rejects, reject_shapes
 
 
 @dataclass(frozen=True)
@@ -80,34 +79,26 @@ def from_packed(column: pa.Array, item: ScalarInput, rejects: Rejects) -> Dense:
 
 def from_arrays(column: pa.Array, item: ArrayInput, rejects: Rejects) -> Dense:
     """Read a fixed-size (nested) array column as (rows, *shape)."""
-    outer = flatten(column)
-    _check_lengths(outer.lengths, outer.valid, item.shape[0], item)
-    inner = outer.values
-    for length in item.shape[1:]:
-        level = flatten(inner)
-        _check_lengths(level.lengths, level.valid, length, item)
-        if level.valid is not None:
-            raise SignatureError(
-                f"column {item.column!r} (input {item.name!r}): a nested array is null; "
-                "its items may be null, the nested array itself may not"
-            )
-        inner = level.values
-    part = leaves(inner, item)
+    rows = shaped(column, item.shape)
+    if rows.wrong is not None:
+        reject_shapes(rows.wrong, column, item, rejects)
+    part = leaves(rows.values, item)
     values = part.values.reshape(-1, *item.shape)
     valid, outside = _shaped(part.valid, values.shape), _shaped(part.outside, values.shape)
     if outside is not None:
-        rows = np.ones(len(outer.lengths), np.bool_) if outer.valid is None else outer.valid.copy()
-        rows[rows] = outside.any(axis=tuple(range(1, outside.ndim)))
-        rejects.add(rows, outside_reason(item.column, item))
-    if outer.valid is not None:
-        values, valid = _spread(values, valid, outer.valid)
-        nulls = np.broadcast_to(~outer.valid.reshape(-1, *[1] * len(item.shape)), values.shape)
+        found = np.ones(len(column), np.bool_) if rows.valid is None else rows.valid.copy()
+        found[found] = outside.any(axis=tuple(range(1, outside.ndim)))
+        rejects.add(found, outside_reason(item.column, item))
+    if rows.valid is not None:
+        values, valid = _spread(values, valid, rows.valid)
+        # What has another shape is rejected by now, so that its values do not matter.
+        nulls = np.broadcast_to(~rows.valid.reshape(-1, *[1] * len(item.shape)), values.shape)
         values = _apply(values, nulls, item.nulls, rejects, f"column {item.column!r} is null")
     if valid is None:
         return Dense(values, None)
     missing = ~valid
-    if outer.valid is not None:
-        missing = missing & outer.valid.reshape(-1, *[1] * len(item.shape))
+    if rows.valid is not None:
+        missing = missing & rows.valid.reshape(-1, *[1] * len(item.shape))
     reason = f"column {item.column!r} holds a null"
     return Dense(_apply(values, missing, item.null_items, rejects, reason), valid)
 
@@ -156,16 +147,3 @@ def _spread(
     present = np.zeros(spread.shape, np.bool_)
     present[row_valid] = True if valid is None else valid
     return spread, present
-
-
-def _check_lengths(
-    lengths: npt.NDArray[np.int64], valid: BoolArray | None, expected: int, item: ArrayInput
-) -> None:
-    wrong = lengths != expected if valid is None else (lengths != expected) & valid
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise SignatureError(
-            f"column {item.column!r} (input {item.name!r}): expected arrays of shape "
-            f"{list(item.shape)}, got one of length {int(lengths[row])} where {expected} belongs; "
-            "use a RaggedInput for arrays of different lengths"
-        )

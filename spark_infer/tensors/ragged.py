@@ -20,9 +20,9 @@ from spark_infer.tensors.arrow.leaves import (
     plain,
     side_by_side,
 )
-from spark_infer.tensors.arrow.lists import FlatList, Lengths, flatten
+from spark_infer.tensors.arrow.lists import FlatList, Lengths, any_between, flatten, shaped
 from spark_infer.tensors.buckets import EXACT, PadRule
-from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.rejects import Rejects, reject_shapes
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def from_lists(column: pa.Array, item: RaggedInput, rejects: Rejects) -> Ragged:
     if flat.valid is not None and item.nulls == "reject":
         rejects.add(~flat.valid, f"column {item.column!r} is null")
     starts, lengths = _cut(flat, item, rejects)
-    part = _items(flat.values, item)
+    part, wrong = _items(flat.values, item)
+    if wrong is not None:
+        reject_shapes(any_between(wrong, starts, lengths), column, item, rejects)
     values, valid = part.values, part.valid
     if part.outside is not None:
         rejects.add(_any(part.outside, starts, lengths), outside_reason(item.column, item))
@@ -97,25 +99,29 @@ def _cut(flat: FlatList, item: RaggedInput, rejects: Rejects) -> tuple[Lengths, 
     return (starts + lengths - kept if item.overflow == "keep_last" else starts), kept
 
 
-def _items(values: pa.Array, item: RaggedInput) -> Leaves:
-    """Return the positions' values as (positions, *inner), flags of the same shape."""
+def _items(values: pa.Array, item: RaggedInput) -> tuple[Leaves, BoolArray | None]:
+    """Return the positions' values as (positions, *inner), flags of the same shape.
+
+    Beside them stands, shape (positions,), where there is no array of the inner shape, None when
+    there is one everywhere.
+    """
     if item.fields:
-        return _struct_items(values, item)
-    length = len(values)
-    for size in item.shape:
-        level = flatten(values)
-        wrong = level.lengths != size if level.valid is None else None
-        if wrong is None or wrong.any():
-            got = "a null" if wrong is None else f"length {int(level.lengths[np.argmax(wrong)])}"
-            raise SignatureError(
-                f"column {item.column!r} (input {item.name!r}): expected inner arrays of shape "
-                f"{list(item.shape)}, got {got} where {size} values belong"
-            )
-        values = level.values
-    part = leaves(values, item)
-    shape = (length, *item.shape)
-    flags = [None if flag is None else flag.reshape(shape) for flag in (part.valid, part.outside)]
-    return Leaves(part.values.reshape(shape), *flags)
+        return _struct_items(values, item), None
+    if not item.shape:
+        return leaves(values, item), None
+    inner = shaped(values, item.shape)
+    part = leaves(inner.values, item)
+
+    def whole(flat: Array) -> Array:
+        items = flat.reshape(-1, *item.shape)
+        if inner.valid is None:
+            return items
+        spread = np.zeros((len(inner.valid), *item.shape), items.dtype)
+        spread[inner.valid] = items
+        return spread
+
+    flags = [None if flag is None else whole(flag) for flag in (part.valid, part.outside)]
+    return Leaves(whole(part.values), *flags), None if inner.valid is None else ~inner.valid
 
 
 def _struct_items(values: pa.Array, item: RaggedInput) -> Leaves:
@@ -156,10 +162,8 @@ def _resolve_nulls(
 
 def _any(flags: BoolArray, starts: Lengths, lengths: Lengths) -> BoolArray:
     """Return for each row whether a flag of its positions is set."""
-    positions = flags.any(axis=tuple(range(1, flags.ndim)))
-    before = np.concatenate(([0], np.cumsum(positions)))
-    found: BoolArray = before[starts + lengths] > before[starts]
-    return found
+    positions: BoolArray = np.asarray(flags.any(axis=tuple(range(1, flags.ndim))))
+    return any_between(positions, starts, lengths)
 
 
 def _padded(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from spark_infer.bundle import ArrayInput, RaggedInput
+from spark_infer.bundle.documents import shown
+from spark_infer.errors import SignatureError
 from spark_infer.tensors.arrow.leaves import BoolArray, Positions, Rows
 
 
@@ -56,3 +59,25 @@ class Rejects:
             return pa.nulls(self._num_rows, pa.string())
         words = pa.array(self._reasons, pa.string())
         return words.take(pa.array(self._which - 1, mask=self._which == 0))
+
+
+def reject_shapes(
+    rows: BoolArray, column: pa.Array, item: ArrayInput | RaggedInput, rejects: Rejects
+) -> None:
+    """Reject the rows whose arrays are not of the input's shape, or stop, as the input says.
+
+    Raises:
+        SignatureError: There is one, and ``item.lengths`` is ``"error"``.
+    """
+    if not rows.any():
+        return
+    shape = list(item.shape)
+    if item.lengths == "error":
+        got = shown(column[int(np.argmax(rows))].as_py())
+        raise SignatureError(
+            f"column {item.column!r} (input {item.name!r}): expected arrays of shape {shape}, got "
+            f"{got}; give the input lengths='reject' to reject such rows, or make it a "
+            "RaggedInput where arrays have any length"
+        )
+    what = "is" if isinstance(item, ArrayInput) else "holds an array that is"
+    rejects.add(rows, f"column {item.column!r} {what} not of shape {shape}")

@@ -73,22 +73,20 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
         _combined(F.col("hash")).alias("hash"),
         F.first("partition").alias("partition"),
     )
-    # As text: a timestamp that is collected would be shown in the zone of this machine.
-    texts = [F.col(place).cast("string").alias(place) for place in places]
-    bad = is_null | (F.col("rows") > 1)
     found = groups.agg(
         F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
         F.count_if(is_null).alias("nulls"),
         F.count_if(F.col("rows") > 1).alias("repeated"),
-        F.slice(F.collect_list(F.when(bad, F.struct(*texts, "rows"))), 1, _MAX_EXAMPLES).alias(
-            "examples"
-        ),
         _combined(F.col("hash")).alias("hash"),
         F.collect_set("partition").alias("partitions"),
     ).first()
     assert found is not None
     if found["nulls"] or found["repeated"]:
-        examples = "; ".join(_describe(example, key) for example in found["examples"])
+        # A query of its own: all bad keys together may be as large as the table.
+        # As text: a timestamp that is collected would be shown in the zone of this machine.
+        texts = [F.col(place).cast("string").alias(place) for place in places]
+        bad = groups.where(is_null | (F.col("rows") > 1)).select(*texts, "rows")
+        examples = "; ".join(_describe(row, key) for row in bad.take(_MAX_EXAMPLES))
         raise WarehouseError(
             f"key {list(key)} does not identify the rows: {found['repeated']} value(s) stand in "
             f"several rows, {found['nulls']} hold a null ({examples}); name further key columns, "

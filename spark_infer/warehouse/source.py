@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
+from spark_infer.bundle.columns import instead
 from spark_infer.errors import ConfigError
 from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import sql_with
@@ -18,8 +19,8 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
     """Open the source; nothing is read yet but its schema.
 
     Raises:
-        WarehouseError: The table or files are not there.
-        ConfigError: The filter does not fit the columns or parameters.
+        WarehouseError: The table or files are not there, or cannot be read with these options.
+        ConfigError: The schema is no SQL, or the filter does not fit the columns or parameters.
     """
     place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
     with spark_failures(f"source {place} cannot be read", _forgotten(spark, source)):
@@ -27,8 +28,17 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
             df = spark.table(source.table)
         else:
             assert source.path is not None
-            df = spark.read.format(source.format).options(**source.options).load(source.path)
+            reader = spark.read.format(source.format).options(**source.options)
+            if source.schema is not None:
+                reader = _with_schema(reader, source.schema)
+            df = reader.load(source.path)
     return where(df, source.filter, values, key="source.filter")
+
+
+def _with_schema(reader: DataFrameReader, schema: str) -> DataFrameReader:
+    hint = "declare the columns as in CREATE TABLE, such as: id BIGINT, amount DOUBLE, day DATE"
+    with spark_failures(f"source.schema ({schema})", hint, ConfigError):
+        return reader.schema(schema)
 
 
 def where(
@@ -49,7 +59,8 @@ def where(
     df.createOrReplaceTempView(view)
     known = ", ".join(f":{name}" for name in values) or "none"
     try:
-        with spark_failures(f"{key} ({condition})", f"parameters: {known}", ConfigError):
+        hint = f"parameters: {known}{instead('', df.columns)}"
+        with spark_failures(f"{key} ({condition})", hint, ConfigError):
             return sql_with(spark, f"SELECT * FROM {view} WHERE {condition}", values)
     finally:
         spark.catalog.dropTempView(view)

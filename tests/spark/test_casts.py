@@ -20,6 +20,8 @@ from pyspark.sql import functions as F
 
 import spark_infer as si
 from spark_infer.errors import SignatureError
+from spark_infer.tensors.arrow.casts import refusal
+from spark_infer.tensors.arrow.schema import misfit
 from tests.unit.casting import ANSWERED, REFUSED, VALUES, expected, same, tensors_of
 
 HAS_ARROW = hasattr(F, "arrow_udf")
@@ -343,11 +345,8 @@ def test_a_refusal_is_the_same_sentence_by_every_path(
 ) -> None:
     value = REFUSED.get(name, "parse_json('1')")
     rows = spark.sql(f"SELECT 1 AS id, {value} AS a, 1 AS b")
-    hint = "give the input a vocabulary, or cast" if name == "string" else "cast"
-    sentence = (
-        "the columns do not fit the bundle: column 'a' (input 'x'): "
-        f"{name} does not fit a tensor of float32; {hint} the column"
-    )
+    item = si.ScalarInput("x", columns=["a", "b"])
+    sentence = misfit("a", item, refusal(name, item))
     bundle = pair("float32")
     with pytest.raises(SignatureError) as raised:
         si.predict(rows, bundle)

@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import spark_infer as si
-import spark_infer.spark.udf as udf_module
+import spark_infer.spark.functions.udf as udf_module
 from spark_infer.engine import Metrics
 from spark_infer.spark.metrics import metrics_accumulator
 

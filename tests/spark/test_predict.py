@@ -149,7 +149,7 @@ def test_source_types_by_the_stated_rules(
     ("change", "message"),
     [
         ({"a": "'x'"}, "column 'a'.*string does not fit a tensor of float32"),
-        ({"w": "'x'"}, "column 'w'.*expected an array"),
+        ({"w": "'x'"}, "column 'w'.*expected array<string>, got string; split"),
         ({"w": "array(1.5D)"}, "column 'w'.*vocabulary of str"),
     ],
 )

@@ -151,7 +151,7 @@ def test_wrong_types_stop_the_query(
     texts = rows.withColumn("a", F.lit("x"))
     with pytest.raises(
         Exception,
-        match=r"column 'a' \(input 'numbers'\): string does not fit a tensor of float32; give",
+        match=r"column 'a' \(input 'numbers'\): string does not fit a tensor of float32; cast to",
     ):
         texts.select(score()).collect()
 

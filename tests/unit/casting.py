@@ -99,6 +99,7 @@ VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
 
 _WIDTHS = {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}
 _HOLDS = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}
+_LIMITS = {dtype: (-(2**bits), 2**bits - 1) for dtype, bits in _HOLDS.items()} | {"uint8": (0, 255)}
 ANSWERED = ("void", *VALUES)
 REFUSED = {
     "string": "'x'",
@@ -117,8 +118,7 @@ def tensors_of(kind: str) -> list[str]:
     if kind in ("void", "boolean"):
         return list(DTYPES)
     if kind in _WIDTHS:
-        wide = [dtype for dtype, bits in _HOLDS.items() if bits >= _WIDTHS[kind]]
-        return [*wide, "uint8", *FLOAT_DTYPES]
+        return [*INTEGER_DTYPES, *FLOAT_DTYPES]
     whole = {"date": ["int32", "int64"]}.get(kind, ["int64"] if kind.startswith("time") else [])
     return [*whole, *FLOAT_DTYPES]
 
@@ -132,7 +132,8 @@ def expected(kind: str, dtype: str, value: Any) -> Any:
         return bool(exact)
     if dtype in INTEGER_DTYPES:
         whole = math.floor(exact)
-        return None if dtype == "uint8" and not 0 <= whole <= 255 else whole
+        least, most = _LIMITS[dtype]
+        return whole if least <= whole <= most else None
     if isinstance(value, float) and value == 0:
         return value
     if dtype == "float16":

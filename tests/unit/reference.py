@@ -87,6 +87,8 @@ def _array(item: ArrayInput, value: Any, kind: str) -> Row:
         reason = f"column {item.column!r} is null" if item.nulls == "reject" else None
         filled = _full(item.item_shape, _resolve(None, item.nulls, item, kind))
         return Row(filled, _full(item.item_shape, False), reason)
+    if not _has_shape(value, item.item_shape):
+        return Row([], [], f"column {item.column!r} is not of shape {list(item.shape)}")
     return _items(item, value, kind)
 
 
@@ -99,9 +101,19 @@ def _ragged(item: RaggedInput, value: Any, kind: str) -> Row:
         return Row([], [], f"column {item.column!r} is longer than {item.max_length}")
     start = max(0, len(value) - limit) if item.overflow == "keep_last" else 0
     kept = value[start : start + limit]
+    if not all(_has_shape(inner, item.shape) for inner in kept):
+        shape = list(item.shape)
+        return Row([], [], f"column {item.column!r} holds an array that is not of shape {shape}")
     if item.fields:
         kept = [[None if v is None else v[field] for field in item.fields] for v in kept]
     return _items(item, kept, kind)
+
+
+def _has_shape(value: Any, shape: Sequence[int]) -> bool:
+    if not shape:
+        return True
+    inner = shape[1:]
+    return value is not None and len(value) == shape[0] and all(_has_shape(v, inner) for v in value)
 
 
 def _items(item: ArrayInput | RaggedInput, values: list[Any], kind: str) -> Row:

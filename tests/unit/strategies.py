@@ -112,9 +112,12 @@ def array_cases(draw: st.DrawFn) -> Case:
     item = ArrayInput("x", column="a", shape=shape, **nulls, **options)
     kind = draw(st.sampled_from(allowed))
     leaf = draw(_leaf_layouts(kind))
-    rows = draw(_nullable(_nested(shape, draw(_cells(leaf)))))
+    cells = draw(_cells(leaf))
+    is_fixed = draw(st.booleans())
+    rows = draw(_nullable(_nested(shape, cells) if is_fixed else _nearly_nested(shape, cells)))
     values = draw(st.lists(rows, max_size=6))
-    return Case(item, {"a": values}, {"a": kind}, {"a": draw(_list_layouts(leaf, shape))})
+    layout = draw(_list_layouts(leaf, shape, is_fixed=is_fixed))
+    return Case(item, {"a": values}, {"a": kind}, {"a": layout})
 
 
 @st.composite
@@ -134,8 +137,11 @@ def ragged_cases(draw: st.DrawFn) -> Case:
         layout = StructOf(tuple((name, leaf) for name in names))
     else:
         inner = {"shape": shape}
+        is_fixed = draw(st.booleans())
         positions = _nested(shape, cells)
-        layout = draw(_list_layouts(leaf, shape))
+        if shape and not is_fixed:
+            positions = draw(_nullable(_nearly_nested(shape, cells)))
+        layout = draw(_list_layouts(leaf, shape, is_fixed=is_fixed))
     item = RaggedInput(
         "x",
         column="a",
@@ -181,6 +187,16 @@ def _nested(shape: list[int], cells: st.SearchStrategy[Any]) -> st.SearchStrateg
     return cells
 
 
+def _nearly_nested(shape: list[int], cells: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Draw arrays of a shape, and now and then one of another, or one that holds a null array."""
+    for level, size in enumerate(reversed(shape)):
+        right = st.lists(cells, min_size=size, max_size=size)
+        wrong = st.lists(cells, max_size=3)
+        none = [st.none()] if level + 1 < len(shape) else []
+        cells = st.one_of(right, right, right, wrong, *none)
+    return cells
+
+
 @st.composite
 def _leaf_layouts(draw: st.DrawFn, kind: str) -> Leaf:
     """Draw how a leaf is stored; as nothing but nulls, one time in ten."""
@@ -191,10 +207,13 @@ def _leaf_layouts(draw: st.DrawFn, kind: str) -> Leaf:
 
 
 @st.composite
-def _list_layouts(draw: st.DrawFn, leaf: Layout, shape: list[int]) -> Layout:
+def _list_layouts(
+    draw: st.DrawFn, leaf: Layout, shape: list[int], *, is_fixed: bool = True
+) -> Layout:
     layout = leaf
     for size in reversed(shape):
-        layout = ListOf(layout, draw(st.booleans()), size if draw(st.booleans()) else None)
+        fixed = size if is_fixed and draw(st.booleans()) else None
+        layout = ListOf(layout, draw(st.booleans()), fixed)
     return layout
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 
 from spark_infer.backends.torch.backend import TorchBackend
+from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, SignatureError
 
 
@@ -74,9 +76,35 @@ def check_model(model: object) -> None:
             "module (module.load_state_dict(...)) and save the module"
         )
     raise BundleError(
-        f"the model must be a torch.nn.Module, got {type(model).__name__} {str(model)[:60]!r}; "
+        f"the model must be a torch.nn.Module, got {type(model).__name__} {shown(model)}; "
         "other kinds of models, and models in files, cannot be saved"
     )
+
+
+def check_arguments(model: torch.nn.Module, tensors: Sequence[str]) -> None:
+    """Raise SignatureError unless the model's forward takes the signature's tensors in order."""
+    if model._forward_pre_hooks:
+        return
+    try:
+        # A function that wraps another one may give it other arguments.
+        takes = inspect.signature(model.forward, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        takes.bind(*tensors)
+    except TypeError as error:
+        raise SignatureError(
+            f"the bundle is not saved: {type(model).__name__} is called with the tensors "
+            f"({', '.join(tensors)}) in this order, and its forward takes {_names(takes)} "
+            f"({error}); change forward or the inputs (mask and presence say whether an input has "
+            "a second and third tensor)"
+        ) from None
+
+
+def _names(takes: inspect.Signature) -> inspect.Signature:
+    """Return a signature without the types."""
+    given = takes.parameters.values()
+    return inspect.Signature([one.replace(annotation=one.empty) for one in given])
 
 
 @contextmanager

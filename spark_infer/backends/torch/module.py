@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
+from spark_infer.backends.fault import sentence
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.torch.weights import assign_weights
-from spark_infer.errors import BundleError
+from spark_infer.bundle.documents import shown
+from spark_infer.errors import BundleError, RuntimeUnavailable
 
 
 def load_module(
@@ -47,13 +49,39 @@ def build(
     Raises:
         BundleError: It cannot be imported or made, is no torch module, or is defined elsewhere.
     """
+    found = find_class(path, allow_modules, where=where)
+    try:
+        return found(**arguments)
+    except Exception as error:
+        # It is the user's code, which raises what it likes.
+        raise BundleError(
+            f"{where}: '{path}' cannot be made with the arguments {shown(dict(arguments))} "
+            f"({sentence(error)}); correct the arguments"
+        ) from None
+
+
+def find_class(
+    path: ModulePath, allow_modules: Sequence[str], *, where: str
+) -> type[torch.nn.Module]:
+    """Import a class.
+
+    Raises:
+        RuntimeUnavailable: It, or what it imports, is not in this Python.
+        BundleError: It cannot be imported, is no torch module, or is defined elsewhere.
+    """
     try:
         found = getattr(importlib.import_module(path.module), path.name)
-    except (ImportError, AttributeError) as error:
-        raise BundleError(
+    except ImportError as error:
+        raise RuntimeUnavailable(
             f"{where}: '{path}' cannot be imported here ({error}); install its package, or ship "
             "the file with spark-submit --py-files"
-        ) from error
+        ) from None
+    except Exception as error:
+        # What a module does when it is imported may raise anything.
+        raise BundleError(
+            f"{where}: '{path}' cannot be imported ({sentence(error)}); correct the module or its "
+            "name"
+        ) from None
     if not isinstance(found, type) or not issubclass(found, torch.nn.Module):
         raise BundleError(
             f"{where}: '{path}' is no subclass of torch.nn.Module; nothing else is called"
@@ -64,7 +92,4 @@ def build(
             f"{where}: '{path}' is defined in {found.__module__!r}, which is not in allow_modules "
             f"{list(allow_modules)}; name the class where it is defined"
         )
-    try:
-        return found(**arguments)
-    except TypeError as error:
-        raise BundleError(f"{where}: '{path}' does not take {dict(arguments)}: {error}") from error
+    return found

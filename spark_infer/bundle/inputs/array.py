@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from spark_infer.bundle.columns import NullRule, check_name, check_null_rule, check_shape
+from spark_infer.bundle.documents import ONLY_IF_SET
 from spark_infer.bundle.inputs.input import Input
 
 
@@ -19,6 +20,8 @@ class ArrayInput(Input):
         shape: Length at each nesting level.
         nulls: What a null array becomes: ``"reject"``, ``"nan"`` or a number in every position.
         null_items: What a null inside the array becomes.
+        lengths: What an array of another shape does, or one that holds a null array: ``"reject"``
+            its row, or ``"error"`` stops.
     """
 
     kind: ClassVar[str] = "array"
@@ -27,6 +30,9 @@ class ArrayInput(Input):
     shape: Sequence[int] = field(kw_only=True)
     nulls: NullRule = field(default="reject", kw_only=True)
     null_items: NullRule = field(default="reject", kw_only=True)
+    lengths: Literal["reject", "error"] = field(
+        default="reject", kw_only=True, metadata=ONLY_IF_SET
+    )
 
     def __post_init__(self) -> None:
         check_name(self.column, what=f"the column of input {self.name!r}")

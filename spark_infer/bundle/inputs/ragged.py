@@ -14,7 +14,7 @@ from spark_infer.bundle.columns import (
     check_number,
     check_shape,
 )
-from spark_infer.bundle.documents import as_tuple
+from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, shown
 from spark_infer.bundle.inputs.input import Input
 from spark_infer.errors import SignatureError
 
@@ -42,6 +42,8 @@ class RaggedInput(Input):
         mask: Also pass a bool tensor ``<name>_mask`` (rows, longest), true where a value is real.
         nulls: What a null array becomes: ``"reject"`` or ``"empty"``.
         null_items: What a null inside the array becomes: ``"reject"``, ``"nan"`` or a number.
+        lengths: What an inner array does that is null or not of ``shape``: ``"reject"`` its row,
+            or ``"error"`` stops.
     """
 
     kind: ClassVar[str] = "ragged"
@@ -60,6 +62,9 @@ class RaggedInput(Input):
     mask: bool = field(default=True, kw_only=True)
     nulls: NullRule = field(default="reject", kw_only=True)
     null_items: NullRule = field(default="reject", kw_only=True)
+    lengths: Literal["reject", "error"] = field(
+        default="reject", kw_only=True, metadata=ONLY_IF_SET
+    )
 
     def __post_init__(self) -> None:
         check_name(self.column, what=f"the column of input {self.name!r}")
@@ -73,9 +78,16 @@ class RaggedInput(Input):
             raise SignatureError(f"{where}: give fields (structs) or shape (arrays), not both")
         if len(set(self.fields)) != len(self.fields):
             raise SignatureError(f"{where}: a struct field is named twice")
+        if self.lengths == "error" and not self.shape:
+            raise SignatureError(
+                f"{where}: lengths is about inner arrays, and there is no shape for them; what a "
+                "longer row does is said by max_length and overflow"
+            )
         self._check_lengths(where)
-        if self.nulls not in ("reject", "empty"):
-            raise SignatureError(f"{where}: nulls must be 'reject' or 'empty', got {self.nulls!r}")
+        if not isinstance(self.nulls, str) or self.nulls not in ("reject", "empty"):
+            raise SignatureError(
+                f"{where}: nulls must be 'reject' or 'empty', got {shown(self.nulls)}"
+            )
         check_null_rule(self.null_items, where=where, dtype=self.dtype, words=("reject", "nan"))
         if isinstance(self.pad_value, bool) and self.dtype != "bool":
             raise SignatureError(f"{where}: pad_value must be a number, got {self.pad_value}")

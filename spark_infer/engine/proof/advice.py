@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from spark_infer.backends import Backend
-from spark_infer.bundle import RaggedInput
+from spark_infer.backends import Array, Backend
+from spark_infer.backends.fault import sentence
+from spark_infer.bundle import Input, RaggedInput
+from spark_infer.bundle.columns import FLOAT_DTYPES
 from spark_infer.engine.proof.answers import Answer, Trial
-from spark_infer.engine.proof.words import sentence, shown_row
+from spark_infer.engine.proof.words import shown_row
 from spark_infer.errors import PredictionError, SignatureError
 from spark_infer.tensors import Decoded, PadRule, Ragged
 
@@ -29,7 +32,7 @@ def run_or_refuse(
     try:
         return trial.run(model, decoded)
     except PredictionError as error:
-        raise SignatureError(f"the bundle is not saved: {error}") from error
+        raise SignatureError(f"the bundle is not saved: {error}") from None
     except Exception as error:
         # A model may raise anything.
         tensors = ", ".join(
@@ -40,11 +43,13 @@ def run_or_refuse(
             f"the bundle is not saved: the model fails ({sentence(error)}) on a batch that the "
             f"signature allows: it was called with {tensors}, the first row is "
             f"{shown_row(source, int(trial.rows[0]))}; {way_out(model, decoded, trial)}"
-        ) from error
+        ) from None
 
 
 def way_out(model: Backend, decoded: Decoded, trial: Trial) -> str:
     """Say what would help a model that fails on a batch."""
+    if hint := _other_ids(model, decoded, trial) or _whole_numbers(model, decoded, trial):
+        return hint
     ragged = [item for item in decoded.signature.inputs if isinstance(item, RaggedInput)]
     lengths = {item.name: int(decoded.lengths(item.name)[trial.rows].max()) for item in ragged}
     for item in ragged:
@@ -59,10 +64,52 @@ def way_out(model: Backend, decoded: Decoded, trial: Trial) -> str:
                     f"it runs on {multiple} positions of input {item.name!r}: give that "
                     f"pad_multiple={multiple}, or min_length where short rows mean nothing"
                 )
+    return "correct the model or the signature"
+
+
+def _other_ids(model: Backend, decoded: Decoded, trial: Trial) -> str | None:
+    """Say which ids the model has no place for, if it runs without them."""
+    tensors = decoded.tensors(trial.rows, trial.pad)
+    known = [item for item in decoded.signature.inputs if item.vocabulary is not None]
+    # One by one, and then all together: each may lack a place.
+    for inputs in (*([item] for item in known), known if len(known) > 1 else []):
+        ids = {item: tensors[item.name] for item in inputs}
+        known_only = {i.name: np.where(of == i.unknown_id, 0, of) for i, of in ids.items()}
+        if ids and _runs_on(model, tensors | known_only):
+            return "; ".join(map(_unknown_id, ids))
+        if ids and _runs_on(model, tensors | {i.name: np.zeros_like(of) for i, of in ids.items()}):
+            return "; ".join(map(_all_ids, ids))
+    return None
+
+
+def _unknown_id(item: Input) -> str:
     return (
-        "correct the model or the signature (a vocabulary's ids reach from 0 to unknown_id, so an "
-        "embedding needs len(vocabulary) + 1 rows)"
+        f"it has no place for id {item.unknown_id} of input {item.name!r}, which values outside "
+        f"the vocabulary become: {_embedding(item)}"
     )
+
+
+def _all_ids(item: Input) -> str:
+    return f"it has no place for all ids of input {item.name!r}: {_embedding(item)}"
+
+
+def _embedding(item: Input) -> str:
+    assert item.vocabulary is not None
+    assert item.unknown_id is not None
+    rows = max(len(item.vocabulary), item.unknown_id + 1)
+    size = "len(vocabulary) + 1" if item.unknown_id == len(item.vocabulary) else str(rows)
+    return f"an embedding needs {rows} rows, Embedding({size}, ...)"
+
+
+def _whole_numbers(model: Backend, decoded: Decoded, trial: Trial) -> str | None:
+    """Say which input the model takes as integers, such as ids."""
+    tensors = decoded.tensors(trial.rows, trial.pad)
+    for item in decoded.signature.inputs:
+        if item.dtype in FLOAT_DTYPES and _runs_on(
+            model, tensors | {item.name: np.zeros(tensors[item.name].shape, np.int64)}
+        ):
+            return f"it runs on integers in input {item.name!r}: give that dtype='int64'"
+    return None
 
 
 def _longest_thatruns(
@@ -88,8 +135,12 @@ def _cut(decoded: Decoded, item: RaggedInput, length: int) -> Decoded:
 
 def runs(model: Backend, decoded: Decoded, trial: Trial) -> bool:
     """Return whether the model runs on a batch without raising."""
+    return _runs_on(model, decoded.tensors(trial.rows, trial.pad))
+
+
+def _runs_on(model: Backend, tensors: Mapping[str, Array]) -> bool:
     try:
-        model.run(decoded.tensors(trial.rows, trial.pad))
+        model.run(tensors)
     except Exception:  # a model may raise anything, and that it does is the answer
         return False
     return True

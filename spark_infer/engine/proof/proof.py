@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spark_infer.backends import Backend
+from spark_infer.backends.fault import sentence
 from spark_infer.bundle import Input, RaggedInput, Signature
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, Yardstick, scales
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
 from spark_infer.engine.proof.trials import plan
-from spark_infer.engine.proof.words import sentence, shown_row
+from spark_infer.engine.proof.words import shown_row
 from spark_infer.errors import BundleError, PredictionError, SignatureError
 from spark_infer.tensors import Decoded, Decoder
 from spark_infer.tensors.arrow.leaves import Positions
@@ -93,7 +94,7 @@ class Proof:
             SignatureError: It fails, its outputs do not fit the signature, it answers the same
                 row differently, or a row's answer depends on the rows beside it or on padding.
         """
-        self.signature = self._with_min_lengths(model)
+        self.signature, notes = self._with_min_lengths(model)
         probed = probe(self.signature, is_small=self._is_small)
         for source, is_probe in ((probed, True), (self._sample, False)):
             if source is not None:
@@ -103,6 +104,8 @@ class Proof:
                 for trial in plan(decoded, rows, is_probe=is_probe, in_batches=self._batches):
                     answers = run_or_refuse(model, decoded, trial, source)
                     self._shown.append(_Shown(source, decoded, trial, answers, known))
+        for note in notes:
+            _logger.warning("%s", note)
         if not self._shown:
             raise SignatureError(
                 "the bundle is not saved: the null rules reject every row that it was tried on"
@@ -236,9 +239,10 @@ class Proof:
             "or pass row_independent=False to run rows one by one"
         )
 
-    def _with_min_lengths(self, model: Backend) -> Signature:
-        """Return the signature in which inputs whose empty rows have no sure answer reject them."""
+    def _with_min_lengths(self, model: Backend) -> tuple[Signature, list[str]]:
+        """Let inputs whose empty rows have no sure answer reject them; return also what to note."""
         inputs: list[Input] = []
+        notes = []
         for item in self.signature.inputs:
             if isinstance(item, RaggedInput) and not item.min_length and self._compares:
                 problem = self._empty_row_problem(model, item)
@@ -248,13 +252,13 @@ class Proof:
                         "give the input min_length=1 and nulls='reject'"
                     )
                 if problem is not None:
-                    _logger.warning(
-                        "input %r: rows without a value are rejected (min_length=1): %s",
-                        *(item.name, problem),
+                    notes.append(
+                        f"input {item.name!r}: rows without a value are rejected (min_length=1): "
+                        f"{problem}"
                     )
                     item = replace(item, min_length=1)
             inputs.append(item)
-        return replace(self.signature, inputs=inputs)
+        return replace(self.signature, inputs=inputs), notes
 
     def _empty_row_problem(self, model: Backend, item: RaggedInput) -> str | None:
         """Say why a row that is empty in this input has no sure answer, or return None."""

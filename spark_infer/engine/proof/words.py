@@ -1,14 +1,8 @@
-"""Rows and errors in the words of a message."""
+"""Rows in the words of a message."""
 
 from __future__ import annotations
 
 import pyarrow as pa
-
-
-def sentence(error: Exception) -> str:
-    """Return an error as its type and the first line of its message."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def shown_row(source: pa.RecordBatch | pa.Table, row: int) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import ConfigError
 from spark_infer.spark.driver import jvm
 from spark_infer.spark.driver.catalog import embedded, is_chosen
@@ -66,6 +67,27 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
         return builder.getOrCreate()
 
 
+def check_session(spark: object) -> None:
+    """Raise ConfigError unless this is a session of this process."""
+    _refuse_connect(spark)
+    check_kind(spark, SparkSession, name="spark", wanted="a SparkSession")
+
+
+def check_frame(df: object) -> None:
+    """Raise ConfigError unless this is a DataFrame of a session of this process."""
+    _refuse_connect(df)
+    check_kind(df, DataFrame, name="df", wanted="a DataFrame of Spark")
+
+
+def _refuse_connect(given: object) -> None:
+    if any(part.__module__.startswith("pyspark.sql.connect.") for part in type(given).__mro__):
+        raise ConfigError(
+            f"this {type(given).__name__} is one of Spark Connect, which does not send a model to "
+            "the executors; use a session of this process, as spark-submit or "
+            "SparkSession.builder.master(...) starts it"
+        )
+
+
 def own_session(spark: SparkSession, settings: Mapping[str, str]) -> SparkSession:
     """Return a copy of a session with some settings of its own.
 
@@ -77,6 +99,7 @@ def own_session(spark: SparkSession, settings: Mapping[str, str]) -> SparkSessio
         spark: A session of this process (not of Spark Connect).
         settings: Configuration of the copy.
     """
+    check_session(spark)
     # No session is made by name, as newSession does, which starts without functions and views.
     own = SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession())
     for key, value in settings.items():

@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from spark_infer.bundle.columns import instead
 from spark_infer.bundle.features import refused
 from spark_infer.errors import SignatureError
 from spark_infer.spark.failures import SPARK_FAILURES, explained, silent
@@ -80,7 +81,7 @@ def _added(
             faults = (check(df, added, features) for check in checks)
             fault = next((fault for fault in faults if fault is not None), None)
     except SPARK_FAILURES as error:
-        fault = str(explained(error))
+        fault = str(explained(error)) + instead("", df.columns)
     if fault is None:
         return added
     for name, (column, sql) in zip(names, features.items(), strict=True):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
+from spark_infer.bundle.columns import instead
 from spark_infer.bundle.features import (
     AGGREGATES,
     FUNCTIONS,
@@ -26,7 +27,7 @@ from spark_infer.bundle.features import (
     refused,
 )
 from spark_infer.bundle.features.words import words
-from spark_infer.errors import BundleError, ConfigError, SignatureError, nearest
+from spark_infer.errors import BundleError, ConfigError, SignatureError
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features.moments import check_computed_text, check_time_of_day, is_typed
 from spark_infer.spark.features.parsed import CATALYST, Parsed, parse
@@ -173,7 +174,7 @@ class _Names:
         elif self.rule.key(first) not in self.columns:
             spelled = [name for names in self.columns.values() for name in names]
             behind = [name for name in others if self.rule.key(name) in self.columns]
-            hint = f"; write {behind[0]} without a table" if behind else nearest(first, spelled)
+            hint = f"; write {behind[0]} without a table" if behind else instead(first, spelled)
             raise SignatureError(f"the source has no column {first!r}{hint}")
 
 

@@ -10,33 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from pyspark.sql.types import DataType
 
 from spark_infer.bundle import Input
-from spark_infer.tensors.arrow.casts import TABLE, Rule, refusal, rule_of
+from spark_infer.tensors.arrow.casts import TABLE, TOLD_APART, Rule, refusal, rule_of, sql_type
 from spark_infer.tensors.arrow.schema import misfit
 
-_SQL_TYPES = {
-    "bool": "boolean",
-    "int8": "tinyint",
-    "int16": "smallint",
-    "int32": "int",
-    "int64": "bigint",
-    "uint8": "smallint",
-    "float16": "double",
-    "float32": "float",
-    "float64": "double",
-}
-"""What Spark sends for each tensor type: the same, or the next that it has."""
+_WIDER = {"int8": "smallint", "int16": "int", "int32": "bigint"}
+"""Where a tensor's type does not hold an integer, one that it does not hold travels."""
 _KINDS = ("string", *TABLE)
 _EXACT = 2**53
 
 
-def sql_type(item: Input) -> str:
+def wire_type(item: Input) -> str:
     """Return the SQL type in which the input's elements travel."""
-    if item.vocabulary is not None:
-        return "string" if isinstance(item.vocabulary[0], str) else "bigint"
-    return _SQL_TYPES[item.dtype]
+    return sql_type(item) if item.vocabulary is not None else _WIDER.get(item.dtype, sql_type(item))
+
+
+def held_range(item: Input) -> tuple[int, int]:
+    """Return the least and the greatest integer of the input's tensor."""
+    info = np.iinfo(item.dtype)
+    return int(info.min), int(info.max)
 
 
 def kind_of(kind: DataType) -> str:
@@ -74,17 +69,24 @@ def cast_sql(text: str, item: Input, name: str, kind: DataType | None) -> str:
     return _case(text, finished, _refused(f"typeof({text})", item, name))
 
 
-def refusal_parts(item: Input, name: str) -> tuple[str, str, str]:
-    """Return the table's sentence before and after a type's name, and that for strings."""
+def refusal_parts(item: Input, name: str) -> tuple[str, str, dict[str, str]]:
+    """Return the table's sentence before and after a type's name.
+
+    Third comes what stands after it where the name begins with certain words.
+    """
     before, _, after = misfit(name, item, refusal("\0", item)).partition("\0")
-    return before, after, misfit(name, item, refusal("string", item))
+    others = {kind: refusal(kind, item).removeprefix(kind) for kind in TOLD_APART}
+    return before, after, others
 
 
 def _refused(kind: str, item: Input, name: str) -> str:
     """Return SQL that fails with the table's sentence, typed as an element of the input."""
-    before, after, of_string = map(literal, refusal_parts(item, name))
-    message = f"IF({kind} = 'string', {of_string}, concat({before}, {kind}, {after}))"
-    return f"CAST(raise_error({message}) AS {sql_type(item)})"
+    before, after, others = refusal_parts(item, name)
+    rest = literal(after)
+    for other, its_rest in others.items():
+        rest = f"IF(startswith({kind}, '{other}'), {literal(its_rest)}, {rest})"
+    message = f"concat({literal(before)}, {kind}, {rest})"
+    return f"CAST(raise_error({message}) AS {wire_type(item)})"
 
 
 def literal(text: str) -> str:
@@ -100,7 +102,7 @@ def _function(rule: Rule, kind: str, item: Input) -> str:
     if rule in (Rule.SECONDS, Rule.WHOLE_SECONDS):
         # No function counts a zoneless timestamp as UTC, but its text with a zone is one.
         return "unix_micros" if kind == "timestamp" else "string"
-    return "bigint" if rule is Rule.IN_RANGE else sql_type(item)
+    return "bigint" if rule is Rule.IN_RANGE else wire_type(item)
 
 
 def _finish(result: str, rule: Rule, kind: str, item: Input, *, once: bool = False) -> str:
@@ -110,11 +112,12 @@ def _finish(result: str, rule: Rule, kind: str, item: Input, *, once: bool = Fal
     In a branch that is not taken the result may be of another type: of any number, or a string.
     The casts here are of types that all of them can be cast to.
     """
-    target = sql_type(item)
+    target = wire_type(item)
     if rule is Rule.IN_RANGE:
         number = f"CAST({result} AS bigint)"
-        fits = f"{number} IS NULL OR {number} BETWEEN 0 AND 255"
-        return f"IF({fits}, CAST({number} AS smallint), CAST(-1 AS smallint))"
+        least, most = held_range(item)
+        fits = f"{number} IS NULL OR {number} BETWEEN {least} AND {most}"
+        return f"IF({fits}, CAST({number} AS {target}), CAST({most + 1} AS {target}))"
     if rule not in (Rule.SECONDS, Rule.WHOLE_SECONDS):
         return f"CAST({result} AS {target})"
     micros = f"CAST({result} AS bigint)"

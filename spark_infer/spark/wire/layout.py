@@ -13,7 +13,7 @@ from pyspark.sql.types import DataType
 
 from spark_infer.bundle import Input, RaggedInput, ScalarInput, Signature
 from spark_infer.spark.wire import nested, nulls
-from spark_infer.spark.wire.casts import cast_sql, sql_type
+from spark_infer.spark.wire.casts import cast_sql, wire_type
 from spark_infer.spark.wire.guards import guarded
 from spark_infer.spark.wire.source import SPARK_4, Source, as_column, as_text, with_texts
 
@@ -97,7 +97,7 @@ class Wire:
         start = 0
         for item in self.signature.inputs:
             if item.name in self.packed:
-                never = F.array().cast(f"array<{sql_type(item)}>")
+                never = F.array().cast(f"array<{wire_type(item)}>")
                 found[start] = _computed_below(found[start], never)
                 if start in masks:
                     place = masks[start]
@@ -152,7 +152,7 @@ def _packed(
     if len(texts) == len(sources):
         elements = cast(texts)
         if fill and nulls.need_mask(item):
-            return nulls.filled(elements, texts, sql_type(item))
+            return nulls.filled(elements, texts, wire_type(item))
         return nulls.Sent(F.expr(_array(elements)))
     if SPARK_4:
         array = with_texts(sources, lambda texts: _array(cast(texts)))
@@ -160,7 +160,7 @@ def _packed(
         pairs = zip(names, sources, strict=True)
         array = F.array(*(guarded(item, name, as_column(source)) for name, source in pairs))
     if fill and nulls.need_mask(item):
-        return nulls.marked(array, sql_type(item))
+        return nulls.marked(array, wire_type(item))
     return nulls.Sent(array)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql.types import ArrayType, DataType, NullType, StructType
 
 from spark_infer.bundle import Input, RaggedInput
-from spark_infer.spark.wire.casts import cast_sql, sql_type
+from spark_infer.spark.wire.casts import cast_sql, wire_type
 from spark_infer.spark.wire.guards import guarded_array
 from spark_infer.spark.wire.nulls import Sent, need_mask, split
 from spark_infer.spark.wire.source import SPARK_4, Source, as_column, field_of, with_texts
@@ -20,17 +20,17 @@ def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> 
     kind = None if types is None else types[name]
     if kind is None and not SPARK_4:
         column = guarded_array(item, name, as_column(source), levels)
-    elif kind is not None and kind.simpleString() == _array_of(sql_type(item), levels):
+    elif kind is not None and kind.simpleString() == _array_of(wire_type(item), levels):
         column = as_column(source)
     else:
         column = with_texts([source], lambda texts: _cast(item, name, texts[0], kind, levels))
-    return split(column, levels, sql_type(item)) if need_mask(item) else Sent(column)
+    return split(column, levels, wire_type(item)) if need_mask(item) else Sent(column)
 
 
 def _cast(item: Input, name: str, text: str, kind: DataType | None, levels: int) -> str:
     """Return SQL that casts the elements of an array, or of structs to arrays."""
     if isinstance(kind, NullType):
-        return f"CAST({text} AS {_array_of(sql_type(item), levels)})"
+        return f"CAST({text} AS {_array_of(wire_type(item), levels)})"
     element = f"e{levels}"
     if levels == 0:
         return cast_sql(text, item, name, kind)
@@ -44,7 +44,7 @@ def _cast(item: Input, name: str, text: str, kind: DataType | None, levels: int)
 
 def _struct(item: RaggedInput, name: str, text: str, kind: DataType | None) -> str:
     if isinstance(kind, NullType):
-        return f"CAST({text} AS array<{sql_type(item)}>)"
+        return f"CAST({text} AS array<{wire_type(item)}>)"
     types = {f.name: f.dataType for f in kind.fields} if isinstance(kind, StructType) else {}
     fields = (
         cast_sql(field_of(text, field), item, name, types.get(field)) for field in item.fields

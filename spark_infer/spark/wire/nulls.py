@@ -56,8 +56,8 @@ def split(column: Column, depth: int, kind: str) -> Sent:
     """Return an array column of a depth without nulls in its elements, and the mask."""
     some = _some_null(column, depth)
     zero = F.lit(0).cast(kind)
-    values = F.when(some, _mapped(column, depth, lambda value: F.coalesce(value, zero)))
-    mask = F.when(some, _mapped(column, depth, lambda value: value.isNull()))
+    values = F.when(some, mapped(column, depth, lambda value: F.coalesce(value, zero)))
+    mask = F.when(some, mapped(column, depth, lambda value: value.isNull()))
     return Sent(values.otherwise(column), mask)
 
 
@@ -69,7 +69,8 @@ def _some_null(column: Column, depth: int) -> Column:
     return F.coalesce(found, F.lit(False))
 
 
-def _mapped(column: Column, depth: int, function: Callable[[Column], Column]) -> Column:
+def mapped(column: Column, depth: int, function: Callable[[Column], Column]) -> Column:
+    """Return an array column of a depth with a function of each element in its place."""
     if depth == 0:
         return function(column)
-    return F.transform(column, lambda value: _mapped(value, depth - 1, function))
+    return F.transform(column, lambda value: mapped(value, depth - 1, function))

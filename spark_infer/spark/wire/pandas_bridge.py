@@ -14,7 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
+from pyspark.sql import Row
 
+from spark_infer.bundle import Signature
+from spark_infer.bundle.columns import INTEGER_DTYPES
 from spark_infer.errors import SignatureError
 from spark_infer.tensors.arrow.types import is_list
 
@@ -41,7 +44,7 @@ def from_pandas(
             values = pa.array(column, from_pandas=False)
             array = _with_nulls(values, _lists(pa.array(masks[index], from_pandas=True)))
         else:
-            array = pa.array(column, from_pandas=True)
+            array = pa.array(_with_structs(column), from_pandas=True)
         if _holds_timestamps(array.type):
             raise SignatureError(
                 f"column {name!r}: pandas functions see timestamps in session time; pass "
@@ -49,6 +52,57 @@ def from_pandas(
             )
         arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def as_declared(columns: Mapping[str, pa.Array], signature: Signature) -> dict[str, pa.Array]:
+    """Return columns with the integers that pandas made floats of: those beside a null."""
+    found = dict(columns)
+    for item in signature.inputs:
+        of_words = item.vocabulary is not None and isinstance(item.vocabulary[0], str)
+        if item.dtype in INTEGER_DTYPES and not of_words:
+            for name in item.column_names:
+                if name in found:
+                    found[name] = _as_integers(found[name])
+    return found
+
+
+def _as_integers(column: pa.Array) -> pa.Array:
+    kind = _integer_type(column.type)
+    if kind == column.type:
+        return column
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        return column  # They are no integers, or too large for a float to tell them apart.
+
+
+def _integer_type(kind: pa.DataType) -> pa.DataType:
+    if pat.is_float64(kind):
+        return pa.int64()
+    if pat.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        return pa.struct([pa.field(field.name, _integer_type(field.type)) for field in fields])
+    return pa.list_(_integer_type(kind.value_type)) if pat.is_list(kind) else kind
+
+
+def _with_structs(column: PandasColumn) -> Any:
+    """Return arrays of structs as Arrow reads them, and other columns as they are.
+
+    Spark hands pandas a dict or a row of its own for each struct, in arrays of objects, and for an
+    array without any an array of floats.
+    """
+    first = next((value for value in column if value is not None), None)
+    if not isinstance(first, np.ndarray):
+        return column
+    items = (item for value in column if value is not None for item in value)
+    item = next((item for item in items if item is not None), None)
+    if item is not None and not isinstance(item, dict | Row):
+        return column
+    return [None if value is None else list(map(_struct, value)) for value in column]
+
+
+def _struct(item: Any) -> Any:
+    return item.asDict() if isinstance(item, Row) else item
 
 
 def _holds_timestamps(kind: pa.DataType) -> bool:

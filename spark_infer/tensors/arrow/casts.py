@@ -4,7 +4,7 @@
 |---|---|---|---|
 | void (nothing but nulls) | null | null | null |
 | boolean | 0 or 1 | 0 or 1 | as it is |
-| integer | nearest float | when every value of the type fits; in ``uint8``, any | - |
+| integer | nearest float | as it is | - |
 | float, double | nearest float | - | - |
 | decimal | nearest float | - | - |
 | date | days since 1970-01-01 | the same (32 bits or wider) | - |
@@ -18,7 +18,7 @@ user-defined types never do.
   two the even one; a number beyond the largest is infinite. ``float16`` is the nearest to the
   nearest float64. NaN stays NaN (which of them is not kept) and -0.0 keeps its sign.
 - A timestamp without a zone counts as UTC, whatever the zone of the session.
-- A value outside 0..255 costs its row in a ``uint8`` tensor: Spark has no unsigned type.
+- An integer that the tensor's type does not hold costs its row.
 
 This is the only home of the rules. Arrow arrays are cast by them in ``tensors.arrow.leaves``,
 Spark columns in ``spark.wire.casts``, and both are tested against the table and against each other.
@@ -53,6 +53,18 @@ class Rule(Enum):
 
 SIGNED = {"tinyint": "int8", "smallint": "int16", "int": "int32", "bigint": "int64"}
 """Spark's integers, and NumPy's names of the same."""
+SQL_TYPES = {
+    "bool": "boolean",
+    "int8": "tinyint",
+    "int16": "smallint",
+    "int32": "int",
+    "int64": "bigint",
+    "uint8": "smallint",
+    "float16": "double",
+    "float32": "float",
+    "float64": "double",
+}
+"""Spark's type whose columns are the elements of each tensor type, or the next that it has."""
 _UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 _INTEGERS = SIGNED | {name: name for name in _UNSIGNED}
 _FLOATS = ("float16", "float", "double")
@@ -65,9 +77,9 @@ def _table() -> dict[str, dict[str, Rule]]:
     }
     for kind, numpy in _INTEGERS.items():
         table[kind] = {
-            dtype: Rule.NUMBER for dtype in INTEGER_DTYPES if np.can_cast(numpy, dtype, "safe")
+            dtype: Rule.NUMBER if np.can_cast(numpy, dtype, "safe") else Rule.IN_RANGE
+            for dtype in INTEGER_DTYPES
         }
-        table[kind].setdefault("uint8", Rule.IN_RANGE)
     for kind in ("date", "timestamp"):
         table[kind] = {}
     table["date"] = dict.fromkeys(("int32", "int64", *FLOAT_DTYPES), Rule.DAYS)
@@ -113,14 +125,28 @@ def type_problem(kind: pa.DataType, item: Input) -> str | None:
     return refusal(type_name(kind), item)
 
 
+def sql_type(item: Input) -> str:
+    """Return Spark's type whose columns are the input's elements."""
+    if item.vocabulary is not None:
+        return "string" if isinstance(item.vocabulary[0], str) else "bigint"
+    return SQL_TYPES[item.dtype]
+
+
+TOLD_APART = ("string", "binary", "array<")
+"""Beginnings of types for whose columns something else is to be done than a cast."""
+
+
 def refusal(name: str, item: Input) -> str:
     """Say that columns of a type do not fit the input, whichever path finds it out."""
+    kind = sql_type(item)
     if item.vocabulary is not None:
-        return f"{name} does not match {_words(item)}; cast the column"
-    hint = "give the input a vocabulary, or cast" if name == "string" else "cast"
-    return f"{name} does not fit a tensor of {item.dtype}; {hint} the column"
-
-
-def _words(item: Input) -> str:
-    assert item.vocabulary is not None
-    return f"a vocabulary of {type(item.vocabulary[0]).__name__}"
+        words = f"a vocabulary of {type(item.vocabulary[0]).__name__}"
+        return f"{name} does not match {words}; cast to {kind}"
+    hint = f"cast to {kind}"
+    if name.startswith("array<"):
+        hint = "an ArrayInput or a RaggedInput takes arrays"
+    elif name == "string":
+        hint += " what is a number (a feature can), and give an input of words a vocabulary"
+    elif name == "binary":
+        hint = "decode it to numbers first"
+    return f"{name} does not fit a tensor of {item.dtype}; {hint}"

@@ -127,7 +127,9 @@ def _numbers(column: pa.Array, rule: Rule, dtype: np.dtype[Any]) -> Array:
 def _in_range(values: Array, dtype: np.dtype[Any], valid: BoolArray | None) -> Leaves:
     """Convert integers that the type may not hold; 0 stands where it does not."""
     info = np.iinfo(dtype)
-    outside = (values < info.min) | (values > info.max)
+    outside: BoolArray = values > info.max
+    if values.dtype.kind == "i":
+        outside |= values < info.min
     if valid is not None:
         outside &= valid
     if not outside.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,62 @@ class FlatList:
             starts[0] = 0
             np.cumsum(self.lengths[:-1], out=starts[1:])
         return starts
+
+    def any(self, flags: BoolArray) -> BoolArray:
+        """Return for each list whether a flag of its elements is set."""
+        return any_between(flags, self.starts, self.lengths)
+
+
+def any_between(flags: BoolArray, starts: Lengths, lengths: Lengths) -> BoolArray:
+    """Return for each stretch of positions whether a flag in it is set."""
+    before = np.concatenate(([0], np.cumsum(flags)))
+    found: BoolArray = before[starts + lengths] > before[starts]
+    return found
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """All nesting levels taken off an array of lists of one shape.
+
+    Attributes:
+        values: The innermost elements, end to end, of the lists that have the shape.
+        valid: Shape (rows,), true where a list contributes its values; None when all do.
+        wrong: Shape (rows,), true where a list is of another shape, or holds a null list; None
+            when none is. Where a list is itself null, it is neither valid nor wrong.
+    """
+
+    values: pa.Array
+    valid: BoolArray | None
+    wrong: BoolArray | None
+
+
+def shaped(column: pa.Array, shape: Sequence[int]) -> Shaped:
+    """Take off as many levels as the shape, which has one at least, and cut out what differs."""
+    column = plain(column)
+    outer = flatten(column)
+    values = outer.values
+    fits = outer.lengths == shape[0]
+    if outer.valid is not None:
+        fits |= ~outer.valid
+    all_fit = bool(fits.all())
+    for size in shape[1:]:
+        level = flatten(values)
+        all_fit = all_fit and bool((level.lengths == size).all())
+        values = level.values
+    if all_fit:
+        return Shaped(values, outer.valid, None)
+    wrong = _other_shape(column, shape)
+    valid = ~wrong
+    if outer.valid is not None:
+        wrong, valid = wrong & outer.valid, valid & outer.valid
+    return Shaped(shaped(column.filter(pa.array(valid)), shape).values, valid, wrong)
+
+
+def _other_shape(column: pa.Array, shape: Sequence[int]) -> BoolArray:
+    """Return for each list whether it, or a list inside, is null or of another length."""
+    flat = flatten(column)
+    wrong: BoolArray = flat.lengths != shape[0]
+    return wrong | flat.any(_other_shape(flat.values, shape[1:])) if shape[1:] else wrong
 
 
 def flatten(column: pa.Array) -> FlatList:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.types as pat
 
 from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
+from spark_infer.bundle.columns import instead
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SignatureError, nearest
-from spark_infer.tensors.arrow.casts import type_problem
-from spark_infer.tensors.arrow.types import arrow_dtype, is_list, storage_type, type_name
+from spark_infer.tensors.arrow.casts import TABLE, kind_of, sql_type, type_problem
+from spark_infer.tensors.arrow.types import (
+    arrow_dtype,
+    is_list,
+    is_string,
+    storage_type,
+    type_name,
+)
 
 _MISFIT = "the columns do not fit the bundle: "
+_MOST_NAMED = 5
 
 
 def packed_name(item: ScalarInput, others: Collection[str] = ()) -> str:
@@ -41,35 +49,66 @@ def wire_names(signature: Signature, packed: Collection[str] = ()) -> tuple[str,
 
 
 def check_schema(inputs: Iterable[Input], schema: pa.Schema, others: Iterable[str] = ()) -> None:
-    """Raise one SignatureError that names every column that is missing or of a wrong type.
+    """Raise one SignatureError that says what is wrong, and of which columns each.
 
     Args:
         inputs: What the columns must fit.
         schema: The columns.
         others: Further columns there are, to suggest for a missing one.
     """
-    known = [*schema.names, *others]
-    problems = []
+    missing: list[str] = []
+    problems: list[str] = []
+    unfit: dict[str, list[tuple[str, Input]]] = {}
     for item in inputs:
         for name in item.column_names:
             index = schema.get_all_field_indices(name)
             if not index:
-                problems.append(f"column {name!r} is missing{nearest(name, known)}")
+                missing.append(name)
             elif len(index) > 1:
                 problems.append(f"column {name!r} is there {len(index)} times")
             elif problem := column_problem(schema.field(index[0]).type, item):
-                problems.append(_of_column(name, item, problem))
+                unfit.setdefault(problem, []).append((name, item))
+    if missing:
+        problems.insert(0, _missing(missing, [*schema.names, *others]))
+    problems += [_of_columns(columns, problem) for problem, columns in unfit.items()]
+    if unfit and len(schema) > 1 and all(is_string(storage_type(kind)) for kind in schema.types):
+        problems[-1] += (
+            " (all columns are strings, as those of CSV files read without inferSchema or a schema)"
+        )
     if problems:
         raise SignatureError(_MISFIT + "; ".join(problems))
 
 
+def _missing(names: Sequence[str], known: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"column {names[0]!r} is missing{instead(names[0], known)}"
+    hints = {name: instead(name, known) for name in names[:_MOST_NAMED]}
+    if len(set(hints.values())) == 1:
+        return f"columns {_listed(names)} are missing{hints[names[0]]}"
+    hinted = [f"{name!r} ({hint[2:]})" if hint else repr(name) for name, hint in hints.items()]
+    return f"columns {_listed(names, hinted)} are missing"
+
+
 def misfit(name: str, item: Input, problem: str) -> str:
     """Return the message of a single column that does not fit, as ``check_schema`` gives it."""
-    return _MISFIT + _of_column(name, item, problem)
+    return _MISFIT + _of_columns([(name, item)], problem)
 
 
-def _of_column(name: str, item: Input, problem: str) -> str:
-    return f"column {name!r} (input {item.name!r}): {problem}"
+def _of_columns(columns: Sequence[tuple[str, Input]], problem: str) -> str:
+    names = [name for name, _ in columns]
+    inputs = list(dict.fromkeys(item.name for _, item in columns))
+    return f"{_called('column', names)} ({_called('input', inputs)}): {problem}"
+
+
+def _called(what: str, names: Sequence[str]) -> str:
+    return f"{what if len(names) == 1 else what + 's'} {_listed(names)}"
+
+
+def _listed(names: Sequence[str], written: Sequence[str] = ()) -> str:
+    """Return the first names, and how many more there are."""
+    shown = written or [repr(name) for name in names[:_MOST_NAMED]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def column_problem(kind: pa.DataType, item: Input) -> str | None:
@@ -85,13 +124,27 @@ def column_problem(kind: pa.DataType, item: Input) -> str | None:
     return type_problem(kind, item)
 
 
+def column_type(item: Input) -> str:
+    """Return Spark's type of the columns that fit the input best."""
+    kind, levels = sql_type(item), len(item.item_shape)
+    if isinstance(item, ScalarInput):
+        return kind
+    if isinstance(item, RaggedInput) and item.fields:
+        kind, levels = f"struct<{','.join(f'{name}:{kind}' for name in item.fields)}>", 0
+    return _array_type(kind, levels + isinstance(item, RaggedInput))
+
+
+def _array_type(kind: str, levels: int) -> str:
+    return "array<" * levels + kind + ">" * levels
+
+
 def _nested_problem(
     kind: pa.DataType, item: Input, depth: int, sizes: tuple[int | None, ...]
 ) -> str | None:
     inner = storage_type(kind)
     for level in range(depth):
         if not is_list(inner):
-            return f"expected an array of {depth} level(s) of {item.dtype}, got {type_name(kind)}"
+            return _no_array(kind, column_type(item))
         expected = sizes[level]
         if pat.is_fixed_size_list(inner) and expected not in (None, inner.list_size):
             return f"expected arrays of length {expected}, got {type_name(kind)}"
@@ -99,22 +152,35 @@ def _nested_problem(
         if pat.is_null(inner):
             return None
     if is_list(inner):
-        return f"expected an array of {depth} level(s) of {item.dtype}, got {type_name(kind)}"
+        return _no_array(kind, column_type(item))
     problem = type_problem(inner, item)
     return problem and f"items: {problem}"
 
 
+def _no_array(kind: pa.DataType, wanted: str) -> str:
+    """Say that a column is no array of the levels, and how to make it one."""
+    came = type_name(kind)
+    if came in ("binary", "string"):
+        first = "decode it" if came == "binary" else "split or parse it"
+        hint = f"{first} to an array first"
+    elif is_list(storage_type(kind)):
+        hint = "the input's shape says how many levels there are; correct that or the column"
+    elif kind_of(kind) in TABLE:
+        hint = "gather values with array(...), or use a ScalarInput for columns of one value each"
+    else:
+        hint = "make it an array of plain values first"
+    return f"expected {wanted}, got {came}; {hint}"
+
+
 def _struct_problem(kind: pa.DataType, item: RaggedInput) -> str | None:
-    if not is_list(storage_type(kind)):
-        return (
-            f"expected an array of structs with fields {list(item.fields)}, got {type_name(kind)}"
-        )
-    struct = storage_type(storage_type(kind).value_type)
+    struct = storage_type(kind).value_type if is_list(storage_type(kind)) else kind
+    struct = storage_type(struct)
     if pat.is_null(struct):
         return None
-    if not pat.is_struct(struct):
+    if not is_list(storage_type(kind)) or not pat.is_struct(struct):
         return (
-            f"expected an array of structs with fields {list(item.fields)}, got {type_name(kind)}"
+            f"expected {column_type(item)}, got {type_name(kind)}; "
+            "gather them with array(struct(...)), or leave the input's fields out for plain arrays"
         )
     types = {struct.field(i).name: struct.field(i).type for i in range(struct.num_fields)}
     for name in item.fields:

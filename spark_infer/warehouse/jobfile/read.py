@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spark_infer.bundle.documents import as_path, check_kind
 from spark_infer.errors import ConfigError, nearest
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile.document import parse
@@ -33,7 +34,9 @@ def read_job(
     Raises:
         ConfigError: The file cannot be read, or a key or value in it is wrong.
     """
-    file = Path(path)
+    file = as_path(path, name="the job file", error=ConfigError)
+    for name in settings:
+        check_kind(name, str, name="the name of a setting", wanted="text")
     data = _read_yaml(file)
     try:
         given = {**from_environment(environment, data), **settings}

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from spark_infer.backends import is_device_fault
+from spark_infer.backends.fault import raised_at
 
 
 @pytest.mark.parametrize(
@@ -16,3 +18,10 @@ from spark_infer.backends import is_device_fault
 )
 def test_what_ends_a_device_is_known_by_its_message(text: str, expected: bool) -> None:
     assert is_device_fault(RuntimeError(text)) is expected
+
+
+def test_an_error_is_placed_in_the_users_code() -> None:
+    with pytest.raises(IndexError) as caught:
+        torch.nn.Embedding(1, 1)(torch.tensor([7]))
+    assert raised_at(caught.value) == ", at test_fault.py:25"
+    assert raised_at(ValueError("never raised")) == ""

@@ -54,6 +54,10 @@ def test_what_an_input_reads_and_gives(
     [
         (ScalarInput, {"name": "", **SCALAR}, "an input must have a non-empty name"),
         (ScalarInput, {"name": "a b", **SCALAR}, "'a b' must be an identifier"),
+        (ArrayInput, {"lengths": "errors", **ARRAY}, "lengths must be 'reject' or 'error'"),
+        (RaggedInput, {"lengths": 1, "shape": [2], **RAGGED}, "lengths must be 'reject' or"),
+        (RaggedInput, {"lengths": "error", **RAGGED}, "no shape for them.*max_length"),
+        (RaggedInput, {"lengths": "error", "fields": ["p"], **RAGGED}, "no shape for them"),
         (
             ScalarInput,
             {"dtype": "float", **SCALAR},

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from spark_infer.bundle import Column, Manifest, Output, RaggedInput, ScalarInput, Signature
+from spark_infer.bundle import (
+    ArrayInput,
+    Column,
+    Manifest,
+    Output,
+    RaggedInput,
+    ScalarInput,
+    Signature,
+)
 from spark_infer.errors import BundleError, SignatureError
 
 MANIFEST = Manifest(
@@ -110,6 +118,41 @@ def test_a_missing_key(tmp_path: Path) -> None:
     del data["features"]
     (tmp_path / "manifest.json").write_text(json.dumps(data))
     with pytest.raises(BundleError, match=r"is damaged \(manifest: key 'features' is missing\)"):
+        Manifest.read(tmp_path)
+
+
+def with_lengths(lengths: Any) -> Manifest:
+    inputs = [
+        ArrayInput("x", column="a", shape=[2], lengths=lengths),
+        RaggedInput("r", column="b", shape=[2], lengths=lengths),
+    ]
+    signature = Signature(inputs=inputs, outputs=[Output("y")])
+    return Manifest(name="m", model_format="export", signature=signature)
+
+
+def test_what_another_shape_does_is_written_only_where_it_is_not_the_default(
+    tmp_path: Path,
+) -> None:
+    for lengths, written in (("reject", 0), ("error", 2)):
+        with_lengths(lengths).write(tmp_path)
+        assert (tmp_path / "manifest.json").read_text().count('"lengths": ') == written
+        read = Manifest.read(tmp_path)
+        assert read == with_lengths(lengths)
+        assert [item.lengths for item in read.signature.inputs] == [lengths] * 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "problem"),
+    [("errors", "lengths must be 'reject' or 'error', got 'errors'"), (None, "got None")],
+)
+def test_another_word_for_what_another_shape_does(
+    tmp_path: Path, lengths: object, problem: str
+) -> None:
+    with_lengths("error").write(tmp_path)
+    data = json.loads((tmp_path / "manifest.json").read_text())
+    data["signature"]["inputs"][0]["lengths"] = lengths
+    edit(tmp_path, signature=data["signature"])
+    with pytest.raises(BundleError, match=problem):
         Manifest.read(tmp_path)
 
 

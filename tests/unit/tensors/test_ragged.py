@@ -97,16 +97,36 @@ def test_a_null_that_the_overflow_rule_cuts_off_rejects_nothing() -> None:
     assert rejects.reasons().to_pylist() == [None, "column 'a' holds a null"]
 
 
-@pytest.mark.parametrize(
-    ("column", "got"),
-    [
-        ([[[1.0, 2.0], [3.0]]], "length 1 where 2 values belong"),
-        ([[[1.0, 2.0], None]], "a null where 2 values belong"),
-    ],
-)
-def test_an_inner_array_of_a_wrong_length_stops(column: list, got: str) -> None:
-    with pytest.raises(SignatureError, match=f"column 'a'.*{got}"):
-        from_lists(pa.array(column), shape=[2])
+WRONG = [[[1.0, 2.0], [3.0]], [[1.0, 2.0], None], [[]], [None], [[1.0], [2.0, 3.0, 4.0]]]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_an_inner_array_of_another_shape_costs_its_row(wrong: list) -> None:
+    right = [[5.0, 6.0], [7.0, 8.0]]
+    column = pa.array([wrong, right, [], wrong, None], pa.list_(pa.list_(pa.float64())))
+    rejects = Rejects(5)
+    rows = from_lists(column, rejects, shape=[2], nulls="empty")
+    reason = "column 'a' holds an array that is not of shape [2]"
+    assert rejects.reasons().to_pylist() == [reason, None, None, reason, None]
+    item = RaggedInput("x", column="a", shape=[2])
+    tensors = rows.tensors(item, np.array([1, 2, 4]))
+    assert tensors["x"].tolist() == [right, [[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_an_inner_array_of_another_shape_stops_where_that_is_asked_for(wrong: list) -> None:
+    with pytest.raises(SignatureError, match=r"column 'a'.*expected arrays of shape \[2\], got"):
+        from_lists(pa.array([[[1.0, 2.0]], wrong]), shape=[2], lengths="error")
+
+
+def test_an_inner_array_of_another_shape_that_is_cut_off_rejects_nothing() -> None:
+    rejects = Rejects(2)
+    column = pa.array([[[1.0], [2.0, 3.0]], [[2.0, 3.0], None]])
+    from_lists(column, rejects, shape=[2], max_length=1, overflow="keep_first", lengths="reject")
+    assert rejects.reasons().to_pylist() == [
+        "column 'a' holds an array that is not of shape [2]",
+        None,
+    ]
 
 
 def test_values_of_adjoining_rows_are_arrows_memory() -> None:

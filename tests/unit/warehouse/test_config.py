@@ -22,7 +22,6 @@ rows: {rows}
 key: [{key}]
 features: {{x: {feature}}}
 bundle: {{path: {path}, allow_modules: [{module}]}}
-batch: {{device: {device}}}
 target: {{table: {target}, mode: append, keep: [{keep}], format: {target_format}}}
 report: {{path: {report}}}
 spark: {{spark.x: {setting}}}
@@ -56,7 +55,7 @@ def texts_in(config: BaseModel) -> list[str]:
 
 
 def test_the_file_above_has_all_texts() -> None:
-    assert len(TEXTS) == 18
+    assert len(TEXTS) == 17
     assert {f"text_{name}" for name in TEXTS} <= set(texts_in(job()))
 
 
@@ -78,6 +77,24 @@ def test_settings_of_spark_are_the_text_as_written(name: str) -> None:
     for wrong in ("~", "[a]", "{a: b}"):
         with pytest.raises(ValidationError, match="must be text"):
             job(**{name: wrong})
+
+
+@pytest.mark.parametrize("device", ["gpu", "'cuda:'", "cuda:x", "CUDA", "meta", "''", "5"])
+def test_a_device_that_cannot_be_is_found_in_the_file(device: str) -> None:
+    data = parse(JOB.format(**dict.fromkeys(TEXTS, "a")).replace("keep: [a]", "keep: []"))
+    with pytest.raises(ValidationError, match="batch"):
+        JobConfig.model_validate(data | parse(f"batch: {{device: {device}}}"))
+    for known in ("cpu", "cuda", "cuda:1"):
+        JobConfig.model_validate(data | parse(f"batch: {{device: '{known}'}}"))
+
+
+def test_what_belongs_to_files_is_not_for_tables() -> None:
+    data = parse(JOB.format(**dict.fromkeys(TEXTS, "a")).replace("keep: [a]", "keep: []"))
+    files = parse("{path: a.csv, format: csv, schema: 'id INT', options: {header: true}}")
+    source = JobConfig.model_validate({**data, "source": files}).source
+    assert (source.schema, source.options) == ("id INT", {"header": "true"})
+    with pytest.raises(ValidationError, match="schema is for files, and a table has its own"):
+        JobConfig.model_validate({**data, "source": parse("{table: t, schema: 'id INT'}")})
 
 
 def test_a_digest_is_read_as_text() -> None:

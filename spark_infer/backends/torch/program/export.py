@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.utils import _pytree as pytree
 
+from spark_infer.backends.fault import raised_at
+from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.backends.torch.backend import in_order
 from spark_infer.backends.torch.eager import in_eval_mode
 from spark_infer.backends.torch.program.graph import read_graph
@@ -28,7 +32,6 @@ from spark_infer.errors import BundleError, SparkInferError
 
 _ROWS = 3
 _LENGTH = 13
-_MODULE_FORMAT = "save it with format='module', which keeps the Python code"
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,10 @@ def export(model: torch.nn.Module, signature: Signature, *, one_row: bool = Fals
             traced = traced.run_decompositions({})
     except Exception as error:
         # torch.export raises many private types, and user code anything at all.
+        cause = f"{_first_line(error)}{raised_at(error)}{_recurrent(model, signature)}"
         raise BundleError(
             f"{name} cannot be exported by torch.export with a dynamic number of rows and dynamic "
-            f"lengths: {_first_line(error)}; {_MODULE_FORMAT}"
+            f"lengths: {cause}; {MODULE_FORMAT}"
         ) from None
     try:
         check_lengths(_user_inputs(traced), signature, traced.range_constraints, one_row=one_row)
@@ -160,16 +164,29 @@ def _example(item: Input, tensor_name: str, lead: tuple[int, ...]) -> torch.Tens
     return torch.ones((*lead, *inner), dtype=torch.bool)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch from logging what the error says."""
+    """Keep torch from logging and printing what the error says; what else is printed is kept."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
+    printed = io.StringIO()
     try:
-        yield
+        with contextlib.redirect_stderr(printed):
+            yield
+        sys.stderr.write(printed.getvalue())
     finally:
         logger.setLevel(level)
+
+
+def _recurrent(model: torch.nn.Module, signature: Signature) -> str:
+    """Say which layer cannot be traced over a length that varies, if there is one."""
+    varying = [i.name for i in signature.inputs if isinstance(i, RaggedInput) and i.pad_to is None]
+    layers = [part for part in model.modules() if isinstance(part, torch.nn.RNNBase)]
+    if not varying or not layers:
+        return ""
+    layer = type(layers[0]).__name__
+    return f" (no {layer} can be exported where the length varies, as that of {varying[0]!r} does)"
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy
 
+from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.bundle import RaggedInput, Signature
 from spark_infer.errors import BundleError
 
@@ -67,9 +68,9 @@ def _check_length(size: Any, item: RaggedInput, ranges: Mapping[Any, Any]) -> No
     if least == most:
         raise BundleError(
             f"the length of input {item.name!r} cannot vary in the traced program (it was traced "
-            f"with {most}), as with a recurrent layer or a loop over positions; save it with "
-            "format='module', which keeps the Python code, or give the input pad_to=LENGTH where "
-            "the model was trained on one length"
+            f"with {most}), as with a recurrent layer (GRU, LSTM) or a loop over positions; "
+            f"{MODULE_FORMAT}; or give the input pad_to=LENGTH where the model was trained on one "
+            "length"
         )
     if least > max(_SMALL, item.pad_multiple):
         raise BundleError(
@@ -80,7 +81,7 @@ def _check_length(size: Any, item: RaggedInput, ranges: Mapping[Any, Any]) -> No
         raise BundleError(
             f"it takes at most {most} positions of input {item.name!r}, and the signature allows "
             f"{item.max_length or 'any number'}; give the input max_length={most}, or, where the "
-            "model's code goes another way for longer rows, save it with format='module'"
+            f"model's code goes another way for longer rows, {MODULE_FORMAT}"
         )
 
 

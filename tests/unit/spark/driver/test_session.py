@@ -1,8 +1,9 @@
-"""Java is looked for before Spark is started."""
+"""Java is looked for before Spark is started, and sessions of other kinds are told apart."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,11 @@ pytest.importorskip("pyspark")
 
 from pyspark.errors import PySparkException
 
+import spark_infer as si
 from spark_infer.errors import ConfigError
 from spark_infer.spark.driver import jvm
-from spark_infer.spark.driver.session import check_java, session
+from spark_infer.spark.driver.session import check_java, own_session, session
+from spark_infer.spark.metrics import metrics_accumulator
 
 
 def java(folder: Path, exit_code: int) -> Path:
@@ -55,3 +58,33 @@ def test_a_spark_that_does_not_start_is_one_sentence(
     with pytest.raises(ConfigError, match=r"with this configuration: .* exited; its own") as caught:
         session("tests", {"spark.sql.catalogImplementation": "in-memory"})
     assert "\n" not in str(caught.value)
+
+
+def connect(name: str) -> object:
+    """Return an object as Spark Connect has them, whose client need not be installed."""
+    kind = type(name, (), {"__module__": f"pyspark.sql.connect.{name.lower()}"})
+    return type(name, (kind,), {})()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: si.predict(connect("DataFrame"), "b"),  # type: ignore[arg-type]
+        lambda: si.predict_udf(connect("SparkSession"), "b"),  # type: ignore[arg-type]
+        lambda: si.register(connect("SparkSession"), "f", "b"),  # type: ignore[arg-type]
+        lambda: own_session(connect("SparkSession"), {}),  # type: ignore[arg-type]
+        lambda: metrics_accumulator(connect("SparkSession")),  # type: ignore[arg-type]
+    ],
+)
+def test_spark_connect_is_told_in_one_sentence(call: Any) -> None:
+    with pytest.raises(ConfigError, match=r"is one of Spark Connect.*session of this process"):
+        call()
+
+
+@pytest.mark.parametrize("given", [None, "spark", 5, {}])
+def test_what_is_no_session_and_no_frame(given: Any) -> None:
+    for call in (lambda: si.predict_udf(given, "b"), lambda: own_session(given, {})):
+        with pytest.raises(ConfigError, match="spark must be a SparkSession, got"):
+            call()
+    with pytest.raises(ConfigError, match="df must be a DataFrame of Spark, got"):
+        si.predict(given, "b")

@@ -107,8 +107,8 @@ def test_unsigned_columns(name: str, dtype: str) -> None:
     kind = pa.type_for_alias(name)
     top = np.iinfo(name).max
     values = [0, 1, 255, *(v for v in (256, 2**24 + 1, 2**53 + 1, top) if v <= top)]
-    if type_problem(kind, scalar(dtype)) is not None:
-        assert dtype == "bool" or np.iinfo(dtype).max < top
+    if dtype == "bool":
+        assert type_problem(kind, scalar(dtype)) is not None
         return
     part = leaves(pa.array(values, kind), scalar(dtype))
     check(name, dtype, values, part.values)
@@ -146,6 +146,24 @@ def test_a_value_out_of_range_costs_its_row(item: Input) -> None:
     assert tensor.reshape(2, 2).tolist() == [[7, 8], [0, 255]]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8"])
+def test_every_integer_tensor_has_a_range(dtype: str) -> None:
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    for kind, values in (
+        (pa.int64(), [least, most, least - 1, most + 1]),
+        (pa.uint64(), [0, most, most + 1, 2**64 - 1]),
+    ):
+        info = np.iinfo(kind.to_pandas_dtype())
+        given = [value for value in values if info.min <= value <= info.max]
+        part = leaves(pa.array(given, kind), scalar(dtype))
+        outside = [not least <= value <= most for value in given]
+        assert (part.outside.tolist() if part.outside is not None else [False] * len(given)) == (
+            outside
+        )
+        held = [value for value, out in zip(given, outside, strict=True) if not out]
+        assert part.values[~np.array(outside)].tolist() == held
+
+
 def test_a_value_that_is_cut_off_costs_nothing() -> None:
     item = RaggedInput("x", column="a", dtype="uint8", max_length=1, overflow="keep_first")
     signature = Signature(inputs=[item], outputs=[Out("y")])
@@ -162,10 +180,14 @@ def test_the_table_names_no_rule_for_what_is_no_number() -> None:
 def test_a_refusal_says_what_to_do() -> None:
     words = ScalarInput("x", columns=["a"], vocabulary=["b"])
     assert refusal("date", scalar("int8")) == (
-        "date does not fit a tensor of int8; cast the column"
+        "date does not fit a tensor of int8; cast to tinyint"
     )
-    assert "give the input a vocabulary" in refusal("string", scalar("int8"))
-    assert refusal("int", words) == "int does not match a vocabulary of str; cast the column"
+    assert refusal("string", scalar("uint8")).endswith(
+        "; cast to smallint what is a number (a feature can), and give an input of words a "
+        "vocabulary"
+    )
+    assert refusal("binary", scalar("float32")).endswith("; decode it to numbers first")
+    assert refusal("int", words) == "int does not match a vocabulary of str; cast to string"
 
 
 def test_random_doubles_round_as_the_reference_does() -> None:

@@ -153,3 +153,15 @@ def test_a_missing_file_and_a_wrong_section_are_named(file: Path, tmp_path: Path
     file.write_text("- a list")
     with pytest.raises(ConfigError, match="must be a mapping of keys, got list"):
         read(file)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"job.yaml", "", "a\0b", "\ud800", ["job.yaml"]])
+def test_a_path_of_another_kind(path: Any) -> None:
+    with pytest.raises(ConfigError, match="the job file must be a path, got"):
+        read_job(path, {}, {})
+
+
+@pytest.mark.parametrize("name", [1, None, ("batch", "device")])
+def test_a_setting_is_named_by_text(file: Path, name: Any) -> None:
+    with pytest.raises(ConfigError, match="the name of a setting must be text, got"):
+        read(file, {name: "cpu"})

@@ -15,14 +15,22 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from spark_infer.bundle import Bundle, Signature
+from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine import BatchOptions, Metrics, Predictor
 from spark_infer.errors import ConfigError
+from spark_infer.spark.driver.session import check_session
 from spark_infer.spark.features import check_expressions
+from spark_infer.spark.functions.described import describe
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.types import prediction_fields
 from spark_infer.spark.wire import Wire, by_name
-from spark_infer.spark.wire.pandas_bridge import PandasColumn, from_pandas, to_pandas
+from spark_infer.spark.wire.pandas_bridge import (
+    PandasColumn,
+    as_declared,
+    from_pandas,
+    to_pandas,
+)
 from spark_infer.tensors.arrow.schema import wire_names
 
 Kind = Literal["auto", "arrow", "pandas"]
@@ -67,6 +75,9 @@ class PredictFunction:
         names = Names.of_session(self._spark)
         given: dict[str, Column | str]
         if columns or named:
+            for value in (*columns, *named.values()):
+                wanted = "a Column or the name of one"
+                check_kind(value, (Column, str), name="an argument", wanted=wanted)
             bound = names.bind(self.column_names, columns, named)
             given = {
                 name: by_name(value) if isinstance(value, str) else value
@@ -112,6 +123,7 @@ def predict_udf(
         BundleError: The bundle is unreadable, was changed, or has another digest.
         ConfigError: The kind is unknown, or this Spark does not have it.
     """
+    check_session(spark)
     bundle = Bundle.load(bundle, digest)
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     return PredictFunction(spark, reference, bundle, kind)
@@ -131,7 +143,11 @@ def register(
 
     Its arguments are the bundle's source columns, in order, or by name on Spark 4
     (``fraud_score(amount => tx_amount, ...)``). A bundle's ``features`` are not applied: pass the
-    features' values. In a pandas function NaN counts as null.
+    features' values. In a pandas function NaN counts as null, and a float without
+    a fraction as an integer. ``DESCRIBE FUNCTION EXTENDED`` names
+    them with their types. Spark checks neither their number nor their types when it analyzes a
+    query, as for any Python function: what does not fit ends the query in its first task, in a
+    sentence that says what is expected.
 
     A call in SELECT and the same call in WHERE run the model twice for the rows that pass, and so
     does a filter on a view's prediction; a cached view does not. A stochastic model's function is
@@ -151,14 +167,16 @@ def register(
         BundleError: The bundle is unreadable, was changed, or has another digest.
         ConfigError: The name or kind is not usable.
     """
-    if not name.isidentifier():
-        raise ConfigError(f"{name!r} cannot name a SQL function; use letters, digits and _")
+    check_session(spark)
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ConfigError(f"{shown(name)} cannot name a SQL function; use letters, digits and _")
     bundle = Bundle.load(bundle, digest)
     signature = bundle.signature
     reference = BundleReference.share(spark, bundle, options, allow_modules)
     wire = Wire.as_given(signature)
-    udf = prediction_udf(reference, wire, _result_type(signature), resolve_kind(kind))
-    spark.udf.register(name, udf)
+    result = _result_type(signature)
+    spark.udf.register(name, prediction_udf(reference, wire, result, resolve_kind(kind)))
+    describe(spark, name, bundle, result)
 
 
 def prediction_udf(
@@ -184,7 +202,7 @@ def _function(
     kind: Literal["arrow", "pandas"],
     metrics: Accumulator[Metrics] | None,
 ) -> Any:
-    task = _UdfTask(reference, wire.signature, wire.packed, wire.masked, metrics)
+    task = _UdfTask(reference, wire.signature, wire.packed, wire.masked, metrics, kind == "pandas")
     as_struct = isinstance(result, StructType)
     # The annotations tell Spark which kind of function each is; pyspark's overloads do not know
     # functions of any number of columns, and mypy does not carry as_struct into the functions.
@@ -216,12 +234,15 @@ class _UdfTask:
     packed: frozenset[str]
     masked: tuple[int, ...]
     metrics: Accumulator[Metrics] | None
+    is_pandas: bool
     predictor: Predictor | None = None
 
     def arrow(self, columns: Sequence[pa.Array], named: Mapping[str, pa.Array]) -> pa.RecordBatch:
         names = Names.of_task(TaskContext.get())
         expected = wire_names(self.signature, self.packed)
         bound = names.bind(expected, columns, named)
+        if self.is_pandas:
+            bound = as_declared(bound, self.signature)
         batch = pa.RecordBatch.from_arrays([bound[name] for name in expected], names=expected)
         if self.predictor is None:
             signature = names.with_fields(self.signature, batch.schema)
@@ -270,10 +291,10 @@ def resolve_kind(kind: Kind) -> Literal["arrow", "pandas"]:
         ConfigError: It is unknown, or this Spark has no Arrow functions.
     """
     has_arrow = hasattr(F, "arrow_udf")
-    if kind == "auto":
+    if isinstance(kind, str) and kind == "auto":
         return "arrow" if has_arrow else "pandas"
-    if kind not in ("arrow", "pandas"):
-        raise ConfigError(f"kind {kind!r} is unknown; use 'auto', 'arrow' or 'pandas'")
+    if not isinstance(kind, str) or kind not in ("arrow", "pandas"):
+        raise ConfigError(f"kind {shown(kind)} is unknown; use 'auto', 'arrow' or 'pandas'")
     if kind == "arrow" and not has_arrow:
         raise ConfigError("kind 'arrow' needs Spark 4.1 or newer; use 'auto' or 'pandas'")
     return kind

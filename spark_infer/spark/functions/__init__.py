@@ -1,0 +1,13 @@
+"""Column functions: a model in DataFrames and in SQL."""
+
+from __future__ import annotations
+
+from spark_infer.spark.functions.udf import (
+    PredictFunction,
+    predict_udf,
+    prediction_udf,
+    register,
+    resolve_kind,
+)
+
+__all__ = ["PredictFunction", "predict_udf", "prediction_udf", "register", "resolve_kind"]
