@@ -14,6 +14,7 @@ from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
+from spark_infer.bundle.documents import check_kind
 from spark_infer.engine import Metrics
 from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
@@ -69,6 +70,7 @@ class ScoringJob:
         Raises:
             ConfigError: The file, a key or a parameter is wrong.
         """
+        check_kind(settings, (Mapping, type(None)), name="settings", wanted="a dict")
         config, given = read_job(path, {**(settings or {}), **parameters}, os.environ)
         return cls(config, bind_parameters(config.parameters, given))
 
