@@ -168,7 +168,7 @@ class TargetConfig(Section):
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."
     )
-    keep: tuple[str, ...] = Field((), description="Source columns to carry beside the key.")
+    keep: tuple[str, ...] = Field((), description="Columns to carry beside the key.")
 
     @model_validator(mode="after")
     def _overwrite_needs_partitions(self) -> TargetConfig:
@@ -204,10 +204,13 @@ class JobConfig(Section):
     features: dict[str, str] = Field(
         default_factory=dict,
         description="SQL expressions of derived columns, one value for each row, computed before "
-        "the bundle's own and with the job's rights.",
+        "the bundle's own and with the job's rights. One with the name of a source column takes "
+        "its place; a feature of the bundle takes no column's.",
     )
     rows: str | None = Field(
-        None, description="SQL condition, after the features: which rows are scored. Default: all."
+        None,
+        description="SQL condition on the source's columns and the job's features: which rows are "
+        "scored. Default: all.",
     )
     bundle: BundleConfig = Field(description="The model.")
     batch: BatchConfig = Field(

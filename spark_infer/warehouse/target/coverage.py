@@ -23,8 +23,9 @@ class Coverage:
         filter: The job's ``source.filter``.
         rows: The job's ``rows``.
         values: The parameters, as ``with_session_zone`` returned them.
-        carried: Columns that the target has from the source: the key and those that are kept.
-        derived: Names of the features, which ``filter`` does not see.
+        carried: Columns that the target has from the source and the job's features: the key and
+            those that are kept. Not the bundle's features, which no condition sees.
+        derived: Names of the job's features, which ``filter`` does not see.
     """
 
     filter: str | None
