@@ -13,7 +13,7 @@ from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError
 from spark_infer.spark.names import Names
-from spark_infer.warehouse.values import Section, WrittenText, read
+from spark_infer.warehouse.values import Section, SqlText, WrittenText, read
 from spark_infer.warehouse.values.unquoted import is_null
 
 ParameterType = Literal["string", "int", "float", "bool", "date", "timestamp", "timestamp_ntz"]
@@ -60,7 +60,7 @@ class SourceConfig(Section):
     options: dict[str, WrittenText] = Field(
         default_factory=dict, description="Spark reader options for the files, as written."
     )
-    filter: str | None = Field(
+    filter: SqlText | None = Field(
         None,
         description="SQL condition on the source's columns: which rows are read. Window features "
         "see these rows and no others.",
@@ -201,13 +201,13 @@ class JobConfig(Section):
     key: tuple[str, ...] = Field(
         min_length=1, description="Columns that identify a row; never null, never repeated."
     )
-    features: dict[str, str] = Field(
+    features: dict[str, SqlText] = Field(
         default_factory=dict,
         description="SQL expressions of derived columns, one value for each row, computed before "
         "the bundle's own and with the job's rights. One with the name of a source column takes "
         "its place; a feature of the bundle takes no column's.",
     )
-    rows: str | None = Field(
+    rows: SqlText | None = Field(
         None,
         description="SQL condition on the source's columns and the job's features: which rows are "
         "scored. Default: all.",

@@ -60,7 +60,7 @@ class Coverage:
             except ConfigError:
                 return None
             found = _condition_of(rows)
-            if not found.deterministic():
+            if found is None or not found.deterministic():
                 return None
             references = found.references().toSeq()
             asked |= {
@@ -72,8 +72,10 @@ class Coverage:
 
 
 def _condition_of(rows: DataFrame) -> Any:
-    """Return the analyzed condition of a query that ends in a filter."""
+    """Return the analyzed condition of a query that ends in a filter; None of any other."""
     plan: Any = rows._jdf.queryExecution().analyzed()
     while plan.nodeName() != "Filter":
+        if plan.children().size() != 1:
+            return None
         plan = plan.children().head()
     return plan.condition()
