@@ -224,8 +224,10 @@ class JobConfig(Section):
     )
     spark: dict[str, WrittenText] = Field(
         default_factory=dict,
-        description="Spark configuration as written, where spark-submit did not set it. A setting "
-        "that starts with spark. is the key itself: --set spark.sql.shuffle.partitions=8.",
+        description="Spark configuration as written, where spark-submit did not set it. In a "
+        "session that is given to the run, settings of SQL are set for the run, those of its start "
+        "must be so, and memory, cores, jars and the like are the session's. A setting that starts "
+        "with spark. is the key itself: --set spark.sql.shuffle.partitions=8.",
     )
 
     @field_validator("name")

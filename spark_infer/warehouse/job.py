@@ -92,8 +92,10 @@ class ScoringJob:
         and why.
 
         Args:
-            spark: The session; None starts one with the job file's ``spark:`` section, once the
-                bundle has been checked.
+            spark: The session; None takes the one that is running, or starts one once the bundle
+                has been checked. The run has the job file's ``spark:`` section by either way: of a
+                session that is there its settings of SQL are set for the run alone, and those that
+                only a start could set must be so.
             on_step: Is called with the name of each step before it begins; what it raises ends the
                 run there.
 
@@ -145,7 +147,7 @@ class _Run:
             given = self.given or session(f"spark-infer {config.name}", config.spark)
             # In a session of its own: nothing is set under the user or under another run.
             with spark_failures("Spark's session cannot be used", kind=ConfigError):
-                self.spark = own_session(given, {**BINDING, **WRITING})
+                self.spark = own_session(given, {**BINDING, **WRITING}, config.spark)
                 metrics = metrics_accumulator(self.spark)
             self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
         with step("check"), spark_failures("the job cannot be prepared"):
