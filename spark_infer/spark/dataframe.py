@@ -20,7 +20,7 @@ from spark_infer.bundle.documents import check_kind
 from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.spark.driver.session import check_frame
-from spark_infer.spark.features import with_bundle_features
+from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.reference import BundleReference
@@ -54,8 +54,8 @@ def predict(
     Args:
         df: Rows with the bundle's source columns.
         bundle: A bundle or its path.
-        keep: Columns to carry beside the predictions; None keeps all. A feature with the name of
-            a source column stands in its place.
+        keep: Columns to carry beside the predictions; None keeps all. They come from ``df`` as
+            they are; a feature of the bundle is carried where ``df`` has no column of its name.
         options: How rows are cut into batches and where the model runs.
         allow_modules: Import paths that a bundle of format ``module`` may name.
         metrics: Accumulator to count into, see ``metrics_accumulator``.
@@ -77,34 +77,34 @@ def predict(
         _check_keep(keep)
     check_kind(metrics, (Accumulator, NoneType), name="metrics", wanted="a metrics_accumulator")
     bundle = Bundle.load(bundle, digest)
-    source = with_bundle_features(df, bundle.features)
+    featured = with_bundle_features(df, bundle.features)
     reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
     if keep is None:
-        return _joined(df, source, bundle.signature, reference, metrics)
-    return predict_prepared(source, bundle.signature, reference, keep, metrics)
+        return _joined(featured, bundle.signature, reference, metrics)
+    return predict_prepared(featured, bundle.signature, reference, keep, metrics)
 
 
 def predict_prepared(
-    source: DataFrame,
+    featured: Featured,
     signature: Signature,
     reference: BundleReference,
     keep: Sequence[str],
     metrics: Accumulator[Metrics] | None = None,
 ) -> DataFrame:
-    """Predict rows that have their derived columns, by ``mapInArrow``.
+    """Predict rows that have the bundle's features, by ``mapInArrow``.
 
     A job computes window features over more rows than it scores, so they must not be computed
     again here. Arguments, result and errors are those of ``predict``.
     """
-    names = Names.of_session(source.sparkSession)
+    names = Names.of_session(featured.df.sparkSession)
     outputs = prediction_fields(signature)
-    spelled = [names.one(name, source.columns, where="keep") for name in keep]
+    spelled = [featured.column(name, where="keep") for name in keep]
     _check_result(names, keep, outputs)
-    found = _Columns.find(source, signature, names)
+    found = _Columns.find(featured, signature, names)
     wire = Wire.build(found.signature, found.columns, found.types)
     kept = [F.col(quoted(name)) for name in spelled]
     # Their places tell the columns apart: any name may be among those that are kept.
-    sent = source.select(
+    sent = featured.df.select(
         *(column.alias(str(place)) for place, column in enumerate([*wire.columns, *kept]))
     )
     fields = [
@@ -125,30 +125,29 @@ def _check_keep(keep: Sequence[str]) -> None:
 
 
 def _joined(
-    df: DataFrame,
-    source: DataFrame,
+    featured: Featured,
     signature: Signature,
     reference: BundleReference,
     metrics: Accumulator[Metrics] | None,
 ) -> DataFrame:
     """Predict by a scalar function, whose result Spark joins to the row.
 
-    ``source`` is ``df`` with its derived columns. Columns that the model does not read are not
-    named, so that it does not matter whether their names are unique.
+    Columns that the model does not read are not named, so that it does not matter whether their
+    names are unique.
     """
-    names = Names.of_session(source.sparkSession)
+    df = featured.df
+    names = Names.of_session(df.sparkSession)
     outputs = prediction_fields(signature)
-    given = names.index(df.columns)
+    given = names.index(featured.given)
     _check_result(names, [spelled[0] for spelled in given.values()], outputs)
     kind = resolve_kind("auto")
-    found = _Columns.find(source, signature, names)
+    found = _Columns.find(featured, signature, names)
     wire = Wire.build(found.signature, found.columns, found.types, exact_nulls=kind == "pandas")
     function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
-    (struct,) = unused([*source.columns, *(field.name for field in outputs)], 1)
-    predicted = source.select("*", function(*wire.arguments()).alias(struct))
+    (struct,) = unused([*df.columns, *(field.name for field in outputs)], 1)
+    predicted = df.select("*", function(*wire.arguments()).alias(struct))
     results = [F.col(struct).getField(field.name).alias(field.name) for field in outputs]
-    derived = [name for name in source.columns if names.key(name) not in given]
-    return predicted.select(_all_but(predicted, [struct, *derived]), *results)
+    return predicted.select(_all_but(predicted, [struct, *featured.features.values()]), *results)
 
 
 def _all_but(df: DataFrame, names: Sequence[str]) -> Column:
@@ -198,7 +197,7 @@ class _PredictTask:
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of a DataFrame that a model reads.
+    """The columns that a model reads, features among them.
 
     Attributes:
         signature: The model's, with struct fields as the columns spell them.
@@ -211,22 +210,21 @@ class _Columns:
     types: dict[str, DataType]
 
     @classmethod
-    def find(cls, df: DataFrame, signature: Signature, names: Names) -> _Columns:
+    def find(cls, featured: Featured, signature: Signature, names: Names) -> _Columns:
         """Find the columns, each of which must be there once and fit its input."""
         names.check_readable(signature)
         wanted = names.index(signature.column_names)
-        there: dict[str, list[StructField]] = {name: [] for name in signature.column_names}
+        there: dict[str, list[tuple[str, StructField]]] = {n: [] for n in signature.column_names}
         others = []
-        for field in df.schema.fields:
-            if read := wanted.get(names.key(field.name)):
-                there[read[0]].append(field)
+        for spelled, field in featured.read(names):
+            if read := wanted.get(names.key(spelled)):
+                there[read[0]].append((spelled, field))
             else:
-                others.append(field.name)
-        for name, fields in there.items():
-            if len(fields) > 1:
-                spelled = [field.name for field in fields]
-                raise SignatureError(names.ambiguous(name, spelled))
-        found = {name: fields[0] for name, fields in there.items() if fields}
+                others.append(spelled)
+        for name, same in there.items():
+            if len(same) > 1:
+                raise SignatureError(names.ambiguous(name, [spelled for spelled, _ in same]))
+        found = {name: same[0][1] for name, same in there.items() if same}
         types = {name: field.dataType for name, field in found.items()}
         schema = arrow_schema([StructField(*pair) for pair in types.items()])
         signature = names.with_fields(signature, schema)

@@ -14,7 +14,7 @@ from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError
 from spark_infer.spark.names import Names
-from spark_infer.warehouse.values import Section, WrittenText, read
+from spark_infer.warehouse.values import Section, SqlText, WrittenText, read
 from spark_infer.warehouse.values.unquoted import is_null
 
 ParameterType = Literal["string", "int", "float", "bool", "date", "timestamp", "timestamp_ntz"]
@@ -71,7 +71,7 @@ with warnings.catch_warnings():
             description="Columns of the files as SQL declares them: id BIGINT, amount DOUBLE. "
             "Default: what the files say, which for csv is nothing but text.",
         )
-        filter: str | None = Field(
+        filter: SqlText | None = Field(
             None,
             description="SQL condition on the source's columns: which rows are read. Window "
             "features see these rows and no others.",
@@ -181,7 +181,7 @@ class TargetConfig(Section):
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."
     )
-    keep: tuple[str, ...] = Field((), description="Source columns to carry beside the key.")
+    keep: tuple[str, ...] = Field((), description="Columns to carry beside the key.")
 
     @model_validator(mode="after")
     def _overwrite_needs_partitions(self) -> TargetConfig:
@@ -214,13 +214,16 @@ class JobConfig(Section):
     key: tuple[str, ...] = Field(
         min_length=1, description="Columns that identify a row; never null, never repeated."
     )
-    features: dict[str, str] = Field(
+    features: dict[str, SqlText] = Field(
         default_factory=dict,
         description="SQL expressions of derived columns, one value for each row, computed before "
-        "the bundle's own and with the job's rights.",
+        "the bundle's own and with the job's rights. One with the name of a source column takes "
+        "its place; a feature of the bundle takes no column's.",
     )
-    rows: str | None = Field(
-        None, description="SQL condition, after the features: which rows are scored. Default: all."
+    rows: SqlText | None = Field(
+        None,
+        description="SQL condition on the source's columns and the job's features: which rows are "
+        "scored. Default: all.",
     )
     bundle: BundleConfig = Field(description="The model.")
     batch: BatchConfig = Field(
@@ -234,8 +237,10 @@ class JobConfig(Section):
     )
     spark: dict[str, WrittenText] = Field(
         default_factory=dict,
-        description="Spark configuration as written, where spark-submit did not set it. A setting "
-        "that starts with spark. is the key itself: --set spark.sql.shuffle.partitions=8.",
+        description="Spark configuration as written, where spark-submit did not set it. In a "
+        "session that is given to the run, settings of SQL are set for the run, those of its start "
+        "must be so, and memory, cores, jars and the like are the session's. A setting that starts "
+        "with spark. is the key itself: --set spark.sql.shuffle.partitions=8.",
     )
 
     @field_validator("name")

@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark import Accumulator
@@ -23,7 +23,7 @@ from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.session import own_session, session
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
-from spark_infer.spark.features import with_bundle_features, with_features
+from spark_infer.spark.features import Featured, with_bundle_features, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
@@ -94,8 +94,10 @@ class ScoringJob:
         and why.
 
         Args:
-            spark: The session; None starts one with the job file's ``spark:`` section, once the
-                bundle has been checked.
+            spark: The session; None takes the one that is running, or starts one once the bundle
+                has been checked. The run has the job file's ``spark:`` section by either way: of a
+                session that is there its settings of SQL are set for the run alone, and those that
+                only a start could set must be so.
             on_step: Is called with the name of each step before it begins, and when it has failed;
                 what it raises ends the run there, which then counts as interrupted.
 
@@ -147,19 +149,19 @@ class _Run:
             given = self.given or session(f"spark-infer {config.name}", config.spark)
             # In a session of its own: nothing is set under the user or under another run.
             with spark_failures("Spark's session cannot be used", kind=ConfigError):
-                self.spark = own_session(given, {**BINDING, **WRITING})
+                self.spark = own_session(given, {**BINDING, **WRITING}, config.spark)
                 metrics = metrics_accumulator(self.spark)
             self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
         with step("check"), spark_failures("the job cannot be prepared"):
             self.values = with_session_zone(self.spark, config.parameters, self.job.values)
             rows = self._rows(bundle)
             predicted = self._predicted(rows, bundle, metrics)
-            target = self._target(bundle)
+            target = self._target(rows)
             target.check(predicted.schema)
         with step("load"):
             check_executor(self.spark, bundle, config.batch.options(), config.bundle.allow_modules)
         with step("keys"), spark_failures("the source cannot be read, nothing was written"):
-            keys = check_keys(rows, config.key, config.target.partition_by)
+            keys = check_keys(rows.df, config.key, config.target.partition_by)
             self.found["rows_in"] = keys.rows
             target.check_rows(keys, predicted.schema)
         with ExitStack() as stack:
@@ -177,31 +179,39 @@ class _Run:
                         target.refresh(given)
         self.found |= {"rows_out": written.rows, "rows_rejected": written.rejected}
 
-    def _rows(self, bundle: Bundle) -> DataFrame:
-        """Return the rows to score with all their columns, derived ones included."""
+    def _rows(self, bundle: Bundle) -> Featured:
+        """Return the rows to score, with the job's features and beside them the bundle's."""
         config = self.job.config
         names = Names.of_session(self.spark)
         config.check_columns(names, [output.name for output in bundle.signature.outputs])
         source = read_source(self.spark, config.source, self.values)
-        featured = with_bundle_features(with_features(source, config.features), bundle.features)
-        for place, wanted in (("key", config.key), ("target.keep", config.target.keep)):
+        prepared = with_features(source, config.features)
+        featured = with_bundle_features(prepared, bundle.features)
+        own = (("key", config.key), ("target.partition_by", config.target.partition_by))
+        for place, wanted in own:
             for name in wanted:
-                names.one(name, featured.columns, where=place)
-        return where(featured, config.rows, self.values, key="rows")
+                names.one(name, prepared.columns, where=place)
+        for name in config.target.keep:
+            featured.column(name, where="target.keep")
+        # Not before: a window of the bundle sees all rows that were read, as one of the job does.
+        rows = where(featured.df, config.rows, self.values, key="rows")
+        return replace(featured, df=rows)
 
-    def _target(self, bundle: Bundle) -> Target:
+    def _target(self, rows: Featured) -> Target:
         config = self.job.config
+        names = Names.of_session(self.spark)
+        carried = [*config.key, *config.target.keep]
         coverage = Coverage(
             filter=config.source.filter,
             rows=config.rows,
             values=self.values,
-            carried=[*config.key, *config.target.keep],
-            derived=[*config.features, *bundle.features],
+            carried=[name for name in carried if names.find(name, rows.given)],
+            derived=list(config.features),
         )
         return Target(self.spark, config.target, config.key, coverage, self.run_id)
 
     def _predicted(
-        self, rows: DataFrame, bundle: Bundle, metrics: Accumulator[Metrics]
+        self, rows: Featured, bundle: Bundle, metrics: Accumulator[Metrics]
     ) -> DataFrame:
         config = self.job.config
         reference = BundleReference.share(

@@ -50,7 +50,8 @@ def where(
     ``with_session_zone`` returned.
 
     Raises:
-        ConfigError: The condition does not fit the columns or parameters.
+        ConfigError: The condition is more or less than one expression, or does not fit the columns
+            or parameters.
     """
     if condition is None:
         return df
@@ -61,7 +62,9 @@ def where(
     try:
         hint = f"parameters: {known}{instead('', df.columns)}"
         with spark_failures(f"{key} ({condition})", hint, ConfigError):
-            return sql_with(spark, f"SELECT * FROM {view} WHERE {condition}", values)
+            # As a text of its own: pasted into a query, it could be the rest of one (LIMIT, UNION).
+            spark._jsparkSession.sessionState().sqlParser().parseExpression(condition)
+            return sql_with(spark, f"SELECT * FROM {view} WHERE (\n{condition}\n)", values)
     finally:
         spark.catalog.dropTempView(view)
 

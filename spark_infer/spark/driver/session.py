@@ -16,6 +16,7 @@ from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import ConfigError
 from spark_infer.spark.driver import jvm
 from spark_infer.spark.driver.catalog import embedded, is_chosen
+from spark_infer.spark.driver.settings import configure, submitted
 from spark_infer.spark.failures import spark_failures
 
 _DEFAULTS = {
@@ -45,11 +46,11 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
         return running
     check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    submitted = _submitted()
+    decided = submitted()
     settings = {
         key: value
         for key, value in {**_DEFAULTS, **(conf or {})}.items()
-        if not submitted.contains(key)
+        if not decided.contains(key)
     }
     hint = (
         "its own messages are above; correct the job file's spark section, --set spark.KEY or "
@@ -88,7 +89,9 @@ def _refuse_connect(given: object) -> None:
         )
 
 
-def own_session(spark: SparkSession, settings: Mapping[str, str]) -> SparkSession:
+def own_session(
+    spark: SparkSession, settings: Mapping[str, str], conf: Mapping[str, str] | None = None
+) -> SparkSession:
     """Return a copy of a session with some settings of its own.
 
     It has the other's functions, temporary views, settings, current catalog and database, and
@@ -98,10 +101,15 @@ def own_session(spark: SparkSession, settings: Mapping[str, str]) -> SparkSessio
     Args:
         spark: A session of this process (not of Spark Connect).
         settings: Configuration of the copy.
+        conf: More of it, as somebody wished it, see ``configure``.
+
+    Raises:
+        ConfigError: ``conf`` has what only a start of Spark can set, and it is not so here.
     """
     check_session(spark)
     # No session is made by name, as newSession does, which starts without functions and views.
     own = SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession())
+    configure(own, conf or {})
     for key, value in settings.items():
         own.conf.set(key, value)
     catalog = spark.catalog.currentCatalog()
@@ -109,14 +117,6 @@ def own_session(spark: SparkSession, settings: Mapping[str, str]) -> SparkSessio
         own.catalog.setCurrentCatalog(catalog)
         own.catalog.setCurrentDatabase(spark.catalog.currentDatabase())
     return own
-
-
-def _submitted() -> SparkConf:
-    """Return the configuration that spark-submit brought: none when it did not start us."""
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        return SparkConf(loadDefaults=False)
-    SparkContext._ensure_initialized()
-    return SparkConf()
 
 
 def check_java() -> None:

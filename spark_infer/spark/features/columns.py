@@ -16,6 +16,7 @@ from spark_infer.bundle.features import refused
 from spark_infer.errors import SignatureError
 from spark_infer.spark.failures import SPARK_FAILURES, explained, silent
 from spark_infer.spark.features.expressions import check_expressions
+from spark_infer.spark.features.featured import Featured
 from spark_infer.spark.features.moments import reads_moment
 from spark_infer.spark.features.replace import with_columns
 from spark_infer.spark.names import Names
@@ -27,8 +28,11 @@ _Check = Callable[[DataFrame, DataFrame, Mapping[str, str]], str | None]
 _KEEP_ROWS = ("Project", "Window")
 
 
-def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
-    """Add the features of a bundle, which may be nothing but computations from columns.
+def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> Featured:
+    """Compute the features of a bundle, which may be nothing but computations from columns.
+
+    They take the place of no column: a bundle says what its model reads, not what a key, a
+    partition or any other column of the rows is.
 
     Raises:
         BundleError: An expression is more than that.
@@ -37,10 +41,12 @@ def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> DataFram
     """
     if not features:
         # Spark would analyze the plan once more for nothing.
-        return df
+        return Featured(df, {})
     # Every name that passes is one of a source column, so no feature reads another one.
     check_expressions(df.sparkSession, features, df.columns)
-    return _added(df, features, list(features), (_change_of_rows, _moment, _foreign_type))
+    hidden = _hidden(features)
+    added = _added(df, hidden, list(features), (_change_of_rows, _moment, _foreign_type))
+    return Featured(added, dict(zip(features, hidden, strict=True)))
 
 
 def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
@@ -62,10 +68,14 @@ def with_features(df: DataFrame, features: Mapping[str, str]) -> DataFrame:
     names = list(features)
     # Spark lets a column read another one of the same selection, where the source has none of that
     # name. With names that nobody can have written, such an expression fails.
-    prefix = f"feature_{uuid.uuid4().hex}"
-    hidden = {f"{prefix}_{at}": sql for at, sql in enumerate(features.values())}
-    _added(df, hidden, names, (_change_of_rows,))
+    _added(df, _hidden(features), names, (_change_of_rows,))
     return _added(df, features, names, (_change_of_rows,))
+
+
+def _hidden(features: Mapping[str, str]) -> dict[str, str]:
+    """Return the expressions under names that nobody can have written."""
+    prefix = f"feature_{uuid.uuid4().hex}"
+    return {f"{prefix}_{at}": sql for at, sql in enumerate(features.values())}
 
 
 def _added(

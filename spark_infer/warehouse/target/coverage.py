@@ -23,8 +23,9 @@ class Coverage:
         filter: The job's ``source.filter``.
         rows: The job's ``rows``.
         values: The parameters, as ``with_session_zone`` returned them.
-        carried: Columns that the target has from the source: the key and those that are kept.
-        derived: Names of the features, which ``filter`` does not see.
+        carried: Columns that the target has from the source and the job's features: the key and
+            those that are kept. Not the bundle's features, which no condition sees.
+        derived: Names of the job's features, which ``filter`` does not see.
     """
 
     filter: str | None
@@ -59,7 +60,7 @@ class Coverage:
             except ConfigError:
                 return None
             found = _condition_of(rows)
-            if not found.deterministic():
+            if found is None or not found.deterministic():
                 return None
             references = found.references().toSeq()
             asked |= {
@@ -71,8 +72,10 @@ class Coverage:
 
 
 def _condition_of(rows: DataFrame) -> Any:
-    """Return the analyzed condition of a query that ends in a filter."""
+    """Return the analyzed condition of a query that ends in a filter; None of any other."""
     plan: Any = rows._jdf.queryExecution().analyzed()
     while plan.nodeName() != "Filter":
+        if plan.children().size() != 1:
+            return None
         plan = plan.children().head()
     return plan.condition()

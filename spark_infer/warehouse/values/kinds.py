@@ -19,6 +19,7 @@ _MOMENT = re.compile(
     _DAY.pattern + r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
     r"(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
+_NO_SQL = re.compile(r"(?:\s|;|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True}
 _BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
 _MAX_BIGINT = 2**63 - 1
@@ -61,6 +62,18 @@ def as_written(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     raise ValueError(f"must be text, got {value!r}")
+
+
+def sql(value: Any) -> str:
+    """Return SQL text.
+
+    Raises:
+        ValueError: It is none, or nothing but comments.
+    """
+    text: str = read("string", value, "SQL text")
+    if _NO_SQL.fullmatch(text):
+        raise ValueError(f"is no SQL ({shown(text)}); leave the key out, or write an expression")
+    return text
 
 
 class _Misread(ValueError):

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from spark_infer.warehouse.values.kinds import as_written, read
+from spark_infer.warehouse.values.kinds import as_written, read, sql
 from spark_infer.warehouse.values.unquoted import Unquoted, is_null, shown
 
-_AS_WRITTEN = "as written"
-WrittenText = Annotated[str, _AS_WRITTEN]
+WrittenText = Annotated[str, "as written"]
 """Text that needs no quotes: whatever YAML would take it for, the text in the file is meant."""
+SqlText = Annotated[str, "SQL"]
+"""SQL that says something: a template that was filled with nothing must not count as no text."""
 
 _SCALARS = {str: ("string", ""), int: ("int", "an integer"), float: ("float", "a number")}
 _SCALARS |= {bool: ("bool", "true or false")}
@@ -94,9 +95,11 @@ def _scalar(value: Any, members: tuple[Any, ...]) -> Any:
     if WrittenText in members:
         return as_written(value)
     if is_null(value):
-        if NoneType in members and str not in members:
+        if NoneType in members and str not in members and SqlText not in members:
             return None
         raise ValueError(f"got {shown(value)}, which is null; leave the key out, or quote the text")
+    if SqlText in members:
+        return sql(value)
     words = [
         word for member in members if get_origin(member) is Literal for word in get_args(member)
     ]

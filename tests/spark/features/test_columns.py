@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from spark_infer.errors import BundleError, SignatureError
 from spark_infer.spark.features import with_bundle_features, with_features
+from tests.spark.features.visible import visible
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def test_each_feature_reads_the_source_columns_and_not_the_others(source: DataFr
     assert featured.columns == ["id", "a", "arr", "b", "c"]
     rows = featured.orderBy("id").select("a", "b", "c").collect()
     assert [tuple(row) for row in rows] == [(2.5, 15.0, 8.0), (3.5, 25.0, 8.0), (5.0, 40.0, 8.0)]
-    for add in (with_features, with_bundle_features):
+    for add in (with_features, visible):
         with pytest.raises(SignatureError, match=r"feature 'c' .*`?b`?"):
             add(source, {"b": "a + 1", "c": "b + 1"})
         with pytest.raises(SignatureError, match=r"feature 'c' .*b`?\.`?id"):
@@ -34,7 +35,7 @@ def test_each_feature_reads_the_source_columns_and_not_the_others(source: DataFr
 
 def test_no_features_leave_the_dataframe_alone(source: DataFrame) -> None:
     assert with_features(source, {}) is source
-    assert with_bundle_features(source, {}) is source
+    assert with_bundle_features(source, {}).df is source
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_feature_that_changes_the_rows_is_refused_for_an_operator_too(
     with pytest.raises(SignatureError, match=f"^{start}.*({operator})"):
         with_features(source, {"fine": "a + 1", "f": sql, "more": "a + 2"})
     with pytest.raises((BundleError, SignatureError), match=r"^feature 'f' "):
-        with_bundle_features(source, {"fine": "a + 1", "f": sql, "more": "a + 2"})
+        visible(source, {"fine": "a + 1", "f": sql, "more": "a + 2"})
 
 
 def test_an_aggregate_over_the_only_column_is_refused(source: DataFrame) -> None:
@@ -74,7 +75,7 @@ def test_an_aggregate_over_the_only_column_is_refused(source: DataFrame) -> None
     with pytest.raises(SignatureError, match=r"feature 'a' .*OVER"):
         with_features(source.select("a"), {"a": "sum(a)"})
     with pytest.raises(BundleError, match=r"feature 'A' .* unless OVER"):
-        with_bundle_features(source.select("a"), {"A": "sum(a)"})
+        visible(source.select("a"), {"A": "sum(a)"})
 
 
 def test_an_operator_may_use_subqueries_functions_and_the_session(
@@ -101,12 +102,12 @@ def test_an_operator_may_use_subqueries_functions_and_the_session(
     assert all(row["file"].endswith(".parquet") for row in rows)
     for name, sql in features.items():
         with pytest.raises((BundleError, SignatureError), match=f"^feature '{name}' "):
-            with_bundle_features(stored, {name: sql})
+            visible(stored, {name: sql})
 
 
 def test_the_source_may_have_generators_and_aggregates_of_its_own(source: DataFrame) -> None:
     exploded = source.selectExpr("id", "explode(arr) AS x").groupBy("id").sum("x")
-    featured = with_bundle_features(exploded, {"f": "`sum(x)` + max(id) OVER ()"})
+    featured = visible(exploded, {"f": "`sum(x)` + max(id) OVER ()"})
     assert sorted(row["f"] for row in featured.collect()) == [5, 5]
 
 
@@ -116,8 +117,8 @@ def test_a_feature_of_a_user_defined_type_is_refused(spark: SparkSession) -> Non
     features = {"f": "u", "g": "array(u)", "h": "map('k', struct(id, u AS m))", "u": "u"}
     for name, sql in features.items():
         with pytest.raises(SignatureError, match=f"^feature '{name}' .*user-defined type"):
-            with_bundle_features(source, {"fine": "id + 1", name: sql})
-    plain = with_bundle_features(source, {"f": "map('k', struct(array(id) AS m))"})
+            visible(source, {"fine": "id + 1", name: sql})
+    plain = visible(source, {"f": "map('k', struct(array(id) AS m))"})
     assert plain.first()["f"]["k"]["m"] == [1]
 
 
@@ -136,6 +137,6 @@ def test_many_features_are_analyzed_in_one_go(spark: SparkSession) -> None:
         source.selectExpr(sql)
     tenth_alone = time.perf_counter() - start
     start = time.perf_counter()
-    assert len(with_bundle_features(source, features).columns) == 800
+    assert len(visible(source, features).columns) == 800
     # Alone they take ten times this, and a busy machine slows both.
     assert time.perf_counter() - start < 5 * tenth_alone + 1

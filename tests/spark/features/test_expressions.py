@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 import spark_infer as si
 from spark_infer.bundle.features import AGGREGATES, CONVERT_TIMES, FUNCTIONS, MAKE_TEXT, WINDOW_ONLY
 from spark_infer.errors import BundleError, ConfigError, SignatureError, SparkInferError
-from spark_infer.spark.features import check_expressions, with_bundle_features
+from spark_infer.spark.features import check_expressions
+from tests.spark.features.visible import visible
 from tests.unit.expressions import (
     CALLS,
     COLUMNS,
@@ -49,7 +50,7 @@ def test_ordinary_expressions_give_the_values_that_they_give_without_a_bundle(
 ) -> None:
     known = [sql for sql in ORDINARY if HAS_SPARK_4 or "::" not in sql]
     features = {f"f{at}": sql for at, sql in enumerate(known)}
-    featured = with_bundle_features(source, features).orderBy("id").collect()
+    featured = visible(source, features).orderBy("id").collect()
     expected = source.selectExpr("id", *(f"({sql}) AS {n}" for n, sql in features.items()))
     for row, wanted in zip(featured, expected.orderBy("id").collect(), strict=True):
         for name, sql in features.items():
@@ -65,7 +66,7 @@ def test_values_of_some_expressions(source: DataFrame) -> None:
         "user": "upper(`user`)",
         "nested": "struct(transform(people, p -> p.name) AS names).names[0]",
     }
-    rows = with_bundle_features(source, features).orderBy("id").collect()
+    rows = visible(source, features).orderBy("id").collect()
     found = [tuple(row[name] for name in features) for row in rows]
     assert found == [
         (5, None, 0.0, 1.0, "U", "n"),
@@ -79,7 +80,7 @@ def test_values_of_some_expressions(source: DataFrame) -> None:
 def test_compositions_of_allowed_parts_are_features(source: DataFrame, texts: list[str]) -> None:
     features = {f"f{at}": sql for at, sql in enumerate(texts)}
     expected = source.selectExpr("*", *(f"({sql}) AS {n}" for n, sql in features.items()))
-    assert with_bundle_features(source, features).schema == expected.schema
+    assert visible(source, features).schema == expected.schema
 
 
 @pytest.mark.parametrize("sql", [*QUERIES, *CALLS, *ROWS], ids=ascii)
@@ -95,7 +96,7 @@ def test_other_texts_are_refused_or_keep_the_rows(source: DataFrame) -> None:
     passed = []
     for sql in (sql for sql in SYNTAX if len(sql) < 500):
         try:
-            featured = with_bundle_features(source.select("a", "b", "s", "flag"), {"f": sql})
+            featured = visible(source.select("a", "b", "s", "flag"), {"f": sql})
         except SparkInferError:
             continue
         assert featured.columns == ["a", "b", "s", "flag", "f"], sql
@@ -108,10 +109,10 @@ def test_a_name_that_is_no_column_is_not_looked_up_in_the_session(source: DataFr
     plain = source.select("id", "a", F.col("s").alias("Name, EUR"))
     for sql in ("current_user", "`user`", "`_metadata`.file_path", "session.secret", "nothing"):
         with pytest.raises(SignatureError, match=r"^feature 'f' \(.*the source has no column"):
-            with_bundle_features(plain, {"f": sql})
+            visible(plain, {"f": sql})
     with pytest.raises(SignatureError, match="no column 'amuont'; did you mean 'Amount'"):
-        with_bundle_features(plain.withColumn("Amount", F.lit(1)), {"f": "amuont"})
-    featured = with_bundle_features(plain.alias("t"), {"f": "a + A", "g": "`name, eur`"})
+        visible(plain.withColumn("Amount", F.lit(1)), {"f": "amuont"})
+    featured = visible(plain.alias("t"), {"f": "a + A", "g": "`name, eur`"})
     assert featured.orderBy("id").first()["f"] == 3.0
     assert featured.orderBy("id").first()["g"] == "x1"
 
@@ -121,14 +122,14 @@ def test_what_is_in_front_of_a_dot_is_a_source_column(source: DataFrame) -> None
     texts = ("`_metadata`.file_path", "_METADATA.file_path", "t.a", "`t`.`_metadata`.file_path")
     for sql in (*texts, "t.st.x", "v.a", "session.a", "system.session.a", "f.a"):
         with pytest.raises(SignatureError, match=r"^feature 'f' \(.*the source has no column"):
-            with_bundle_features(plain.alias("t"), {"f": sql})
+            visible(plain.alias("t"), {"f": sql})
     with pytest.raises(SignatureError, match="no column 't'; write a without a table"):
-        with_bundle_features(plain.alias("t"), {"f": "t.a"})
+        visible(plain.alias("t"), {"f": "t.a"})
     with pytest.raises(SignatureError, match="FIELD_NOT_FOUND"):
-        with_bundle_features(plain.alias("st"), {"f": "st._metadata.file_path"})
+        visible(plain.alias("st"), {"f": "st._metadata.file_path"})
     named = plain.select("id", F.struct("file_path").alias("_metadata"), "`v, a`", "st")
     features = {"f": "_Metadata.file_path", "g": "`v, a` + ST.x", "h": "`st`.`y`"}
-    first = with_bundle_features(named, features).orderBy("id").first()
+    first = visible(named, features).orderBy("id").first()
     assert (first["f"], first["g"], first["h"]) == (1, 7, "y")
 
 
@@ -137,7 +138,7 @@ def test_the_file_of_a_row_is_not_read(source: DataFrame, tmp_path: Path) -> Non
     stored = source.sparkSession.read.parquet(str(tmp_path / "t"))
     for sql in ("`_metadata`.file_path", "_metadata.file_path", "`_MetaData`.`File_Path`"):
         with pytest.raises(SignatureError, match="the source has no column"):
-            with_bundle_features(stored, {"f": sql})
+            visible(stored, {"f": sql})
         with pytest.raises(BundleError, match="use predict"):
             check_expressions(source.sparkSession, {"f": sql.replace("`_m", "t.`_m")})
 
@@ -145,7 +146,7 @@ def test_the_file_of_a_row_is_not_read(source: DataFrame, tmp_path: Path) -> Non
 @pytest.mark.parametrize("sql", MOMENTS, ids=ascii)
 def test_the_time_of_the_run_is_no_feature(source: DataFrame, sql: str) -> None:
     with pytest.raises((BundleError, SignatureError), match=r"^feature 'f' \("):
-        with_bundle_features(source, {"fine": "a + 1", "f": sql})
+        visible(source, {"fine": "a + 1", "f": sql})
     with pytest.raises(BundleError, match=r"^feature 'f' \("):
         check_expressions(source.sparkSession, {"fine": "a + 1", "f": sql})
 
@@ -153,21 +154,21 @@ def test_the_time_of_the_run_is_no_feature(source: DataFrame, sql: str) -> None:
 @pytest.mark.parametrize("sql", COMPARED, ids=ascii)
 def test_nor_is_a_text_that_is_compared_with_times(source: DataFrame, sql: str) -> None:
     with pytest.raises(SignatureError, match=r"^feature 'f' \(.*as the time of the run"):
-        with_bundle_features(source, {"fine": "a + 1", "f": sql})
+        visible(source, {"fine": "a + 1", "f": sql})
     with pytest.raises(BundleError, match=r"^feature 'f' \(.*makes a text of no column"):
         check_expressions(source.sparkSession, {"f": sql})
 
 
 def test_a_source_may_read_the_time_of_the_run(source: DataFrame) -> None:
     timed = source.withColumn("at", F.expr("CAST('now' AS TIMESTAMP)"))
-    assert with_bundle_features(timed, {"f": "year(at)"}).first()["f"] >= 2024
+    assert visible(timed, {"f": "year(at)"}).first()["f"] >= 2024
     with pytest.raises(SignatureError, match=r"^feature 'g' \(.*as the time of the run"):
-        with_bundle_features(timed, {"f": "year(at)", "g": "at > concat('no', 'w')"})
+        visible(timed, {"f": "year(at)", "g": "at > concat('no', 'w')"})
 
 
 def test_the_text_of_a_row_is_never_the_time_of_the_run(spark: SparkSession) -> None:
     rows = spark.createDataFrame([("now",), ("today",)], "s string")
-    featured = with_bundle_features(rows, {"f": "TRY_CAST(s AS TIMESTAMP)"})
+    featured = visible(rows, {"f": "TRY_CAST(s AS TIMESTAMP)"})
     assert [row["f"] for row in featured.collect()] == [None, None]
 
 
@@ -179,7 +180,7 @@ def test_a_column_may_have_the_name_of_a_session_function(source: DataFrame) -> 
     columns = {"current_date": F.lit(5), "session": F.struct(F.lit(6).alias("secret"))}
     named = source.withColumns(columns)
     features = {"f": "`current_date` + session.secret", "g": "transform(arr, `user` -> `user`)"}
-    first = with_bundle_features(named, features).orderBy("id").first()
+    first = visible(named, features).orderBy("id").first()
     assert (first["f"], first["g"]) == (11, [1, 2, 3])
 
 
@@ -207,7 +208,7 @@ def test_the_variables_of_a_session_are_not_read(source: DataFrame) -> None:
             check_expressions(session, {"f": sql}, ["a", "v, a"])
     rows = session.createDataFrame([(1.5,)], "a double")
     with pytest.raises(SignatureError, match="INVALID_EXTRACT_BASE_FIELD_TYPE"):
-        with_bundle_features(rows, {"f": "a.x"})
+        visible(rows, {"f": "a.x"})
     with pytest.raises(ConfigError, match="this session has SQL variables"):
         check_expressions(session, {"f": "secret + 1"})
 

@@ -70,6 +70,16 @@ def test_text_without_quotes_is_refused_where_yaml_takes_it_for_something_else(n
             job(**{name: null})
 
 
+@pytest.mark.parametrize("name", ["filter", "rows", "feature"])
+def test_sql_that_says_nothing_is_refused(name: str) -> None:
+    """A template that was filled with nothing would score everything."""
+    for text in ("", " ", "\\n\\t", ";", " ; ;", "-- d = :t", "/* d */", "/* a\\nb */ -- c\\n;"):
+        with pytest.raises(ValidationError, match=r"is no SQL .*; leave the key out"):
+            job(**{name: f'"{text}"'})
+    for text in ("true", "-- why\\nd = 1", "d = 1 -- why", "'--' = d", "/* a */ d /* b */"):
+        assert text.replace("\\n", "\n") in texts_in(job(**{name: f'"{text}"'}))
+
+
 @pytest.mark.parametrize("name", sorted(AS_WRITTEN))
 def test_settings_of_spark_are_the_text_as_written(name: str) -> None:
     for word in WORDS:

@@ -141,6 +141,14 @@ def test_what_is_given_as_text_is_read_by_its_type(file: Path) -> None:
     assert (config.batch.dedupe, config.bundle.digest) == (False, "1" * 64)
 
 
+def test_a_condition_that_is_set_to_nothing_is_refused(file: Path) -> None:
+    for name in ("source.filter", "features.x"):
+        with pytest.raises(ConfigError, match=f"{name}: is no SQL .*leave the key out"):
+            read(file, {name: ""})
+    with pytest.raises(ConfigError, match=r"source.filter: is no SQL"):
+        read(file, SPARK_INFER_SET_SOURCE__FILTER="")
+
+
 def test_a_variable_for_a_parameter_of_another_job_is_ignored(file: Path) -> None:
     assert read_job(file, {}, {"SPARK_INFER_SET_DAYS": "3"})[1] == {}
 
