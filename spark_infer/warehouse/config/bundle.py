@@ -1,0 +1,35 @@
+"""A job's model."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field, field_validator
+
+from spark_infer.warehouse.values import Section, WrittenText
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class BundleConfig(Section):
+    """The model."""
+
+    path: str = Field(description="Directory of the bundle.")
+    digest: WrittenText | None = Field(
+        None,
+        description="Digest that the bundle must have (64 hexadecimal digits, see spark-infer "
+        "inspect). Another bundle stops the run before Spark starts.",
+    )
+    allow_modules: tuple[str, ...] = Field(
+        (), description="Import paths that a bundle of format 'module' may load code from."
+    )
+
+    @field_validator("digest")
+    @classmethod
+    def _is_digest(cls, value: str | None) -> str | None:
+        folded = value and value.lower()
+        if folded is not None and not _DIGEST.fullmatch(folded):
+            raise ValueError(
+                f"must be the 64 hexadecimal digits that spark-infer inspect shows, got {value!r}"
+            )
+        return folded

@@ -1,0 +1,152 @@
+"""The job file's contents. ``spark-infer reference`` prints this as documentation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pydantic import Field, field_validator, model_validator
+
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.errors import ConfigError
+from spark_infer.spark.names import Names
+from spark_infer.warehouse.config.batch import BatchConfig
+from spark_infer.warehouse.config.bundle import BundleConfig
+from spark_infer.warehouse.config.parameter import ParameterConfig
+from spark_infer.warehouse.config.source import SourceConfig
+from spark_infer.warehouse.config.target import ReportConfig, TargetConfig
+from spark_infer.warehouse.values import Section, SqlText, WrittenText
+
+LINEAGE_COLUMNS = ("bundle_name", "bundle_digest", "run_id", "scored_at")
+_PARAMETER_NAME = re.compile(r"(?!.*__)[A-Za-z_][A-Za-z0-9_]*")
+_JOB_NAME = re.compile(r"[^/\s][^/]{0,99}")
+_SPARK_KEY = re.compile(r"(?!spark\.spark\.)[^.\s]+(\.[^.\s]+)+")
+
+
+class JobConfig(Section):
+    """A scoring job."""
+
+    name: str = Field(
+        description="Name of the job, in Spark and in the names of the reports' files."
+    )
+    parameters: dict[str, ParameterConfig] = Field(
+        default_factory=dict,
+        description="Values that a run is given, by name: --set date=2018-08-08, or "
+        "SPARK_INFER_SET_DATE in the environment, which jobs without that parameter ignore.",
+    )
+    source: SourceConfig = Field(description="Where the rows come from.")
+    key: tuple[str, ...] = Field(
+        min_length=1, description="Columns that identify a row; never null, never repeated."
+    )
+    features: dict[str, SqlText] = Field(
+        default_factory=dict,
+        description="SQL expressions of derived columns, one value for each row, computed before "
+        "the bundle's own and with the job's rights. One with the name of a source column takes "
+        "its place; a feature of the bundle takes no column's.",
+    )
+    rows: SqlText | None = Field(
+        None,
+        description="SQL condition on the source's columns and the job's features: which rows are "
+        "scored. Default: all.",
+    )
+    bundle: BundleConfig = Field(description="The model.")
+    batch: BatchConfig = Field(
+        default_factory=lambda: BatchConfig.model_validate({}),
+        description="How rows are cut into batches and where the model runs.",
+    )
+    target: TargetConfig = Field(description="Where the predictions go.")
+    report: ReportConfig = Field(
+        default_factory=lambda: ReportConfig.model_validate({}),
+        description="Where the run report goes.",
+    )
+    spark: dict[str, WrittenText] = Field(
+        default_factory=dict,
+        description="Spark configuration as written, where spark-submit did not set it. In a "
+        "session that is given to the run, settings of SQL are set for the run, those of its start "
+        "must be so, and memory, cores, jars and the like are the session's. A setting that starts "
+        "with spark. is the key itself: --set spark.sql.shuffle.partitions=8.",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_file(cls, value: str) -> str:
+        if not value.isprintable() or not _JOB_NAME.fullmatch(value):
+            raise ValueError(
+                f"{value!r} must be up to 100 printable characters without /: reports are files "
+                "of that name"
+            )
+        return value
+
+    @field_validator("parameters")
+    @classmethod
+    def _are_names(cls, value: dict[str, ParameterConfig]) -> dict[str, ParameterConfig]:
+        folded: dict[str, str] = {}
+        for name in value:
+            if not _PARAMETER_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} must consist of letters, digits and single underscores, "
+                    "so that SQL can say :name and the environment can set it"
+                )
+            other = folded.setdefault(name.casefold(), name)
+            if other != name:
+                raise ValueError(f"{other!r} and {name!r} differ in case only; rename one")
+        return value
+
+    @field_validator("spark")
+    @classmethod
+    def _are_keys(cls, value: dict[str, str]) -> dict[str, str]:
+        for key in value:
+            name = key.strip(". ")
+            while name.startswith("spark."):
+                name = name.removeprefix("spark.")
+            if not _SPARK_KEY.fullmatch(key):
+                hint = f"; did you mean 'spark.{name}'?" if name not in ("", "spark") else ""
+                raise ValueError(f"{key!r} is no key of Spark{hint}")
+        return value
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> JobConfig:
+        try:
+            # What is wrong by any rule; the session's rule is known when the job runs.
+            self._check_distinct(Names(case_sensitive=True), ())
+            self._check_partitions(Names(case_sensitive=False))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def check_columns(self, names: Names, outputs: Sequence[str]) -> None:
+        """Prove that the columns of the target have different names.
+
+        Args:
+            names: The rule by which they differ.
+            outputs: Names of the bundle's outputs.
+
+        Raises:
+            ConfigError: Two have the same name, or a partition column is none of them.
+        """
+        self._check_distinct(names, outputs)
+        self._check_partitions(names)
+
+    def _check_distinct(self, names: Names, outputs: Sequence[str]) -> None:
+        names.check_distinct(
+            {
+                "column of the job": (*LINEAGE_COLUMNS, REASON_COLUMN),
+                "prediction column": outputs,
+                "key column": self.key,
+                "target.keep column": self.target.keep,
+            },
+            hint="give a source column another name with a feature, a prediction column another "
+            "one when the bundle is saved",
+        )
+        names.check_distinct({"feature": self.features}, hint="remove one of them")
+        names.check_distinct(
+            {"target.partition_by column": self.target.partition_by}, hint="remove one of them"
+        )
+
+    def _check_partitions(self, names: Names) -> None:
+        carried = [*self.key, *self.target.keep]
+        for column in self.target.partition_by:
+            if not names.find(column, carried):
+                raise ConfigError(
+                    f"target.partition_by: {column!r} must be one of key or target.keep ({carried})"
+                )

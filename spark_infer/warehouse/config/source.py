@@ -1,0 +1,42 @@
+"""Where a job's rows come from."""
+
+from __future__ import annotations
+
+import warnings
+
+from pydantic import Field, model_validator
+
+from spark_infer.warehouse.values import Section, SqlText, WrittenText
+
+with warnings.catch_warnings():
+    # What pydantic calls schema, and advises against, is in the way.
+    warnings.filterwarnings("ignore", message='Field name "schema"')
+
+    class SourceConfig(Section):
+        """Where the rows come from: a table, or files."""
+
+        table: str | None = Field(None, description="Catalog table, [catalog.][database.]table.")
+        path: str | None = Field(None, description="File or directory, instead of a table.")
+        format: str = Field("parquet", description="Format of the files: parquet, orc, json, csv.")
+        options: dict[str, WrittenText] = Field(
+            default_factory=dict,
+            description="Spark reader options for the files, as written: header: true.",
+        )
+        schema: str | None = Field(  # type: ignore[assignment]  # pydantic's, see above
+            None,
+            description="Columns of the files as SQL declares them: id BIGINT, amount DOUBLE. "
+            "Default: what the files say, which for csv is nothing but text.",
+        )
+        filter: SqlText | None = Field(
+            None,
+            description="SQL condition on the source's columns: which rows are read. Window "
+            "features see these rows and no others.",
+        )
+
+        @model_validator(mode="after")
+        def _one_place(self) -> SourceConfig:
+            if (self.table is None) == (self.path is None):
+                raise ValueError("give exactly one of table and path")
+            if self.table is not None and self.schema is not None:
+                raise ValueError("schema is for files, and a table has its own; leave it out")
+            return self

@@ -1,0 +1,46 @@
+"""Where a job's predictions and reports go."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from spark_infer.warehouse.values import Section
+
+
+class TargetConfig(Section):
+    """Where the predictions go."""
+
+    table: str = Field(description="Table to write; created when missing.")
+    format: str = Field(
+        "parquet",
+        description="Format of a table that is created, which must give back what was written: "
+        "parquet, orc, avro, delta or iceberg.",
+    )
+    mode: Literal["overwrite", "append"] = Field(
+        "overwrite",
+        description="overwrite replaces the partitions that the run has rows for and no others, "
+        "and stops where others that source.filter and rows name would keep predictions of rows "
+        "that have left the source; append adds the rows whose keys the table does not have. "
+        "Either way a second run of the same rows gives the same table.",
+    )
+    partition_by: tuple[str, ...] = Field(
+        (), description="Partition columns, of key and keep. Needed for overwrite."
+    )
+    keep: tuple[str, ...] = Field((), description="Columns to carry beside the key.")
+
+    @model_validator(mode="after")
+    def _overwrite_needs_partitions(self) -> TargetConfig:
+        if self.mode == "overwrite" and not self.partition_by:
+            raise ValueError(
+                "mode overwrite needs partition_by, or it would replace the whole table; name the "
+                "partition columns or use mode append"
+            )
+        return self
+
+
+class ReportConfig(Section):
+    """Where the run report goes."""
+
+    path: str = Field("reports", description="Directory for one JSON file a run.")
