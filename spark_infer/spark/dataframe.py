@@ -20,6 +20,7 @@ from spark_infer.bundle.documents import check_kind
 from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.spark.driver.session import check_frame
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.names import Names, unused
@@ -29,6 +30,7 @@ from spark_infer.spark.wire import Source, Wire, by_name, quoted
 from spark_infer.tensors import check_schema
 
 
+@spark_failures("the rows cannot be prepared for the model", kind=SignatureError)
 def predict(
     df: DataFrame,
     bundle: str | os.PathLike[str] | Bundle,

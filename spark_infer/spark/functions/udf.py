@@ -17,8 +17,9 @@ from pyspark.sql.types import DataType, StructType
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine import BatchOptions, Metrics, Predictor
-from spark_infer.errors import ConfigError
+from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.spark.driver.session import check_session
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import check_expressions
 from spark_infer.spark.functions.described import describe
 from spark_infer.spark.names import Names
@@ -63,6 +64,7 @@ class PredictFunction:
         """Names of the arguments, in order."""
         return self._bundle.signature.column_names
 
+    @spark_failures("the columns cannot be prepared for the model", kind=SignatureError)
     def __call__(self, *columns: Column | str, **named: Column | str) -> Column:
         """Return the prediction column: the output, or a struct when there are several.
 
@@ -99,6 +101,7 @@ class PredictFunction:
         return column
 
 
+@spark_failures("the function cannot be made", kind=ConfigError)
 def predict_udf(
     spark: SparkSession,
     bundle: str | os.PathLike[str] | Bundle,
@@ -129,6 +132,7 @@ def predict_udf(
     return PredictFunction(spark, reference, bundle, kind)
 
 
+@spark_failures("the function cannot be registered", kind=ConfigError)
 def register(
     spark: SparkSession,
     name: str,
