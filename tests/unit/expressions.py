@@ -60,7 +60,8 @@ ts > TIMESTAMP'2024-01-01T12:30:00.5Z' OR ts < timestamp '2024-01-01 12:30:00 Eu
 ts > '2024-01-01 12:30'
 CAST('2024-02-29 12:30' AS TIMESTAMP) < ts
 CAST(concat(year(d), '-01-01') AS DATE)
-to_timestamp(concat(CAST(d AS STRING), ' 12:30'))
+to_timestamp(concat(CAST(d AS STRING), ' 12:30'), 'yyyy-MM-dd HH:mm')
+CAST(d AS TIMESTAMP) + INTERVAL '12:30' HOUR TO MINUTE
 s = '12:30'
 CAST(X'6E' AS STRING)
 EXTRACT(YEAR FROM ts)
@@ -453,8 +454,42 @@ MOMENTS = [
     "CAST('12:30' AS TIMESTAMP)",
     "to_timestamp('T12:30:00')",
     "hour('12:30')",
+    "CAST('T12' AS TIMESTAMP)",
+    "CAST('\\u000112:30' AS TIMESTAMP)",
+    "CAST('\\u007fT1' AS TIMESTAMP)",
+    "CAST(if(b > 0, '12:30', 'x') AS TIMESTAMP)",
+    "CAST(concat(left(s, 0), '0:0') AS TIMESTAMP)",
+    "CAST(left(s, 0) || '0:0' AS TIMESTAMP)",
+    "hour(concat(left(s, 0), '12:30'))",
+    "minute(elt(b, s, 'T1:2'))",
+    "to_timestamp(regexp_replace(s, '.*', '12:30'))",
+    "to_timestamp(concat(CAST(d AS STRING), ' 12:30'))",
+    "CAST(CAST(X'31323A3330' AS STRING) AS TIMESTAMP)",
+    "element_at(CAST(array('12:30') AS ARRAY<TIMESTAMP>), 1)",
+    "d < 'today Japan'",
+    "d < 'yesterday EST5EDT'",
+    "d < 'tomorrow\\tZulu'",
+    "d < 'today-1'",
+    "ts < '\\u0001now'",
+    "ts < 'now\\u007f'",
+    "ts < 'now\\u0000'",
+    "TRY_CAST('today GMT0' AS DATE)",
 ]
 """Dates and timestamps that are those of the run, or a time on its day."""
+
+TIMES = [
+    "array(ts, '0:0')[1]",
+    "coalesce(nullif(ts, ts), '12:30')",
+    "ts > '12:30'",
+    "ts BETWEEN '00:00' AND '23:59'",
+    "ts IN ('T1', '12:30')",
+    "CASE WHEN a > 0 THEN ts ELSE ' 1:2' END",
+    "nvl(nullif(ts, ts), if(a > 0, '12:30', s))",
+    "map('k', ts, 'l', '12:30')",
+    "ts > max('12:30') OVER (PARTITION BY s)",
+    "exists(array('12:30', s), x -> ts > x)",
+]
+"""Times of day in texts of which only Spark knows that they become timestamps."""
 
 COMPARED = [
     "ts > concat('no', 'w')",
@@ -462,6 +497,11 @@ COMPARED = [
     "d BETWEEN DATE '2020-01-01' AND concat('to', 'day')",
     "CASE WHEN date_add(d, 1) <= concat('yester', 'day') THEN 1 END",
     "ts <=> decode(X'6e6f' || X'77', 'utf-8')",
+    "ts > concat('12', ':30')",
+    "array(ts, array_join(array('12', '30'), ':'))",
+    "ts > aggregate(array('12', ':30'), '', (acc, x) -> concat(acc, x))",
+    "d = aggregate(array('no', 'w'), '', (acc, x) -> acc || x)",
+    "exists(transform(array('12:'), x -> concat(x, '30')), x -> ts > x)",
 ]
 """The same, where only Spark knows that a text becomes a date: by what it is compared with."""
 

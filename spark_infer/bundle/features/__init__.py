@@ -18,6 +18,7 @@ from spark_infer.bundle.features.functions import (
     MAKE_TEXT,
     NEED_ARGUMENTS,
     SESSION_NAMES,
+    TAKE_FORMAT,
     WINDOW_ONLY,
     not_listed,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "MAKE_TEXT",
     "NEED_ARGUMENTS",
     "SESSION_NAMES",
+    "TAKE_FORMAT",
     "WINDOW_ONLY",
     "Refused",
     "check_expression",

@@ -21,6 +21,7 @@ class Place(NamedTuple):
     token: Token
     num_names: int
     num_texts: int
+    num_times: int
 
 
 class Cursor:
@@ -30,6 +31,7 @@ class Cursor:
         size: How many tokens there were, with the copies that Spark makes of them.
         num_names: How many names of columns and variables there were.
         num_texts: How many texts there were that may be the time of the run.
+        num_times: How many texts there were that are times without a date.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
@@ -40,6 +42,7 @@ class Cursor:
         self.size = 0
         self.num_names = 0
         self.num_texts = 0
+        self.num_times = 0
 
     @property
     def next(self) -> Token:
@@ -95,13 +98,20 @@ class Cursor:
 
     def place(self) -> Place:
         """Return where a part begins."""
-        return Place(self.next, self.num_names, self.num_texts)
+        return Place(self.next, self.num_names, self.num_texts, self.num_times)
 
     def check_converted(self, start: Place) -> None:
         """Refuse the part from there to here if as a date or timestamp it may be that of the run.
 
         Spark reads ``now`` in texts that it knows before it reads a row: those without a column.
+        A time without a date is one of the day of the run in any text, so none may be part of it.
         """
+        if self.num_times > start.num_times:
+            raise Refused(
+                f"what begins with {start.token} is not allowed: as a timestamp, the time without "
+                "a date in it can be one on the day of the run; add an INTERVAL to a date, or "
+                "compare hour(...) and minute(...)"
+            )
         if self.num_names == start.num_names and self.num_texts > start.num_texts:
             raise Refused(
                 f"what begins with {start.token} is not allowed: as a date or timestamp, a text "

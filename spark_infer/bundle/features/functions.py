@@ -2,7 +2,8 @@
 
 To add a function, put its name into the group below where it belongs, in lower case, after
 answering three questions with yes: Is it built into Spark? Does its value depend on its arguments
-alone, not on the time, a random number, the session, the user, the machine or a file? Does it
+alone, not on the time, a random number, the session, the user, the machine or a file (the session's
+time zone excepted, by which hour, convert_timezone and date_format read a timestamp)? Does it
 return one value for one row, reading and calling nothing else? Therefore no generator (explode,
 stack, json_tuple), no time window (window, session_window), no reflection (reflect, java_method),
 nothing that reads files (from_protobuf, read_files) or stops the query (raise_error, assert_true),
@@ -120,6 +121,14 @@ TAKE_SCHEMAS: frozenset[str] = words(
 
 CONVERT_TIMES: frozenset[str] = _TIME | {"date", "timestamp"}
 """Functions that turn texts in their arguments into dates and timestamps."""
+
+TAKE_FORMAT: frozenset[str] = words(
+    """
+    to_date to_timestamp to_timestamp_ltz to_timestamp_ntz to_unix_timestamp try_to_timestamp
+    unix_timestamp
+    """
+)
+"""Those of them that read a text by the format in their second argument, if there is one."""
 
 MAKE_TEXT: frozenset[str] = words(
     """

@@ -14,6 +14,7 @@ from spark_infer.bundle.features.functions import (
     MAKE_TEXT,
     NEED_ARGUMENTS,
     SESSION_NAMES,
+    TAKE_FORMAT,
     WINDOW_ONLY,
     not_listed,
 )
@@ -166,20 +167,18 @@ class _Parser(Literals):
                 f"the function {token} is not one that a bundle may call; {not_listed(name)}"
             )
         self.num_texts += name in MAKE_TEXT
-        names = self.num_names
+        start = self.place()
         self.expect("(")
         if name in NEED_ARGUMENTS and self.next.keyword == ")":
             raise Refused(f"{token} without an argument is not allowed: it is the time of the run")
         if name == "count" and self.next.keyword == "*":
             self.advance()
         elif self.next.keyword != ")":
-            self._argument(name)
-            while self.take(","):
-                self._argument(name)
+            self._arguments(name)
         self.expect(")")
         if name == "typeof":
             # Of a column it is known before a row is read.
-            self.num_names = names
+            self.num_names = start.num_names
         if self.next.keyword in ("IGNORE", "RESPECT"):
             self.advance()
             self.expect("NULLS")
@@ -193,9 +192,22 @@ class _Parser(Literals):
                 else f"{token} makes one row of many unless OVER (...) follows it"
             )
 
-    def _argument(self, function: str) -> None:
-        """Read an expression or a lambda function."""
+    def _arguments(self, function: str) -> None:
         start = self.place()
+        self._argument()
+        if function in TAKE_FORMAT and self.next.keyword == ",":
+            # By its format a time alone is one of the first day of 1970.
+            self.num_times = start.num_times
+        if function in CONVERT_TIMES:
+            self.check_converted(start)
+        while self.take(","):
+            start = self.place()
+            self._argument()
+            if function in CONVERT_TIMES:
+                self.check_converted(start)
+
+    def _argument(self) -> None:
+        """Read an expression or a lambda function."""
         if self.next.kind in ("word", "quoted") and self.ahead(1).keyword == "->":
             self._column()
             self.advance()
@@ -206,8 +218,6 @@ class _Parser(Literals):
                 self._column()
             self.advance(2)
         self._expression()
-        if function in CONVERT_TIMES:
-            self.check_converted(start)
 
     def _is_lambda_of_several(self) -> bool:
         if self.next.keyword != "(":

@@ -24,7 +24,7 @@ class Literals(Cursor):
             raw += text.lstrip("rR")[1:-1]
         if is_moment(values) or is_moment(raw):
             raise _moment(first)
-        self.num_texts += is_time_of_day(values)
+        self.num_times += is_time_of_day(values)
 
     def typed_string(self) -> None:
         """Read the string of ``DATE '2024-02-29'`` or ``X'1F'``, whose value Spark computes now."""
@@ -34,8 +34,10 @@ class Literals(Cursor):
         if is_binary:
             if not _HEX.fullmatch(text):
                 raise Refused(f"{token} is not understood, hexadecimal digits are expected")
-            if is_moment(bytes.fromhex(text.zfill(len(text) + len(text) % 2)).decode("latin1")):
+            value = bytes.fromhex(text.zfill(len(text) + len(text) % 2)).decode("latin1")
+            if is_moment(value):
                 raise _moment(token)
+            self.num_times += is_time_of_day(value)
         elif not is_date(text):
             raise Refused(
                 f"{token} is not allowed: a date or timestamp begins with a year in digits, and "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+# Spark trims more than Python does: whatever is no printable character of ASCII.
+_EDGE = r"[\s\x00-\x1f\x7f]*"
+# What follows may be any zone that Java knows (Japan, Zulu, EST5EDT, UTC+1).
 _MOMENT = re.compile(
-    r"\s*(now|today|tomorrow|yesterday)\s*([A-Z]{1,3}|\w+/\S+|(UTC|GMT|UT)?[+-]\d\S*)?\s*",
-    re.IGNORECASE,
+    rf"{_EDGE}(now|today|tomorrow|yesterday)(?![A-Za-z])\s*\S*{_EDGE}", re.IGNORECASE
 )
 # Spark puts the day of the run in front of a time alone.
-_TIME_OF_DAY = re.compile(r"\s*T?\d{1,2}:.*", re.IGNORECASE | re.DOTALL)
+_TIME_OF_DAY = re.compile(rf"{_EDGE}(T[0-9]{{1,2}}(:.*)?|[0-9]{{1,2}}:.*){_EDGE}", re.DOTALL)
 _DATE = re.compile(r"\s*[+-]?\d{4,7}(-\d{1,2}(-\d{1,2}([ T][\w .:/+-]*)?)?)?\s*")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[01][0-7]{2}|.)", re.DOTALL)
 _LETTERS = {"b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "0": "\0"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -17,7 +17,7 @@ from spark_infer.errors import SignatureError
 from spark_infer.spark.failures import SPARK_FAILURES, explained, silent
 from spark_infer.spark.features.expressions import check_expressions
 from spark_infer.spark.features.featured import Featured
-from spark_infer.spark.features.moments import reads_moment
+from spark_infer.spark.features.planned import converts_text, reads_moment
 from spark_infer.spark.features.replace import with_columns
 from spark_infer.spark.names import Names
 
@@ -43,9 +43,12 @@ def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> Featured
         # Spark would analyze the plan once more for nothing.
         return Featured(df, {})
     # Every name that passes is one of a source column, so no feature reads another one.
-    check_expressions(df.sparkSession, features, df.columns)
+    doubtful = check_expressions(df.sparkSession, features, df.columns)
     hidden = _hidden(features)
-    added = _added(df, hidden, list(features), (_change_of_rows, _moment, _foreign_type))
+    checks: tuple[_Check, ...] = (_change_of_rows, _moment, _foreign_type)
+    if doubtful:
+        checks += (_time_of({features[name] for name in doubtful}),)
+    added = _added(df, hidden, list(features), checks)
     return Featured(added, dict(zip(features, hidden, strict=True)))
 
 
@@ -116,17 +119,38 @@ def _moment(df: DataFrame, added: DataFrame, features: Mapping[str, str]) -> str
     """Say if Spark would read a text in the features as the time of the run."""
     if not reads_moment(added):
         return None
-    if reads_moment(df):
-        # The source may do so: it is its owner's. The features are asked without it.
-        session = df.sparkSession
-        rows = session._jvm.java.util.ArrayList()  # type: ignore[union-attr]
-        empty = session._jsparkSession.createDataFrame(rows, df._jdf.schema())
-        if not reads_moment(_with(DataFrame(empty, session), features)):
-            return None
+    # The source may do so: it is its owner's. The features are asked without it.
+    if reads_moment(df) and not reads_moment(_with(_empty(df), features)):
+        return None
     return (
         "Spark reads a text in it as the time of the run (now, today), and a feature is computed "
         "from columns; write the date itself, in digits, or compute it in the job's source"
     )
+
+
+def _time_of(doubtful: Collection[str]) -> _Check:
+    """Return the check that Spark makes no date of a text in these expressions."""
+
+    def check(df: DataFrame, _: DataFrame, features: Mapping[str, str]) -> str | None:
+        asked = {name: sql for name, sql in features.items() if sql in doubtful}
+        alone = (_with(_empty(df), {name: sql}) for name, sql in asked.items())
+        if not any(map(converts_text, alone)):
+            return None
+        return (
+            "Spark makes a date or timestamp of a text in it that is a time without a date, or "
+            "computed from no column, and such a text could be one of the day of the run; write "
+            "the date itself, in digits, add an INTERVAL to a date, or compute it in the job's "
+            "source"
+        )
+
+    return check
+
+
+def _empty(df: DataFrame) -> DataFrame:
+    """Return no rows, with the columns of a DataFrame and nothing of its plan."""
+    session = df.sparkSession
+    rows = session._jvm.java.util.ArrayList()  # type: ignore[union-attr]
+    return DataFrame(session._jsparkSession.createDataFrame(rows, df._jdf.schema()), session)
 
 
 def _foreign_type(_: DataFrame, added: DataFrame, features: Mapping[str, str]) -> str | None:

@@ -22,14 +22,13 @@ from spark_infer.bundle.features import (
     Refused,
     check_expression,
     check_text,
-    is_moment,
     not_listed,
     refused,
 )
 from spark_infer.bundle.features.words import words
 from spark_infer.errors import BundleError, ConfigError, SignatureError
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.features.moments import check_computed_text, check_time_of_day, is_typed
+from spark_infer.spark.features.moments import check_moments, is_typed
 from spark_infer.spark.features.parsed import CATALYST, Parsed, parse
 from spark_infer.spark.names import Names
 
@@ -52,7 +51,7 @@ _MUST_HAVE_WINDOW = AGGREGATES | WINDOW_ONLY
 
 def check_expressions(
     spark: SparkSession, features: Mapping[str, str], columns: Collection[str] | None = None
-) -> None:
+) -> set[str]:
     """Check what Spark reads in the features of a bundle.
 
     Args:
@@ -61,21 +60,28 @@ def check_expressions(
         columns: The source columns, where they are known: a name that is none of them would be
             looked up among the session's functions and variables.
 
+    Returns:
+        Those features, by name, with a text that Spark's plan may take for the time of the run.
+        None where the columns are not known: such features are refused.
+
     Raises:
         BundleError: An expression is more than a computation from columns.
         SignatureError: Spark cannot read it, or a column is missing.
         ConfigError: The session's functions or variables do not let features be used.
     """
     if not features:
-        return
+        return set()
     names = _Names.of(spark, columns)
     called: set[str] = set()
+    doubtful: set[str] = set()
     for feature, sql in features.items():
         try:
             check_text(sql)
             with spark_failures("", kind=SignatureError):
                 root = parse(spark, sql)
             called |= _check(root, names)
+            if check_moments(root, is_typed_later=columns is not None):
+                doubtful.add(feature)
             if any(is_typed(node) for node, *_ in _walk(root)):
                 # The parser has put a value in the place of the text.
                 check_expression(sql)
@@ -84,6 +90,7 @@ def check_expressions(
         except SignatureError as error:
             raise SignatureError(refused(feature, sql, str(error))) from None
     _check_built_in(spark, called)
+    return doubtful
 
 
 def _check(root: Parsed, names: _Names) -> set[str]:
@@ -94,11 +101,6 @@ def _check(root: Parsed, names: _Names) -> set[str]:
             raise Refused(f"Spark reads a part of it as {node.kind}, which a bundle may not use")
         if node.kind == "Alias" and (parent is None or parent.kind != "CreateNamedStruct"):
             raise Refused("AS is for the fields of a struct only")
-        if node.kind == "Literal" and is_moment(node.text):
-            raise Refused(f"{node.text!r} is the time of the run as a date or timestamp")
-        check_time_of_day(node)
-        if names.columns is None:
-            check_computed_text(node)
         if node.kind in _COLUMNS:
             names.check(node, variables)
         if node.kind == "UnresolvedFunction":

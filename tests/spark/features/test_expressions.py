@@ -26,6 +26,7 @@ from tests.unit.expressions import (
     QUERIES,
     ROWS,
     SYNTAX,
+    TIMES,
     expressions,
 )
 
@@ -153,10 +154,39 @@ def test_the_time_of_the_run_is_no_feature(source: DataFrame, sql: str) -> None:
 
 @pytest.mark.parametrize("sql", COMPARED, ids=ascii)
 def test_nor_is_a_text_that_is_compared_with_times(source: DataFrame, sql: str) -> None:
-    with pytest.raises(SignatureError, match=r"^feature 'f' \(.*as the time of the run"):
+    with pytest.raises(SignatureError, match=r"^feature 'f' \(.*(as the time|the day) of the run"):
         visible(source, {"fine": "a + 1", "f": sql})
-    with pytest.raises(BundleError, match=r"^feature 'f' \(.*makes a text of no column"):
+    with pytest.raises(
+        BundleError, match=r"^feature 'f' \(.*(makes a text of no c|without a date)"
+    ):
         check_expressions(source.sparkSession, {"f": sql})
+
+
+@pytest.mark.parametrize("sql", TIMES, ids=ascii)
+def test_nor_is_a_time_of_day_that_becomes_a_timestamp(source: DataFrame, sql: str) -> None:
+    with pytest.raises(SignatureError, match=r"^feature 'f' \(.*a time without a date"):
+        visible(source, {"fine": "a + 1", "f": sql})
+    with pytest.raises(BundleError, match=r"^feature 'f' \(.*without a date could be"):
+        check_expressions(source.sparkSession, {"f": sql})
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "s = '12:30'",
+        "date_format(ts, 'HH:mm') > '12:30'",
+        "s IN ('T1', 'T2')",
+        "element_at(split('a,b', ','), 1)",
+        "replace(s, chr(10), ' ')",
+        "year(CAST(concat(year(d), '-01-01') AS DATE)) + length(hex('1'))",
+        "to_timestamp('12:30', 'HH:mm') < ts",
+        "transform(split('2024-01-01,x', ','), x -> concat(s, x))",
+    ],
+)
+def test_texts_that_stay_texts_are_fine_where_types_are_known(source: DataFrame, sql: str) -> None:
+    found = visible(source, {"f": sql}).orderBy("id").collect()
+    wanted = source.selectExpr("id", f"{sql} AS f").orderBy("id").collect()
+    assert [row["f"] for row in found] == [row["f"] for row in wanted]
 
 
 def test_a_source_may_read_the_time_of_the_run(source: DataFrame) -> None:

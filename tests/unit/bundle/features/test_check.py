@@ -87,14 +87,22 @@ def test_the_message_names_the_part(expression: str, part: str) -> None:
         check_features({"a": expression})
 
 
-@pytest.mark.parametrize("word", ["now", "Today", " tomorrow ", "now Europe/Paris", "now+01:00"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("now", "Today", " tomorrow ", "now Europe/Paris", "now+01:00", "today Japan"),
+        *("yesterday GMT0", "now  Zulu", "today EST5EDT", "tomorrow UTC+1", "now-1", "TODAY\t+1"),
+    ],
+)
 def test_a_text_that_can_be_the_time_of_the_run_is_refused(word: str) -> None:
     for literal in (f"'{word}'", f'"{word}"', f"r'{word}'", f"CAST('{word}' AS DATE)"):
         with pytest.raises(SignatureError, match="the time of the run"):
             check_features({"a": literal})
 
 
-@pytest.mark.parametrize("word", ["snow", "nowhere", "not now", "todays special", "know", "epoch"])
+@pytest.mark.parametrize(
+    "word", ["snow", "nowhere", "not now", "todays special", "know", "epoch", "today we sell"]
+)
 def test_other_texts_are_texts(word: str) -> None:
     check_features({"a": f"s = '{word}' OR s = r'{word}'"})
 

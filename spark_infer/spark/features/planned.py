@@ -1,0 +1,82 @@
+"""The time of the run in Spark's plan of features, where the types of columns are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from spark_infer.bundle.features import is_time_of_day
+
+_CASTS = ("Cast", "AnsiCast", "TryCast")
+
+
+def reads_moment(df: DataFrame) -> bool:
+    """Return whether Spark would put the time of the run into a DataFrame's plan for a text."""
+    # Two steps of its optimizer, as they follow each other there.
+    rules = df.sparkSession._jvm.org.apache.spark.sql.catalyst.optimizer  # type: ignore[union-attr]
+    plan = rules.ReplaceExpressions.apply(df._jdf.queryExecution().analyzed())
+    return not rules.SpecialDatetimeValues.apply(plan).fastEquals(plan)
+
+
+def converts_text(df: DataFrame) -> bool:
+    """Return whether a DataFrame's plan makes a date or timestamp of a text that no row gives.
+
+    That is a text with a time of day in it, or one that is computed from no column. Where the
+    plan has windows, whose texts come out as columns, any text counts. This takes several calls to
+    the JVM for each node.
+    """
+    plans = [df._jdf.queryExecution().analyzed()]
+    for plan in plans:
+        plans.extend(_items(plan.children()))
+    has_window = any(plan.nodeName() == "Window" for plan in plans)
+    roots = [root for plan in plans for root in _items(plan.expressions())]
+    return any(_converts(root, any_text=has_window) for root in roots)
+
+
+def _converts(root: Any, *, any_text: bool) -> bool:
+    pending: list[tuple[Any, Any, bool]] = [(root, None, False)]
+    while pending:
+        node, around, has_row = pending.pop()
+        children = list(_items(node.children()))
+        if _kind(node) in _CASTS and _is_of_text(node, children[0]):
+            is_computed = _kind(children[0]) != "Literal"
+            of_row = has_row or not children[0].references().isEmpty()
+            is_timestamp = "timestamp" in node.dataType().simpleString()
+            if any_text or (is_computed and not of_row):
+                return True
+            if is_timestamp and _holds_time(children[0] if around is None else around):
+                return True
+        # The variables of a lambda function hold what the function around it is given.
+        given = [child for child in children if _kind(child) != "LambdaFunction"]
+        if len(given) < len(children):
+            around = node if around is None else around
+            has_row = has_row or not all(child.references().isEmpty() for child in given)
+        pending.extend((child, around, has_row) for child in children)
+    return False
+
+
+def _is_of_text(cast: Any, child: Any) -> bool:
+    target = cast.dataType().simpleString()
+    return (
+        "date" in target or "timestamp" in target
+    ) and "string" in child.dataType().simpleString()
+
+
+def _holds_time(root: Any) -> bool:
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if _kind(node) == "Literal" and is_time_of_day(str(node.toString())):
+            return True
+        pending.extend(_items(node.children()))
+    return False
+
+
+def _kind(node: Any) -> str:
+    return str(node.getClass().getSimpleName())
+
+
+def _items(sequence: Any) -> Iterator[Any]:
+    return (sequence.apply(at) for at in range(sequence.size()))
