@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import types
@@ -70,7 +71,7 @@ def test_every_example_is_run() -> None:
         "Models that cannot be exported": 2,
         "DataFrame": 1,
         "SQL": 1,
-        "Job file": 2,
+        "Job file": 3,
         "Batches and bad rows": 1,
         "Airflow": 3,
         "What it runs on": 1,
@@ -132,8 +133,11 @@ def test_sql(table: dict[str, Any]) -> None:
         assert table["spark"].sql(named).collect()[0]["score"] is not None
 
 
-def test_job_file_and_command(table: dict[str, Any], folder: Path) -> None:
-    (_, job), (_, command) = blocks("Job file")
+def test_job_file_and_command(
+    table: dict[str, Any], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="spark_infer")
+    (_, job), (_, command), (_, told) = blocks("Job file")
     (folder / "conf").mkdir()
     (folder / "conf" / "nightly.yaml").write_text(job)
     program, *arguments = command.split()
@@ -143,6 +147,10 @@ def test_job_file_and_command(table: dict[str, Any], folder: Path) -> None:
         assert done.exit_code == 0
         assert "3 in, 3 out, 1 rejected" in done.output
         assert table["spark"].table("predictions").count() == 3
+    steps = [record.getMessage().split()[0] for record in caplog.records]
+    for line in told.splitlines():
+        assert re.fullmatch(r"[0-9:]{8} INFO \w+: [0-9.]+ s", line)
+        assert line.split()[2] in steps
 
 
 def test_batches_and_bad_rows(table: dict[str, Any]) -> None:
