@@ -27,13 +27,16 @@ from collections.abc import Iterable
 class SparkInferError(Exception):
     """Root of all errors that spark_infer raises on purpose.
 
+    A message may quote a bundle, a table or a model, and goes to terminals and logs: what would
+    steer these is written as an escape sequence.
+
     Attributes:
         transient: Whether the same run may well succeed later: a worker, an executor or a service
             was lost, or a disk is full.
     """
 
     def __init__(self, *args: object, transient: bool = False) -> None:
-        super().__init__(*args)
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
         self.transient = transient
 
 
@@ -67,6 +70,13 @@ class WarehouseError(SparkInferError):
 
 class GateError(WarehouseError):
     """Rows were scored and checked, and deliberately not published."""
+
+
+def printable(text: str) -> str:
+    """Return a text with all but printable characters and newlines as escape sequences."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

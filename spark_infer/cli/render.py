@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spark_infer.bundle import Bundle, Output
-from spark_infer.errors import SparkInferError
+from spark_infer.errors import SparkInferError, printable
 
 if TYPE_CHECKING:
     from spark_infer.report import RunReport
@@ -29,7 +29,7 @@ def error(problem: SparkInferError) -> None:
 def interrupted(by: signal.Signals | None, problem: BaseException, stream: TextIO) -> None:
     """Print that a signal ended the command, and in what state, where that is known."""
     name = "a signal" if by is None else by.name
-    state = f": {problem}" if str(problem) else ""
+    state = f": {printable(str(problem))}" if str(problem) else ""
     console = Console(file=stream, soft_wrap=True, highlight=False)
     console.print(f"[bold red]Interrupted[/] by {name}{escape(state)}")
 
@@ -149,14 +149,12 @@ def _facts(title: str, facts: Any) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(escape(_printable(name)), escape(_printable(value)))
+        table.add_row(escape(printable(name)), escape(printable(value)))
     Console(highlight=False).print(table)
 
 
-def _printable(text: str) -> str:
-    """Keep a bundle's text from steering the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
-
-
 def _json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    # Not ensure_ascii, which would escape all letters but the English ones.
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    escaped = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    sys.stdout.write("".join(escaped) + "\n")

@@ -7,12 +7,15 @@ import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, RaggedInput
 from spark_infer.bundle.documents import shown
-from spark_infer.errors import SignatureError
+from spark_infer.errors import SignatureError, printable
 from spark_infer.tensors.arrow.leaves import BoolArray, Positions, Rows
 
 
 class Rejects:
-    """Rejected rows of one record batch. The first reason found for a row is the one kept."""
+    """Rejected rows of one record batch. The first reason found for a row is the one kept.
+
+    A reason may quote the row or the model, and is printable.
+    """
 
     def __init__(self, num_rows: int) -> None:
         self._num_rows = num_rows
@@ -22,13 +25,13 @@ class Rejects:
     def add(self, rows: BoolArray, reason: str) -> None:
         """Reject the rows where ``rows`` (shape (num_rows,)) is true."""
         if rows.any():
-            self._reasons.append(reason)
+            self._reasons.append(printable(reason))
             self._which[rows & (self._which == 0)] = len(self._reasons)
 
     def add_rows(self, rows: Positions, reason: str) -> None:
         """Reject the rows at these positions."""
         if len(rows):
-            self._reasons.append(reason)
+            self._reasons.append(printable(reason))
             self._which[rows] = len(self._reasons)
 
     def repeat(self, rows: Rows, first: Positions) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from spark_infer import errors
-from spark_infer.errors import SparkInferError, nearest
+from spark_infer.errors import SparkInferError, nearest, printable
 
 
 def test_every_error_has_the_one_root_and_is_drawn_in_the_tree() -> None:
@@ -32,3 +32,15 @@ def test_every_error_has_the_one_root_and_is_drawn_in_the_tree() -> None:
 def test_the_nearest_known_word_is_suggested(word: str, hint: str) -> None:
     assert nearest(word, ["amount", "Hour"]) == hint
     assert nearest(word, []) == ""
+
+
+@pytest.mark.parametrize(
+    "char", ["\x1b", "\x9b", "\u202e", "\u2028", "\r", "\x00", "\ud800", "\x7f"]
+)
+def test_what_would_steer_a_terminal_or_a_log_is_escaped(char: str) -> None:
+    for kind in (SparkInferError, errors.BundleError, errors.RuntimeUnavailable):
+        raised = kind(f"unknown key 'a{char}[2J'", transient=True)
+        assert str(raised) == f"unknown key 'a{ascii(char)[1:-1]}[2J'"
+        assert raised.transient
+        assert str(kind(*raised.args)) == str(raised)
+    assert printable(f"a\n\u00e9 {char}") == f"a\n\u00e9 {ascii(char)[1:-1]}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from spark_infer.bundle.features.grammar import check_expression
 from spark_infer.bundle.features.tokens import Refused
-from spark_infer.errors import SignatureError
+from spark_infer.errors import SignatureError, printable
 
 _MAX_SHOWN = 160
 
@@ -28,7 +28,7 @@ def check_features(features: Mapping[str, str]) -> None:
 def refused(name: str, expression: object, why: str) -> str:
     """Return the sentence that refuses a feature."""
     shown = " ".join(expression.split()) if isinstance(expression, str) else repr(expression)
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+    shown = printable(shown)
     if len(shown) > _MAX_SHOWN:
         shown = shown[:_MAX_SHOWN] + "..."
     return f"feature {name!r} ({shown}): {why}"

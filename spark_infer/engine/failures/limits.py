@@ -6,7 +6,7 @@ import logging
 import re
 
 from spark_infer.engine.options import BatchOptions
-from spark_infer.errors import PredictionError, TooManyRejects
+from spark_infer.errors import PredictionError, TooManyRejects, printable
 
 _MAX_EXAMPLES = 3
 _LEAST_ROWS = 1000
@@ -107,7 +107,7 @@ class FailureLimits:
 
 
 def describe(error: Exception) -> str:
-    """Return an exception's type and first line, without what may be values of the row."""
+    """Return an exception's type and first line, printable and without values of the row."""
     lines = str(error).strip().splitlines()
-    text = _SECRET.sub("?", lines[0])[:200] if lines else ""
+    text = printable(_SECRET.sub("?", lines[0])[:200]) if lines else ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

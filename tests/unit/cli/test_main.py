@@ -72,7 +72,7 @@ def test_a_bundles_text_does_not_steer_the_terminal(
         model_format="export",
         signature=si.Signature(
             inputs=[si.ScalarInput("x", columns=["a"])],
-            outputs=[si.Output("y", labels=["a\x9b2J"])],
+            outputs=[si.Output("y", labels=["a\x9b2J", "\u202e\u00e9"])],
         ),
         description="one\ntwo\x1b[2J",
         metadata={"\x1b]0;": 1},
@@ -83,6 +83,11 @@ def test_a_bundles_text_does_not_steer_the_terminal(
     assert out.replace("\n", "").isprintable()
     assert "two\\x1b[2J" in out
     assert "a\\x9b2J" in out
+    code, out, _ = run(capsys, "inspect", str(tmp_path / "m"), "--json")
+    assert out.replace("\n", "").isprintable()
+    data = json.loads(out)
+    assert (data["description"], data["metadata"]) == ("one\ntwo\x1b[2J", {"\x1b]0;": 1})
+    assert data["signature"]["outputs"][0]["labels"] == ["a\x9b2J", "\u202e\u00e9"]
 
 
 def test_inspect_as_json(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:

@@ -29,3 +29,11 @@ def test_all_rows_rejected() -> None:
     rejects = Rejects(2)
     rejects.add(np.array([True, True]), "all")
     assert np.asarray(rejects.accepted).tolist() == []
+
+
+def test_reasons_are_printable() -> None:
+    rejects = Rejects(2)
+    rejects.add(np.array([True, False]), "word 'a\x1b[2J'")
+    rejects.add_rows(np.array([1]), "\u202eRuntimeError: \x9b")
+    reasons = rejects.reasons().to_pylist()
+    assert reasons == ["word 'a\\x1b[2J'", "\\u202eRuntimeError: \\x9b"]
