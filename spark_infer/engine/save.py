@@ -107,6 +107,7 @@ def save_bundle(
         module=module,
         arguments=arguments or {},
         one_row=not row_independent,
+        shown=proof.shapes,
     )
     manifest = Manifest(
         name=name or target.name,

@@ -114,6 +114,18 @@ class Proof:
             self._check_independence()
             self._check_neighbors(model)
 
+    @property
+    def shapes(self) -> set[tuple[int, ...]]:
+        """Rows, then padded length in each ragged input, of the batches that both models run."""
+        return {
+            (
+                len(rows),
+                *(int(lengths.max()) for lengths in shown.decoded.padded(rows, shown.trial.pad)),
+            )
+            for shown in self._shown
+            if shown.trial.is_for_both and len(rows := shown.trial.rows)
+        }
+
     def check_bundle(self, loaded: Backend, *, hint: str) -> None:
         """Run the stored model on the same rows.
 
