@@ -13,7 +13,7 @@ from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.features import check_features
 from spark_infer.engine.proof import Proof
-from spark_infer.engine.proof.proof import SMALL, TOLERANCE
+from spark_infer.engine.proof.proof import SMALL
 from spark_infer.engine.table import TableLike, as_table
 
 if TYPE_CHECKING:
@@ -94,12 +94,13 @@ def save_bundle(
             sample=None if sample is None else as_table(sample, where="sample"),
             stochastic=stochastic,
             row_independent=row_independent,
-            tolerance=max(TOLERANCE, 8 * eager.resolution),
+            resolution=eager.resolution,
             is_small=eager.num_weights < SMALL,
         )
         proof.check_model(eager)
         if not stochastic:
             eager.check_unchanged()
+        proof.check_evidence()
     artifact = prepare_artifact(
         model,
         proof.signature,

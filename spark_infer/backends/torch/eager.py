@@ -29,7 +29,9 @@ class EagerBackend(TorchBackend):
             raise BundleError(
                 f"the model is on {min(elsewhere)}; save it from the processor: model.cpu()"
             )
-        kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+        # What is stored in a byte is computed with in another type.
+        floats = (tensor for tensor in tensors if tensor.is_floating_point())
+        kinds = {tensor.dtype for tensor in floats if tensor.itemsize > 1}
         self.resolution = max(torch.finfo(kind).eps for kind in {*kinds, torch.float32})
         self.num_weights = sum(tensor.numel() for tensor in tensors)
         self._state = {
