@@ -100,6 +100,7 @@ def save_bundle(
         proof.check_model(eager)
         if not stochastic:
             eager.check_unchanged()
+            eager.check_draws_nothing()
         proof.check_evidence()
     artifact = prepare_artifact(
         model,

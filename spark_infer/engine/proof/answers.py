@@ -14,7 +14,7 @@ from spark_infer.tensors.arrow.leaves import Positions
 from spark_infer.tensors.buckets import EXACT
 from spark_infer.tensors.encode import check_output
 
-_USUAL = 10.0
+_USUAL = 100.0
 _SEED = 20_180_808
 
 Answer = list[Array]

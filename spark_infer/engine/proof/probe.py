@@ -17,8 +17,8 @@ from spark_infer.tensors import arrow_dtype
 LENGTHS = (1, 2, 3, 5, 8, 17, 33, 64, 129)
 """Lengths around powers of two, where kernels change; longer ones only up to ``max_length``."""
 
-LONG_LENGTHS = (600, 2100)
-"""Lengths to try as well where nothing limits them and the model is small."""
+MORE_LENGTHS = (*range(1, 17), 24, 48, 100, 600, 2100)
+"""Lengths to try as well where the model is small, the long ones if nothing limits them."""
 
 NUM_ALIKE = 10
 """Rows of one length, to be run in batches of one and more."""
@@ -73,7 +73,7 @@ def _lengths(signature: Signature, *, is_small: bool) -> list[int]:
     ragged = [item for item in signature.inputs if isinstance(item, RaggedInput)]
     if not ragged:
         return [1] * NUM_ALIKE
-    known = (*LENGTHS, *LONG_LENGTHS) if is_small else LENGTHS
+    known = sorted({*LENGTHS, *MORE_LENGTHS} if is_small else LENGTHS)
     most = max(item.max_length or known[-1] for item in ragged)
     longer = [known[-1]]
     while longer[-1] * 4 < most:

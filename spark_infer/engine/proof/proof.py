@@ -194,7 +194,14 @@ class Proof:
         is_large = has_large_numbers(decoded)
         moves: dict[int, Moves] = {}
         rows = self._runnable(model, decoded, is_probe=is_probe)
-        for trial in plan(decoded, rows, is_probe=is_probe, in_batches=self._batches):
+        trials = plan(
+            decoded,
+            rows,
+            is_probe=is_probe,
+            in_batches=self._batches,
+            is_small=self._is_small,
+        )
+        for trial in trials:
             answers = run_or_refuse(model, decoded, trial, source)
             self._shown.append(_Shown(source, decoded, trial, answers, moves))
             large = [int(row) for row in trial.rows if is_large[row] and int(row) not in moves]
@@ -236,6 +243,9 @@ class Proof:
         rows = accepted(decoded)
         if not is_probe:
             return rows
+        last = decoded.num_rows - 1
+        if not any(np.dtype(item.dtype).kind == "f" for item in self.signature.inputs):
+            rows = rows[(rows <= last - NUM_ODD) | (rows == last)]
         odd = rows >= decoded.num_rows - NUM_ODD
         fine = [
             not is_odd or runs(model, decoded, Trial(np.array([row])))
