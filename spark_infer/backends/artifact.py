@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,6 +42,7 @@ def prepare_artifact(
     module: str | None,
     arguments: Mapping[str, Any],
     one_row: bool = False,
+    shown: Collection[tuple[int, ...]] = (),
 ) -> Artifact:
     """Check that the model can be stored in the format, and trace it for ``"export"``.
 
@@ -52,6 +53,8 @@ def prepare_artifact(
         module: Import path of its class, for ``"module"``.
         arguments: Keyword arguments of that class.
         one_row: Whether it is only ever run on one row at a time.
+        shown: Number of rows, then padded length in each ragged input, of batches for which the
+            stored model is compared with this one.
 
     Raises:
         BundleError: It cannot.
@@ -68,7 +71,8 @@ def prepare_artifact(
     if format == "export":
         if module is not None or arguments:
             raise BundleError("module and arguments belong to format='module'")
-        return Artifact({}, export(model, signature, one_row=one_row).write, _versions())
+        program = export(model, signature, one_row=one_row, shown=shown)
+        return Artifact({}, program.write, _versions())
     if module is None:
         raise BundleError("format='module' needs module='package.module:Class'")
     try:

@@ -56,7 +56,12 @@ def load_backend(
     outputs = [output.name for output in bundle.signature.outputs]
     try:
         if manifest.model_format == "export":
-            model = load_program(bundle.path, device, len(bundle.signature.tensor_names))
+            model = load_program(
+                bundle.path,
+                device,
+                len(bundle.signature.tensor_names),
+                stochastic=manifest.stochastic,
+            )
         else:
             model = load_module(bundle.path, manifest.model, allow_modules)
     except SparkInferError:

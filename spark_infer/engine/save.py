@@ -15,7 +15,7 @@ from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.documents import as_path, check_kind
 from spark_infer.bundle.features import check_features
 from spark_infer.engine.proof import Proof
-from spark_infer.engine.proof.proof import SMALL, TOLERANCE
+from spark_infer.engine.proof.proof import SMALL
 from spark_infer.engine.table import TableLike, as_table
 from spark_infer.errors import BundleError
 
@@ -124,12 +124,14 @@ def save_bundle(
             sample=None if sample is None else as_table(sample, where="sample"),
             stochastic=stochastic,
             row_independent=row_independent,
-            tolerance=max(TOLERANCE, 8 * eager.resolution),
+            resolution=eager.resolution,
             is_small=eager.num_weights < SMALL,
         )
         proof.check_model(eager)
         if not stochastic:
             eager.check_unchanged()
+            eager.check_draws_nothing()
+        proof.check_evidence()
     artifact = prepare_artifact(
         model,
         proof.signature,
@@ -137,6 +139,7 @@ def save_bundle(
         module=module,
         arguments=arguments or {},
         one_row=not row_independent,
+        shown=proof.shapes,
     )
     manifest = Manifest(
         name=name or target.name,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from spark_infer.backends.torch.backend import TorchBackend
@@ -31,13 +33,16 @@ class EagerBackend(TorchBackend):
             raise BundleError(
                 f"the model is on {min(elsewhere)}; save it from the processor: model.cpu()"
             )
-        kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+        # What is stored in a byte is computed with in another type.
+        floats = (tensor for tensor in tensors if tensor.is_floating_point())
+        kinds = {tensor.dtype for tensor in floats if tensor.itemsize > 1}
         self.resolution = max(torch.finfo(kind).eps for kind in {*kinds, torch.float32})
         self.num_weights = sum(tensor.numel() for tensor in tensors)
         self._state = {
             name: (tensor, tensor._version)
             for name, tensor in (*model.named_parameters(), *model.named_buffers())
         }
+        self._generators = _generator_states()
         self._buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
         super().__init__(model, outputs)
 
@@ -51,6 +56,15 @@ class EagerBackend(TorchBackend):
                     "so later answers would depend on earlier rows; take that out of forward()"
                 )
 
+    def check_draws_nothing(self) -> None:
+        """Raise SignatureError where the model has drawn random numbers."""
+        for name, before in self._generators.items():
+            if _generator_states()[name] != before:
+                raise SignatureError(
+                    f"the bundle is not saved: the model draws random numbers from {name} while it "
+                    "predicts; take that out of forward(), or save it with stochastic=True"
+                )
+
     def restore(self) -> None:
         """Give the model's buffers the values that they had."""
         for name, (tensor, version) in self._state.items():
@@ -59,6 +73,15 @@ class EagerBackend(TorchBackend):
             holder, _, leaf = name.rpartition(".")
             if name in self._buffers:
                 self._module.get_submodule(holder)._buffers[leaf] = tensor
+
+
+def _generator_states() -> dict[str, object]:
+    """Return the states of the generators that everybody shares: who draws moves one."""
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy.random": repr(np.random.get_state(legacy=False)["state"]),
+        "random": random.getstate(),
+    }
 
 
 def check_model(model: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,8 @@ from spark_infer.tensors import arrow_dtype
 LENGTHS = (1, 2, 3, 5, 8, 17, 33, 64, 129)
 """Lengths around powers of two, where kernels change; longer ones only up to ``max_length``."""
 
-LONG_LENGTHS = (600, 2100)
-"""Lengths to try as well where nothing limits them and the model is small."""
+MORE_LENGTHS = (*range(1, 17), 24, 48, 100, 600, 2100)
+"""Lengths to try as well where the model is small, the long ones if nothing limits them."""
 
 NUM_ALIKE = 10
 """Rows of one length, to be run in batches of one and more."""
@@ -33,7 +33,14 @@ _LARGE = 2_000.0
 _SEED = 20_180_808
 
 
-def probe(signature: Signature, *, is_small: bool = False) -> pa.RecordBatch:
+Spread = Literal["normal", "shares", "positive", "whole"]
+"""How numbers are drawn: about 0, from 0 to 1, above 0, or whole ones from 1 to 9."""
+SPREADS: tuple[Spread, ...] = get_args(Spread)
+
+
+def probe(
+    signature: Signature, *, is_small: bool = False, spread: Spread = "normal"
+) -> pa.RecordBatch:
     """Return rows that cover a signature.
 
     The first ``NUM_ALIKE`` rows have one length, the next ones each length that the signature
@@ -41,21 +48,23 @@ def probe(signature: Signature, *, is_small: bool = False) -> pa.RecordBatch:
     where the null rules take them; vocabulary columns hold the first and the last word, one that is
     unknown, and others. Numbers of float inputs are normal, some ten times that, those of other
     inputs 0 or 1: an id without a vocabulary may be limited by the model, and nobody has said how.
+    Another spread is for float inputs of models that answer NaN to those, without large numbers.
 
     Args:
         signature: Inputs of the model.
         is_small: Whether the model is so small that long rows take no time.
+        spread: How numbers of float inputs are drawn.
     """
     random = np.random.default_rng(_SEED)
-    spread = _lengths(signature, is_small=is_small)
+    varied = _lengths(signature, is_small=is_small)
     tail = [length for length, _ in _EXTREME] + [_ALIKE, 0]
     columns: dict[str, pa.Array] = {}
     for number, item in enumerate(signature.inputs):
         # Long rows of one input stand beside short rows of another.
-        turned = spread if number == 0 else spread[::-1]
+        turned = varied if number == 0 else varied[::-1]
         lengths = _allowed(item, [*[_ALIKE] * NUM_ALIKE, *turned, *tail])
         for name in item.column_names:
-            columns[name] = _column(item, name, lengths, random)
+            columns[name] = _column(item, name, lengths, random, spread)
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -64,7 +73,7 @@ def _lengths(signature: Signature, *, is_small: bool) -> list[int]:
     ragged = [item for item in signature.inputs if isinstance(item, RaggedInput)]
     if not ragged:
         return [1] * NUM_ALIKE
-    known = (*LENGTHS, *LONG_LENGTHS) if is_small else LENGTHS
+    known = sorted({*LENGTHS, *MORE_LENGTHS} if is_small else LENGTHS)
     most = max(item.max_length or known[-1] for item in ragged)
     longer = [known[-1]]
     while longer[-1] * 4 < most:
@@ -79,16 +88,18 @@ def _allowed(item: Input, lengths: Sequence[int]) -> list[int]:
     return [min(max(length, least), most) for length in lengths]
 
 
-def _column(item: Input, name: str, lengths: list[int], random: np.random.Generator) -> pa.Array:
+def _column(
+    item: Input, name: str, lengths: list[int], random: np.random.Generator, spread: Spread
+) -> pa.Array:
     size = 1
     if isinstance(item, ScalarInput):
         (rule,) = (column.nulls for column in item.source_columns if column.name == name)
-        return _flat(item, lengths, size, random, rule)
+        return _flat(item, lengths, size, random, rule, spread)
     assert isinstance(item, ArrayInput | RaggedInput)
     shape = () if isinstance(item, RaggedInput) and item.fields else item.item_shape
     size = math.prod(shape)
     parts = [
-        _nest(_flat(item, lengths, size, random, item.null_items), shape)
+        _nest(_flat(item, lengths, size, random, item.null_items, spread), shape)
         for _ in range(len(item.fields) if isinstance(item, RaggedInput) and item.fields else 1)
     ]
     if isinstance(item, ArrayInput):
@@ -105,7 +116,12 @@ def _nest(array: pa.Array, shape: tuple[int, ...]) -> pa.Array:
 
 
 def _flat(
-    item: Input, lengths: list[int], size: int, random: np.random.Generator, nulls: NullRule
+    item: Input,
+    lengths: list[int],
+    size: int,
+    random: np.random.Generator,
+    nulls: NullRule,
+    spread: Spread,
 ) -> pa.Array:
     """Return the elements of an input's rows; every eleventh is null where the rule takes nulls.
 
@@ -115,6 +131,7 @@ def _flat(
         size: Elements of each position.
         random: Where values are drawn.
         nulls: What a null becomes.
+        spread: How numbers are drawn.
     """
     rows = np.repeat(np.arange(len(lengths)), np.asarray(lengths) * size)
     count = len(rows)
@@ -128,17 +145,29 @@ def _flat(
         ]
         return pa.array(values, mask=missing)
     if np.dtype(item.dtype).kind == "f":
-        numbers = random.standard_normal(count) * random.choice([0.0, 1.0, 1.0, 10.0], count)
-        _make_extreme(numbers, rows, len(lengths))
+        numbers = _draw(spread, count, random)
+        _make_extreme(numbers, rows, len(lengths), is_large=spread == "normal")
     else:
-        numbers = random.integers(0, 2, count)
+        numbers = random.integers(0, 2, count).astype(np.float64)
     return pa.array(numbers.astype(item.dtype), arrow_dtype(item.dtype), mask=missing)
 
 
-def _make_extreme(numbers: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], count: int) -> None:
+def _draw(spread: Spread, count: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    if spread == "shares":
+        return random.uniform(0.02, 0.98, count)
+    if spread == "whole":
+        return random.integers(1, 10, count).astype(np.float64)
+    sizes: npt.NDArray[np.float64] = random.choice([0.0, 1.0, 1.0, 10.0], count)
+    numbers = random.standard_normal(count) * sizes
+    return numbers if spread == "normal" else np.abs(numbers) + 0.1
+
+
+def _make_extreme(
+    numbers: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], count: int, *, is_large: bool
+) -> None:
     """Put large numbers of one sign, and NaN, into the rows for them."""
     first = count - 2 - len(_EXTREME)
-    for place, (_, sign) in enumerate(_EXTREME):
+    for place, (_, sign) in enumerate(_EXTREME if is_large else ()):
         at = rows == first + place
         numbers[at] = sign * _LARGE * (1 + np.abs(numbers[at]))
     numbers[np.flatnonzero(rows == count - 2)[:1]] = np.nan

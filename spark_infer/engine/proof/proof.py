@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.backends.fault import sentence
-from spark_infer.bundle import Input, RaggedInput, Signature
+from spark_infer.bundle import Signature
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
-from spark_infer.engine.proof.answers import Answer, Trial, Yardstick, scales
-from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
+from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
+from spark_infer.engine.proof.empty import with_min_lengths
+from spark_infer.engine.proof.evidence import silent, unknown
+from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, SPREADS, Spread, probe
 from spark_infer.engine.proof.trials import plan
-from spark_infer.engine.proof.words import shown_row
-from spark_infer.errors import BundleError, PredictionError, SignatureError
+from spark_infer.engine.proof.words import dependence, shown_row
+from spark_infer.engine.proof.yardstick import Moves, Yardstick, distances
+from spark_infer.errors import BundleError, SignatureError
 from spark_infer.tensors import Decoded, Decoder
 from spark_infer.tensors.arrow.leaves import Positions
+
+_logger = logging.getLogger("spark_infer")
 
 TOLERANCE = 1e-4
 """How far apart two answers may be in float32, as a share of the value and of its usual size."""
@@ -30,8 +34,8 @@ SMALL = 10_000_000
 
 MAX_SAMPLE_ROWS = 1024
 _CLOSE = 0.1
-
-_logger = logging.getLogger("spark_infer")
+_ROUNDINGS = 8
+"""How much larger the rounding errors of a whole model are than that of one number."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,14 @@ class _Shown:
         decoded: The same rows as arrays.
         trial: Which of them ran together.
         answers: What the model answered.
-        scales: How much larger than usual the numbers of each row of ``decoded`` are.
+        moves: How far the answers to rows of large numbers move by rounding, by row.
     """
 
     source: pa.RecordBatch | pa.Table
     decoded: Decoded
     trial: Trial
     answers: Sequence[Answer]
-    scales: npt.NDArray[np.float64]
+    moves: Mapping[int, Moves]
 
 
 class Proof:
@@ -61,7 +65,7 @@ class Proof:
         sample: Rows of the user's own to try it on as well; the first ``MAX_SAMPLE_ROWS`` count.
         stochastic: The model may answer the same row differently: only shapes are checked.
         row_independent: Whether rows run together; without it each is tried alone.
-        tolerance: How far apart two answers may be.
+        resolution: Relative distance of neighboring numbers in the model's least precise type.
         is_small: Whether it has fewer than ``SMALL`` weights, so that long rows take no time.
 
     Attributes:
@@ -75,7 +79,7 @@ class Proof:
         sample: pa.RecordBatch | pa.Table | None,
         stochastic: bool,
         row_independent: bool,
-        tolerance: float,
+        resolution: float,
         is_small: bool = False,
     ) -> None:
         self.signature = signature
@@ -83,9 +87,11 @@ class Proof:
         self._sample = None if sample is None else sample.slice(0, MAX_SAMPLE_ROWS)
         self._compares = not stochastic
         self._batches = row_independent
-        self._tolerance = tolerance
+        self._noise = resolution
+        self._tolerance = max(TOLERANCE, _ROUNDINGS * resolution)
         self._shown: list[_Shown] = []
-        self._yardstick = Yardstick(tolerance, ())
+        self._silent: dict[str, str] = {}
+        self._yardstick = Yardstick(self._tolerance, ())
 
     def check_model(self, model: Backend) -> None:
         """Run the model as it was given.
@@ -94,16 +100,19 @@ class Proof:
             SignatureError: It fails, its outputs do not fit the signature, it answers the same
                 row differently, or a row's answer depends on the rows beside it or on padding.
         """
-        self.signature, notes = self._with_min_lengths(model)
+        notes: list[str] = []
+        if self._compares:
+            self.signature, notes = with_min_lengths(
+                model, self.signature, tolerance=self._tolerance, in_batches=self._batches
+            )
         probed = probe(self.signature, is_small=self._is_small)
-        for source, is_probe in ((probed, True), (self._sample, False)):
-            if source is not None:
-                decoded = Decoder(self.signature).decode(source)
-                known = scales(decoded)
-                rows = self._runnable(model, decoded, is_probe=is_probe)
-                for trial in plan(decoded, rows, is_probe=is_probe, in_batches=self._batches):
-                    answers = run_or_refuse(model, decoded, trial, source)
-                    self._shown.append(_Shown(source, decoded, trial, answers, known))
+        self._try(model, probed, is_probe=True)
+        self._silent = self._find_silent() if self._shown and self._compares else {}
+        for spread in SPREADS[1:]:
+            if self._silent:
+                self._try_spread(model, spread)
+        if self._sample is not None:
+            self._try(model, self._sample, is_probe=False)
         for note in notes:
             _logger.warning("%s", note)
         if not self._shown:
@@ -112,10 +121,40 @@ class Proof:
             )
         if self._compares:
             everything = [answer for shown in self._shown for answer in shown.answers]
-            self._yardstick = Yardstick.of(everything, self._tolerance)
+            self._yardstick = Yardstick.of(everything, self.signature.outputs, self._tolerance)
             self._check_repeats(model)
             self._check_independence()
             self._check_neighbors(model)
+
+    def check_evidence(self) -> None:
+        """Raise SignatureError where neither random rows nor the sample told anything."""
+        if self._silent and self._sample is None:
+            name, problem = next(iter(self._silent.items()))
+            raise SignatureError(
+                f"the bundle is not saved: output {name!r} is {problem} for the random rows that "
+                "the model was tried on, which shows nothing of it; pass sample=ROWS, some rows "
+                "such as it will predict"
+            )
+        sampled = [a for s in self._shown if s.source is self._sample for a in s.answers]
+        for name in unknown(sampled, self.signature.outputs):
+            if name in self._silent:
+                raise SignatureError(
+                    f"the bundle is not saved: output {name!r} is {self._silent[name]} for the "
+                    "random rows that the model was tried on, and NaN or infinite for each row of "
+                    "the sample, which shows nothing of it; pass rows that it can predict"
+                )
+
+    @property
+    def shapes(self) -> set[tuple[int, ...]]:
+        """Rows, then padded length in each ragged input, of the batches that both models run."""
+        return {
+            (
+                len(rows),
+                *(int(lengths.max()) for lengths in shown.decoded.padded(rows, shown.trial.pad)),
+            )
+            for shown in self._shown
+            if shown.trial.is_for_both and len(rows := shown.trial.rows)
+        }
 
     def check_bundle(self, loaded: Backend, *, hint: str) -> None:
         """Run the stored model on the same rows.
@@ -141,7 +180,7 @@ class Proof:
             if not self._compares:
                 continue
             for row, ours, theirs in zip(shown.trial.rows, shown.answers, answers, strict=True):
-                if found := self._difference(ours, theirs, shown.scales[row]):
+                if found := self._difference(ours, theirs, shown.moves.get(int(row))):
                     output, expected, got = found
                     is_empty = any(not of[row] for of in shown.decoded.ragged.values())
                     hint = "give the ragged inputs min_length=1" if is_empty else hint
@@ -151,14 +190,69 @@ class Proof:
                         f"{shown_row(shown.source, int(row))}; {hint}"
                     )
 
-    def _difference(self, one: Answer, other: Answer, scale: float) -> tuple[str, str, str] | None:
-        return self._yardstick.difference(one, other, self.signature.outputs, scale=scale)
+    def _difference(
+        self, one: Answer, other: Answer, moves: Moves | None = None
+    ) -> tuple[str, str, str] | None:
+        return self._yardstick.difference(one, other, self.signature.outputs, moves)
+
+    def _try(self, model: Backend, source: pa.RecordBatch | pa.Table, *, is_probe: bool) -> None:
+        """Run the model on all batches of some rows."""
+        decoded = Decoder(self.signature).decode(source)
+        is_large = has_large_numbers(decoded)
+        moves: dict[int, Moves] = {}
+        rows = self._runnable(model, decoded, is_probe=is_probe)
+        trials = plan(
+            decoded,
+            rows,
+            is_probe=is_probe,
+            in_batches=self._batches,
+            is_small=self._is_small,
+        )
+        for trial in trials:
+            answers = run_or_refuse(model, decoded, trial, source)
+            self._shown.append(_Shown(source, decoded, trial, answers, moves))
+            large = [int(row) for row in trial.rows if is_large[row] and int(row) not in moves]
+            if large and self._compares:
+                noisy = trial.run(model, decoded, noise=self._noise)
+                for row, one, other in zip(trial.rows, answers, noisy, strict=True):
+                    moves[int(row)] = [
+                        _ROUNDINGS * apart
+                        for apart in distances(one, other, self.signature.outputs)
+                    ]
+
+    def _find_silent(self) -> dict[str, str]:
+        """Return the outputs of which the probe's usual rows tell nothing."""
+        decoded = self._shown[0].decoded
+        answers: dict[int, Answer] = {}
+        for shown in self._shown:
+            answers |= zip(map(int, shown.trial.rows), shown.answers, strict=True)
+        usual = [answers[row] for row in sorted(answers) if row < decoded.num_rows - NUM_ODD]
+        return silent(usual, self.signature.outputs)
+
+    def _try_spread(self, model: Backend, spread: Spread) -> None:
+        """Try rows of other numbers where they tell more."""
+        source = probe(self.signature, is_small=self._is_small, spread=spread)
+        decoded = Decoder(self.signature).decode(source)
+        alike = accepted(decoded)
+        alike = alike[alike < NUM_ALIKE]
+        trials = [Trial(alike)] if self._batches else [Trial(np.array([row])) for row in alike]
+        if not all(runs(model, decoded, trial) for trial in trials):
+            return
+        answers = [answer for trial in trials for answer in trial.run(model, decoded)]
+        still = silent(answers, self.signature.outputs)
+        told = self._silent.keys() - still.keys()
+        if told:
+            self._try(model, source, is_probe=True)
+            self._silent = {name: self._silent[name] for name in self._silent if name not in told}
 
     def _runnable(self, model: Backend, decoded: Decoded, *, is_probe: bool) -> Positions:
         """Return the rows to try: without large numbers and NaN where a model raises on them."""
-        rows = _accepted(decoded)
+        rows = accepted(decoded)
         if not is_probe:
             return rows
+        last = decoded.num_rows - 1
+        if not any(np.dtype(item.dtype).kind == "f" for item in self.signature.inputs):
+            rows = rows[(rows <= last - NUM_ODD) | (rows == last)]
         odd = rows >= decoded.num_rows - NUM_ODD
         fine = [
             not is_odd or runs(model, decoded, Trial(np.array([row])))
@@ -169,7 +263,7 @@ class Proof:
     def _check_repeats(self, model: Backend) -> None:
         first = self._shown[0]
         (again,) = run_or_refuse(model, first.decoded, first.trial, first.source)
-        if found := self._difference(first.answers[0], again, 1.0):
+        if found := self._difference(first.answers[0], again):
             output, one, other = found
             raise SignatureError(
                 f"the bundle is not saved: the model answers the same row differently, {output!r} "
@@ -186,14 +280,14 @@ class Proof:
         for shown in self._shown:
             for row, answer in zip(shown.trial.rows, shown.answers, strict=True):
                 expected = alone.get((id(shown.decoded), int(row)))
-                scale = shown.scales[row]
-                if expected is not None and (found := self._difference(expected, answer, scale)):
-                    self._refuse(shown, int(row), *found)
+                moves = shown.moves.get(int(row))
+                if expected is not None and (found := self._difference(expected, answer, moves)):
+                    raise dependence(shown.source, shown.decoded, shown.trial, int(row), found)
 
     def _check_neighbors(self, model: Backend) -> None:
         """Compare batches of one shape, whose sums run in one order, far more closely."""
         first = self._shown[0]
-        alike = _accepted(first.decoded)
+        alike = accepted(first.decoded)
         alike = alike[alike < NUM_ALIKE]
         half = (len(alike) - 1) // 2
         if not self._batches or not half:
@@ -204,8 +298,7 @@ class Proof:
             run_or_refuse(model, first.decoded, trial, first.source) for trial in trials
         )
         yardstick = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
-        scale = first.scales[alike[0]]
-        if found := yardstick.difference(ones[0], others[0], self.signature.outputs, scale=scale):
+        if found := yardstick.difference(ones[0], others[0], self.signature.outputs):
             output, one, other = found
             raise SignatureError(
                 f"the bundle is not saved: what the model makes of a row depends on the rows "
@@ -213,83 +306,3 @@ class Proof:
                 f"beside some rows and {other} beside others; let forward() treat each row by "
                 "itself, or pass row_independent=False to run rows one by one"
             )
-
-    def _refuse(self, shown: _Shown, row: int, output: str, one: str, other: str) -> None:
-        rows = shown.trial.rows
-        tensors = shown.decoded.tensors(rows, shown.trial.pad)
-        ragged = [item for item in self.signature.inputs if isinstance(item, RaggedInput)]
-        padded = [
-            f"{tensors[item.name].shape[1]} positions of {item.name!r}"
-            for item in ragged
-            if tensors[item.name].shape[1] > max(1, shown.decoded.lengths(item.name)[row])
-        ]
-        what = f"the row {shown_row(shown.source, row)}: {output!r} is {one} alone and {other}"
-        if padded:
-            masks = [f"{item.name}_mask" for item in ragged if item.mask]
-            mask = f"use {' and '.join(masks)}" if masks else "give the input mask=True and use it"
-            raise SignatureError(
-                f"the bundle is not saved: what the model makes of a row depends on its padding, "
-                f"{what} padded to {' and '.join(padded)}; {mask} wherever positions are summed, "
-                "averaged, normalized or picked, give the input pad_to=LENGTH if the model was "
-                "trained on one length, or pass row_independent=False to run rows one by one"
-            )
-        raise SignatureError(
-            f"the bundle is not saved: what the model makes of a row depends on the rows beside "
-            f"it, {what} in a batch of {len(rows)} rows; let forward() treat each row by itself, "
-            "or pass row_independent=False to run rows one by one"
-        )
-
-    def _with_min_lengths(self, model: Backend) -> tuple[Signature, list[str]]:
-        """Let inputs whose empty rows have no sure answer reject them; return also what to note."""
-        inputs: list[Input] = []
-        notes = []
-        for item in self.signature.inputs:
-            if isinstance(item, RaggedInput) and not item.min_length and self._compares:
-                problem = self._empty_row_problem(model, item)
-                if problem is not None and (item.min_length == 0 or item.nulls == "empty"):
-                    raise SignatureError(
-                        f"the bundle is not saved: {problem} where input {item.name!r} is empty; "
-                        "give the input min_length=1 and nulls='reject'"
-                    )
-                if problem is not None:
-                    notes.append(
-                        f"input {item.name!r}: rows without a value are rejected (min_length=1): "
-                        f"{problem}"
-                    )
-                    item = replace(item, min_length=1)
-            inputs.append(item)
-        return replace(self.signature, inputs=inputs), notes
-
-    def _empty_row_problem(self, model: Backend, item: RaggedInput) -> str | None:
-        """Say why a row that is empty in this input has no sure answer, or return None."""
-        rows = probe(self.signature).slice(0, 1)
-        empty = pa.RecordBatch.from_pydict(
-            {
-                field.name: pa.array([[]], field.type) if field.name == item.column else column
-                for field, column in zip(rows.schema, rows.columns, strict=True)
-            }
-        )
-        decoded = Decoder(self.signature).decode(empty)
-        if not _accepted(decoded).size:
-            return None
-        try:
-            (alone,) = Trial(np.array([0])).run(model, decoded)
-        except PredictionError:
-            return None
-        except Exception as error:
-            # A model may raise anything; what it raises for other rows too is told for those.
-            return f"the model fails ({sentence(error)})"
-        if any(value.dtype.kind == "f" and np.isnan(value).any() for value in alone):
-            return "the model answers NaN"
-        if not self._batches or not runs(model, decoded, wide := Trial(np.array([0]), WIDE)):
-            return None
-        (padded,) = wide.run(model, decoded)
-        yardstick = Yardstick.of([alone, padded], self._tolerance)
-        if yardstick.difference(alone, padded, self.signature.outputs) is None:
-            return None
-        return "the model's answer depends on padding"
-
-
-def _accepted(decoded: Decoded) -> Positions:
-    rows = decoded.rejects.accepted
-    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

@@ -22,28 +22,37 @@ _LONG = 64
 _MANY_ROWS = 300
 
 
-def plan(decoded: Decoded, rows: Positions, *, is_probe: bool, in_batches: bool) -> Iterator[Trial]:
+def plan(
+    decoded: Decoded, rows: Positions, *, is_probe: bool, in_batches: bool, is_small: bool
+) -> Iterator[Trial]:
     """Yield single rows first, then batches of one length, then batches that are padded.
+
+    A large model takes a second for any batch, so it runs fewer: what is in two batches of a small
+    one, such as numbers of rows, and padding, is in one, and the stored model runs fewer still.
 
     Args:
         decoded: The rows.
         rows: Positions of those to run.
         is_probe: Whether they are what ``probe`` made, and not a sample.
         in_batches: Whether rows run together at all.
+        is_small: Whether the model is so small that a batch takes no time.
     """
     total = np.zeros(decoded.num_rows, np.int64)
     for lengths in decoded.ragged.values():
         total += lengths
     alike = rows[rows < NUM_ALIKE] if is_probe else rows[:0]
     others = rows[rows >= NUM_ALIKE] if is_probe else rows[:_NUM_ALONE]
-    for row in [*alike[:2], *alike[2:-1][-1:], *others]:
+    few = _LONG if is_small else _SHORT
+    for row in [*alike[:2], *(alike[2:-1][-1:] if is_small else ()), *others]:
         # Of the longest row no batch asks for the answer that it gets without padding.
         if not in_batches or total[row] <= _LONG or total[row] < total.max():
-            yield Trial(np.array([row]), is_for_both=not in_batches or total[row] <= _LONG)
+            yield Trial(np.array([row]), is_for_both=not in_batches or total[row] <= few)
     if not in_batches or not len(rows):
         return
+    ends = (2, len(alike) - 1)
     for count in range(2, len(alike)):
-        yield Trial(alike[:count], is_for_both=count in (2, len(alike) - 1))
+        if is_small or count in ends:
+            yield Trial(alike[:count], is_for_both=count in ends)
     if is_probe:
         real = rows[total[rows] > 0] if decoded.ragged else rows
         shortest = real[total[real] == total[real].min()] if len(real) else rows
@@ -51,23 +60,35 @@ def plan(decoded: Decoded, rows: Positions, *, is_probe: bool, in_batches: bool)
     if not decoded.ragged:
         yield Trial(rows)
         return
+    if not is_small:
+        rows = rows[~np.isin(rows, alike[2:])]
     rows = rows[length_order([total[rows]])]
     if not is_probe:
-        few = np.searchsorted(np.cumsum(total[rows]), _MAX_SAMPLE_TOKENS, side="right")
-        rows = rows[: max(1, int(few))]
-    yield from _padded(rows, total, most=_ROWS_MIXED if is_probe else _ROWS_OF_SAMPLE)
+        most = np.searchsorted(np.cumsum(total[rows]), _MAX_SAMPLE_TOKENS, side="right")
+        rows = rows[: max(1, int(most))]
+    if is_probe:
+        yield from _padded(rows, total, most=_ROWS_MIXED, grows=not is_small)
+    else:
+        yield from _padded(rows, total, most=_ROWS_OF_SAMPLE)
     if is_probe and (short := rows[total[rows] <= _SHORT * len(decoded.ragged)]).size:
         yield Trial(short, WIDE)
 
 
-def _padded(rows: Positions, total: Lengths, *, most: int) -> Iterator[Trial]:
+def _padded(rows: Positions, total: Lengths, *, most: int, grows: bool = False) -> Iterator[Trial]:
     """Yield batches of rows that come longest first, few where they are long.
 
     Each begins with the last row of the one before: whatever length makes a difference, there
     is a row that is padded beyond it.
+
+    Args:
+        rows: The rows, longest first.
+        total: Positions of each row.
+        most: Rows of a batch, besides that first one.
+        grows: Whether each batch has one row more than the one before.
     """
     start = 0
     while start == 0 or start < len(rows) - 1:
-        size = 1 if total[rows[start]] > _LONG and most == _ROWS_MIXED else most
+        size = 1 if total[rows[start]] > _LONG and most < _ROWS_OF_SAMPLE else most
         yield Trial(rows[start : start + size + 1])
         start += size
+        most += grows and size > 1

@@ -4,11 +4,57 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from spark_infer.bundle import RaggedInput
+from spark_infer.engine.proof.answers import Trial
+from spark_infer.errors import SignatureError
+from spark_infer.tensors import Decoded
+
 
 def shown_row(source: pa.RecordBatch | pa.Table, row: int) -> str:
     """Return one row as text, long values shortened."""
     (values,) = source.slice(row, 1).to_pylist()
     return "{" + ", ".join(f"{name!r}: {_short(value)}" for name, value in values.items()) + "}"
+
+
+def dependence(
+    source: pa.RecordBatch | pa.Table,
+    decoded: Decoded,
+    trial: Trial,
+    row: int,
+    found: tuple[str, str, str],
+) -> SignatureError:
+    """Return the error for a row that a model answers otherwise in a batch than alone.
+
+    Args:
+        source: The rows as columns.
+        decoded: The rows as arrays.
+        trial: The batch.
+        row: The row.
+        found: The output, its value alone and in the batch.
+    """
+    output, one, other = found
+    tensors = decoded.tensors(trial.rows, trial.pad)
+    ragged = [item for item in decoded.signature.inputs if isinstance(item, RaggedInput)]
+    padded = [
+        f"{tensors[item.name].shape[1]} positions of {item.name!r}"
+        for item in ragged
+        if tensors[item.name].shape[1] > max(1, decoded.lengths(item.name)[row])
+    ]
+    what = f"the row {shown_row(source, row)}: {output!r} is {one} alone and {other}"
+    if padded:
+        masks = [f"{item.name}_mask" for item in ragged if item.mask]
+        mask = f"use {' and '.join(masks)}" if masks else "give the input mask=True and use it"
+        return SignatureError(
+            f"the bundle is not saved: what the model makes of a row depends on its padding, "
+            f"{what} padded to {' and '.join(padded)}; {mask} wherever positions are summed, "
+            "averaged, normalized or picked, give the input pad_to=LENGTH if the model was "
+            "trained on one length, or pass row_independent=False to run rows one by one"
+        )
+    return SignatureError(
+        f"the bundle is not saved: what the model makes of a row depends on the rows beside "
+        f"it, {what} in a batch of {len(trial.rows)} rows; let forward() treat each row by itself, "
+        "or pass row_independent=False to run rows one by one"
+    )
 
 
 def _short(value: object) -> str:

@@ -56,7 +56,7 @@ def test_a_gpu_gets_its_own_backend(
     # No test here has a GPU: these stand for what needs one.
     monkeypatch.setattr(torch_backend, "check_device", lambda device: None)
     monkeypatch.setattr(
-        torch_graph, "load_program", lambda path, device, num_inputs: f"program on {device}"
+        torch_graph, "load_program", lambda path, device, *_, **__: f"program on {device}"
     )
     monkeypatch.setattr(torch_cuda, "CudaBackend", lambda model, outputs, **rest: (model, rest))
     model, options = si.load_backend(fraud, device=device, precision="bfloat16", threads=2)

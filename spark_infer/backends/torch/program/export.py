@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import itertools
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.backends.torch.backend import in_order
 from spark_infer.backends.torch.eager import in_eval_mode
 from spark_infer.backends.torch.program.graph import read_graph
-from spark_infer.backends.torch.program.lengths import check_lengths
+from spark_infer.backends.torch.program.guards import Shape
+from spark_infer.backends.torch.program.lengths import check_lengths, fixed_length
 from spark_infer.backends.torch.program.program import Program, Tensor
 from spark_infer.backends.torch.weights import save_weights
 from spark_infer.bundle import Input, RaggedInput, Signature
@@ -52,13 +54,20 @@ class Export:
         save_weights(root, self.tensors)
 
 
-def export(model: torch.nn.Module, signature: Signature, *, one_row: bool = False) -> Export:
+def export(
+    model: torch.nn.Module,
+    signature: Signature,
+    *,
+    one_row: bool = False,
+    shown: Collection[Shape] = (),
+) -> Export:
     """Trace a model with any number of rows, and any length of ragged inputs.
 
     Args:
         model: Runs on the signature's tensors; it is left as it was.
         signature: Its inputs and outputs.
         one_row: Trace it with one row at a time instead.
+        shown: Shapes of batches for which the program is compared with the model later.
 
     Raises:
         BundleError: It cannot be traced so, or it calls what a stored program cannot.
@@ -80,7 +89,15 @@ def export(model: torch.nn.Module, signature: Signature, *, one_row: bool = Fals
             f"lengths: {cause}; {MODULE_FORMAT}"
         ) from None
     try:
-        check_lengths(_user_inputs(traced), signature, traced.range_constraints, one_row=one_row)
+        shapes_taken = _user_inputs(traced)
+        check_lengths(
+            shapes_taken,
+            signature,
+            traced.range_constraints,
+            _guards(shapes_taken.values()),
+            one_row=one_row,
+            shown=shown,
+        )
         return _stored(traced, [output.name for output in signature.outputs])
     except SparkInferError as error:
         raise BundleError(f"{name} cannot be exported: {error}") from None
@@ -123,11 +140,21 @@ def _user_inputs(traced: ExportedProgram) -> dict[str, tuple[Any, ...]]:
     return {str(name): tuple(placeholders[str(name)].meta["val"].shape) for name in names}
 
 
+def _guards(shapes: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """Return what tracing took for granted of the symbols in some shapes."""
+    found: dict[Any, None] = {}
+    for size in itertools.chain.from_iterable(shapes):
+        if isinstance(size, torch.SymInt):
+            known = size.node.shape_env
+            found |= {guard.expr.xreplace(known.replacements): None for guard in known.guards}
+    return list(found)
+
+
 def _dynamic_shapes(signature: Signature, *, one_row: bool) -> tuple[dict[int, Any], ...]:
     shapes = []
     for item in signature.inputs:
         dynamic: dict[int, Any] = {} if one_row else {0: Dim.AUTO}
-        if isinstance(item, RaggedInput) and item.pad_to is None:
+        if isinstance(item, RaggedInput) and fixed_length(item) is None:
             multiple = item.pad_multiple
             dynamic[1] = Dim.AUTO if multiple == 1 else multiple * Dim(f"{item.name}_multiple")
         shapes += [dynamic] * len(item.tensor_names)
@@ -150,7 +177,7 @@ def _examples(signature: Signature, rows: int) -> tuple[torch.Tensor, ...]:
         lead: tuple[int, ...] = (rows,)
         if isinstance(item, RaggedInput):
             longest = length * item.pad_multiple
-            longest = item.pad_to or min(longest, item.max_length or longest)
+            longest = fixed_length(item) or min(longest, item.max_length or longest)
             lead = (rows, longest)
             length += 2  # so that a model that wants equal lengths of two inputs shows it
         examples += [_example(item, name, lead) for name in item.tensor_names]

@@ -13,7 +13,12 @@ import torch
 from pydantic import JsonValue
 from torch import fx
 
-from spark_infer.backends.torch.program.operators import find_operator, operator_name, takes_text
+from spark_infer.backends.torch.program.operators import (
+    draws,
+    find_operator,
+    operator_name,
+    takes_text,
+)
 from spark_infer.backends.torch.program.program import Graph, Node, Program
 from spark_infer.backends.torch.weights import map_weights
 from spark_infer.errors import BundleError
@@ -36,7 +41,9 @@ _MAX_DEPTH = 20
 _RECURRENT = re.compile(r"(weight|bias)_(ih|hh|hr)_l[0-9]+(_reverse)?")
 
 
-def load_program(root: Path, device: str, num_inputs: int) -> torch.nn.Module:
+def load_program(
+    root: Path, device: str, num_inputs: int, *, stochastic: bool = False
+) -> torch.nn.Module:
     """Return a bundle's program as a module, with its weights mapped.
 
     Args:
@@ -44,6 +51,7 @@ def load_program(root: Path, device: str, num_inputs: int) -> torch.nn.Module:
         device: Where the program makes its own tensors. The weights are mapped on the host: the
             caller moves them.
         num_inputs: How many tensors it is called with.
+        stochastic: Whether it may draw random numbers.
 
     Raises:
         BundleError: The program is damaged, or calls what it may not.
@@ -54,7 +62,9 @@ def load_program(root: Path, device: str, num_inputs: int) -> torch.nn.Module:
             raise BundleError(
                 f"its program takes {len(program.inputs)} tensors, its signature says {num_inputs}"
             )
-        module = build_module(program, map_weights(root), torch.device(device))
+        module = build_module(
+            program, map_weights(root), torch.device(device), stochastic=stochastic
+        )
     except BundleError as error:
         raise BundleError(f"bundle {root}: {error}") from None
     # Its class is its own. fx wraps the call to describe the program's source when it raises: slow
@@ -64,7 +74,11 @@ def load_program(root: Path, device: str, num_inputs: int) -> torch.nn.Module:
 
 
 def build_module(
-    program: Program, tensors: Mapping[str, torch.Tensor], device: torch.device
+    program: Program,
+    tensors: Mapping[str, torch.Tensor],
+    device: torch.device,
+    *,
+    stochastic: bool = False,
 ) -> fx.GraphModule:
     """Return a module that runs a program and returns a tuple of its outputs.
 
@@ -72,6 +86,7 @@ def build_module(
         program: The program.
         tensors: Its weights by name, as they are stored.
         device: Where it makes its own tensors.
+        stochastic: Whether it may draw random numbers.
 
     Raises:
         BundleError: The program calls what it may not, or names a value that is not there.
@@ -86,7 +101,7 @@ def build_module(
         tensor.name: (_place(tensor.tensor, places), _as_kind(tensors[tensor.tensor], tensor.kind))
         for tensor in program.tensors
     }
-    return _Builder(device).build(program, weights)
+    return _Builder(device, stochastic=stochastic).build(program, weights)
 
 
 def _place(name: str, places: dict[str, str]) -> str:
@@ -111,13 +126,15 @@ class _Builder:
 
     Args:
         device: Where it makes its own tensors.
+        stochastic: Whether the program may draw random numbers.
         depth: How many graphs it stands in.
     """
 
-    def __init__(self, device: torch.device, depth: int = 0) -> None:
+    def __init__(self, device: torch.device, *, stochastic: bool, depth: int = 0) -> None:
         if depth > _MAX_DEPTH:
             raise BundleError("the program's conditions are nested too deep")
         self._device = device
+        self._stochastic = stochastic
         self._depth = depth
         self._graph = fx.Graph()
         self._values: dict[str, fx.Node] = {}
@@ -134,6 +151,11 @@ class _Builder:
             self._define(name, self._graph.get_attr(path))
         for call in graph.nodes:
             function = find_operator(call.operator)
+            if not self._stochastic and draws(function, call.arguments, call.named):
+                raise BundleError(
+                    f"its program draws random numbers ({call.operator!r}), and the bundle does "
+                    "not say so; save it with stochastic=True"
+                )
             is_text = takes_text(function)
             places: list[tuple[int | str, JsonValue]] = [*enumerate(call.arguments)]
             for place, value in [*places, *call.named.items()]:
@@ -144,6 +166,9 @@ class _Builder:
             self._define(call.name, self._graph.call_function(function, arguments, named))
         self._graph.output(tuple(self._argument(value) for value in graph.outputs))
         return fx.GraphModule(self._attributes, self._graph)
+
+    def _inner(self) -> _Builder:
+        return _Builder(self._device, stochastic=self._stochastic, depth=self._depth + 1)
 
     def _define(self, name: str, node: fx.Node) -> None:
         if name in self._values:
@@ -181,7 +206,7 @@ class _Builder:
             raise BundleError(f"a branch of the program is no graph: {error}") from None
         # No tensor's name begins so.
         path = f"__branch_{len(self._attributes)}"
-        self._attributes[path] = _Builder(self._device, self._depth + 1).build(graph, {})
+        self._attributes[path] = self._inner().build(graph, {})
         return self._graph.get_attr(path)
 
 
@@ -206,7 +231,12 @@ def read_graph(graph: fx.Graph, outputs: Sequence[object], owner: torch.nn.Modul
             name=node.name,
             operator=operator_name(node.target),
             arguments=[_stored(value, owner) for value in node.args],
-            named={key: _stored(value, owner) for key, value in node.kwargs.items()},
+            named={
+                key: _stored(value, owner)
+                for key, value in node.kwargs.items()
+                # It is how a tensor lies in memory, which follows from the calls.
+                if (key, str(node.target)) != ("memory_format", "aten.empty.memory_format")
+            },
         )
         for node in graph.nodes
         if node.op == "call_function"

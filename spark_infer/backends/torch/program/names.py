@@ -17,30 +17,29 @@ ATEN = frozenset(
     angle any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort
     argwhere asin asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d avg_pool1d avg_pool2d
     avg_pool3d baddbmm bartlett_window batch_norm bernoulli bilinear binary_cross_entropy
-    binary_cross_entropy_with_logits bincount bitwise_and bitwise_left_shift bitwise_not
-    bitwise_or bitwise_right_shift bitwise_xor blackman_window block_diag bmm broadcast_tensors
-    broadcast_to bucketize cartesian_prod cat cdist ceil celu chain_matmul channel_shuffle
-    cholesky cholesky_inverse cholesky_solve chunk clamp clamp_max clamp_min clip clone col2im
-    column_stack combinations complex concat concatenate conj conj_physical constant_pad_nd
-    contiguous conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution
-    copy copysign corrcoef cos cosh cosine_similarity count_nonzero cov cross cummax cummin
-    cumprod cumsum cumulative_trapezoid deg2rad det detach diag diag_embed diagflat diagonal
-    diagonal_scatter diff digamma dist div divide dot dropout dsplit dstack einsum elu embedding
-    embedding_bag eq erf erfc erfinv exp exp2 expand expand_as expm1 exponential eye
-    feature_alpha_dropout feature_dropout fft_fft fft_fft2 fft_fftfreq fft_fftn fft_fftshift
-    fft_hfft fft_hfft2 fft_hfftn fft_ifft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_ihfft2
-    fft_ihfftn fft_irfft fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftfreq fft_rfftn fill fix
-    flatten flip fliplr flipud float_power floor floor_divide fmax fmin fmod frac frexp
-    frobenius_norm full full_like gather gcd ge gelu ger glu gradient greater greater_equal
-    grid_sampler grid_sampler_2d grid_sampler_3d group_norm gru gt hamming_window hann_window
-    hardshrink hardsigmoid hardswish hardtanh heaviside histc histogram histogramdd hsplit hstack
-    hypot i0 igamma igammac im2col imag index index_add index_copy index_fill index_put
-    index_reduce index_select inner instance_norm inverse isclose isfinite isin isinf isnan
-    isneginf isposinf isreal istft item kaiser_window kron kthvalue layer_norm lcm ldexp le
-    leaky_relu lerp less less_equal lgamma lift_fresh_copy linalg__powsum linalg_cholesky
-    linalg_cholesky_ex linalg_cond linalg_cross linalg_det linalg_diagonal linalg_eig linalg_eigh
-    linalg_eigvals linalg_eigvalsh linalg_inv linalg_inv_ex linalg_lstsq linalg_lu
-    linalg_lu_factor linalg_lu_factor_ex linalg_lu_solve linalg_matmul linalg_matrix_exp
+    binary_cross_entropy_with_logits bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or
+    bitwise_right_shift bitwise_xor blackman_window block_diag bmm broadcast_tensors broadcast_to
+    bucketize cartesian_prod cat cdist ceil celu chain_matmul channel_shuffle cholesky
+    cholesky_inverse cholesky_solve chunk clamp clamp_max clamp_min clip clone col2im column_stack
+    combinations complex concat concatenate conj conj_physical constant_pad_nd contiguous conv1d
+    conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution copy copysign
+    corrcoef cos cosh cosine_similarity count_nonzero cov cross cummax cummin cumprod cumsum
+    cumulative_trapezoid deg2rad det detach diag diag_embed diagflat diagonal diagonal_scatter diff
+    digamma dist div divide dot dropout dsplit dstack einsum elu embedding embedding_bag eq erf erfc
+    erfinv exp exp2 expand expand_as expm1 exponential eye feature_alpha_dropout feature_dropout
+    fft_fft fft_fft2 fft_fftfreq fft_fftn fft_fftshift fft_hfft fft_hfft2 fft_hfftn fft_ifft
+    fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_ihfft2 fft_ihfftn fft_irfft fft_irfft2
+    fft_irfftn fft_rfft fft_rfft2 fft_rfftfreq fft_rfftn fill fix flatten flip fliplr flipud
+    float_power floor floor_divide fmax fmin fmod frac frexp frobenius_norm full full_like gather
+    gcd ge gelu ger glu gradient greater greater_equal grid_sampler grid_sampler_2d grid_sampler_3d
+    group_norm gru gt hamming_window hann_window hardshrink hardsigmoid hardswish hardtanh heaviside
+    histc histogram histogramdd hsplit hstack hypot i0 igamma igammac im2col imag index index_add
+    index_copy index_fill index_put index_reduce index_select inner instance_norm inverse isclose
+    isfinite isin isinf isnan isneginf isposinf isreal istft item kaiser_window kron kthvalue
+    layer_norm lcm ldexp le leaky_relu lerp less less_equal lgamma lift_fresh_copy linalg__powsum
+    linalg_cholesky linalg_cholesky_ex linalg_cond linalg_cross linalg_det linalg_diagonal
+    linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh linalg_inv linalg_inv_ex linalg_lstsq
+    linalg_lu linalg_lu_factor linalg_lu_factor_ex linalg_lu_solve linalg_matmul linalg_matrix_exp
     linalg_matrix_norm linalg_matrix_power linalg_matrix_rank linalg_multi_dot linalg_norm
     linalg_pinv linalg_qr linalg_slogdet linalg_solve linalg_solve_ex linalg_solve_triangular
     linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve linalg_vander linalg_vecdot
@@ -50,15 +49,15 @@ ATEN = frozenset(
     matrix_exp matrix_power max max_pool1d max_pool1d_with_indices max_pool2d
     max_pool2d_with_indices max_pool3d max_pool3d_with_indices maximum mean median meshgrid min
     minimum mish mm mode moveaxis movedim mse_loss msort mul multinomial multiply mv mvlgamma
-    nan_to_num nanmean nanmedian nanquantile nansum narrow native_group_norm native_layer_norm ne
-    neg negative new_full new_ones new_zeros nextafter nonzero norm norm_except_dim normal
-    normal_functional not_equal nuclear_norm numpy_T one_hot ones ones_like outer pad pad_sequence
-    pairwise_distance permute pinverse pixel_shuffle pixel_unshuffle poisson polar polygamma
-    positive pow prelu prod qr quantile rad2deg rand rand_like randint randint_like randn
-    randn_like randperm range ravel real reciprocal reflection_pad1d reflection_pad2d
+    nan_to_num nanmean nanmedian nanquantile nansum narrow native_dropout native_group_norm
+    native_layer_norm ne neg negative new_full new_ones new_zeros nextafter nonzero norm
+    norm_except_dim normal normal_functional not_equal nuclear_norm numpy_T one_hot ones ones_like
+    outer pad pad_sequence pairwise_distance permute pinverse pixel_shuffle pixel_unshuffle poisson
+    polar polygamma positive pow prelu prod qr quantile rad2deg rand rand_like randint randint_like
+    randn randn_like randperm range ravel real reciprocal reflection_pad1d reflection_pad2d
     reflection_pad3d relu relu6 remainder renorm repeat repeat_interleave replication_pad1d
-    replication_pad2d replication_pad3d reshape reshape_as rms_norm rnn_relu rnn_relu_cell
-    rnn_tanh rnn_tanh_cell roll rot90 round row_stack rrelu rsqrt rsub scalar_tensor
+    replication_pad2d replication_pad3d reshape reshape_as rms_norm rnn_relu rnn_relu_cell rnn_tanh
+    rnn_tanh_cell roll rot90 round row_stack rrelu rsqrt rsub scalar_tensor
     scaled_dot_product_attention scatter scatter_add scatter_reduce searchsorted select
     select_scatter selu sgn sigmoid sign signbit silu sin sinc sinh slice slice_scatter slogdet
     softmax softplus softshrink sort special_digamma special_erf special_erfc special_erfcx
@@ -66,8 +65,8 @@ ATEN = frozenset(
     special_gammaln special_i0 special_i0e special_i1 special_i1e special_log1p special_log_ndtr
     special_log_softmax special_logit special_logsumexp special_multigammaln special_ndtr
     special_ndtri special_polygamma special_psi special_round special_sinc special_softmax
-    special_xlog1py special_xlogy special_zeta split split_with_sizes sqrt square squeeze stack
-    std std_mean stft sub subtract sum svd swapaxes swapdims sym_constrain_range
+    special_xlog1py special_xlogy special_zeta split split_with_sizes sqrt square squeeze stack std
+    std_mean stft sub subtract sum svd swapaxes swapdims sym_constrain_range
     sym_constrain_range_for_size sym_numel sym_size t take take_along_dim tan tanh tensor_split
     tensordot threshold tile to topk trace transpose trapezoid trapz triangular_solve tril
     tril_indices triu triu_indices true_divide trunc type_as unbind unflatten unfold uniform

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from pydantic import JsonValue
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.nn import functional
 
@@ -63,6 +64,18 @@ def weight_norm(v: torch.Tensor, g: torch.Tensor, dim: int = 0) -> torch.Tensor:
     """Return a weight by direction and length; torch's own takes the size of ``g`` on trust."""
     return v * (g / torch.norm_except_dim(v, 2, dim))
 
+
+_FILLED: dict[str, str] = {
+    "aten.empty.memory_format": "aten.zeros.default",
+    "aten.empty_like.default": "aten.zeros_like.default",
+    "aten.new_empty.default": "aten.new_zeros.default",
+}
+"""What is stored in the place of an operator whose result is memory that nobody has filled.
+
+A trace has them where the code fills a new tensor at once, with random numbers for one.
+"""
+_SWITCHES = ("train", "training")
+_SHARES = ("dropout_p",)
 
 _REPLACED: dict[str, Operator] = {
     "aten._native_batch_norm_legit_no_training.default": batch_norm,
@@ -131,7 +144,7 @@ def operator_name(target: object) -> str:
     """
     name = _NAME_OF.get(target) if callable(target) else None
     if name is None and isinstance(target, OpOverload) and target.namespace == "aten":
-        name = str(target)
+        name = _FILLED.get(str(target), str(target))
     if name is None:
         what = str(target) if isinstance(target, OpOverload | HigherOrderOperator) else repr(target)
         raise BundleError(f"it calls {what}, which a stored program cannot call")
@@ -150,6 +163,27 @@ def takes_text(function: Operator) -> Callable[[int | str], bool]:
     texts = {argument.name for argument in arguments if "str" in str(argument.type)}
     places = {index for index, argument in enumerate(arguments) if argument.name in texts}
     return lambda place: place in texts or place in places
+
+
+def draws(
+    function: Operator, arguments: Sequence[JsonValue], named: Mapping[str, JsonValue]
+) -> bool:
+    """Return whether a call draws random numbers.
+
+    Dropout, recurrent layers and attention do where they are told that this is training.
+    """
+    if not isinstance(function, OpOverload):
+        return False
+    if torch.Tag.nondeterministic_seeded not in function.tags:
+        return False
+    for place, argument in enumerate(function._schema.arguments):
+        value = argument.default_value if argument.has_default_value() else None
+        value = arguments[place] if place < len(arguments) else named.get(argument.name, value)
+        if argument.name in _SWITCHES and value is False:
+            return False
+        if argument.name in _SHARES and isinstance(value, int | float) and value == 0:
+            return False
+    return True
 
 
 def _is_admitted(base: str, overload: str) -> bool:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import pytest
 import torch
 
-from spark_infer.backends.torch.program.operators import find_operator, operator_name
+from spark_infer.backends.torch.program.operators import (
+    draws,
+    find_operator,
+    operator_name,
+)
 from spark_infer.errors import BundleError
 
 
@@ -102,3 +107,29 @@ def test_no_operator_takes_a_file_or_writes_to_what_it_is_given() -> None:
 def test_a_traced_call_of_something_else_cannot_be_stored(target: object) -> None:
     with pytest.raises(BundleError, match="which a stored program cannot call"):
         operator_name(target)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "named", "expected"),
+    [
+        ("aten.dropout.default", [1, 0.5, False], {}, False),
+        ("aten.dropout.default", [1, 0.5, True], {}, True),
+        ("aten.dropout.default", [1, 0.5], {"train": True}, True),
+        ("aten.dropout.default", [1, 0.5], {"train": {"node": "x"}}, True),
+        ("aten.native_dropout.default", [1, 0.5, True], {}, True),
+        ("aten.rrelu.default", [1], {}, False),
+        ("aten.rrelu.default", [1], {"training": True}, True),
+        ("aten.scaled_dot_product_attention.default", [1, 2, 3], {}, False),
+        ("aten.scaled_dot_product_attention.default", [1, 2, 3, None, 0.1], {}, True),
+        ("aten.scaled_dot_product_attention.default", [1, 2, 3], {"dropout_p": 0.1}, True),
+        ("aten.lstm.input", [1, [], [], True, 1, 0.5, False, False, True], {}, False),
+        ("aten.lstm.input", [1, [], [], True, 1, 0.5, True, False, True], {}, True),
+        ("aten.rand.default", [[2]], {}, True),
+        ("aten.bernoulli.p", [1, 0.5], {}, True),
+        ("aten.multinomial.default", [1, 2], {}, True),
+        ("aten.add.Tensor", [1, 2], {}, False),
+        ("operator.add", [1, 2], {}, False),
+    ],
+)
+def test_calls_that_draw(name: str, arguments: Any, named: Any, expected: bool) -> None:
+    assert draws(find_operator(name), arguments, named) is expected

@@ -1,0 +1,104 @@
+"""Whether two answers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_infer.backends import Array
+from spark_infer.bundle import Output
+from spark_infer.engine.proof.answers import Answer
+
+LEAST_SIZE = 0.5
+_MOST_PLACES = 64
+"""Positions of an answer whose size is looked at."""
+
+Moves = Sequence[Array]
+"""For each output, how far each of its components may move for a reason that is known."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """How far two answers may be apart.
+
+    Attributes:
+        tolerance: Share of a value, and of its component's usual size, by which it may differ:
+            batches of other shapes are summed in another order.
+        sizes: Usual size of each component of each output, over rows and positions: the median of
+            its values that are not zero.
+        least: Smaller components count as of this size: they may be what is left of larger numbers
+            that cancel.
+    """
+
+    tolerance: float
+    sizes: Sequence[Array]
+    least: float = LEAST_SIZE
+
+    @classmethod
+    def of(
+        cls, answers: Sequence[Answer], outputs: Sequence[Output], tolerance: float
+    ) -> Yardstick:
+        """Take the measure of some answers."""
+        return cls(
+            tolerance,
+            [
+                _usual_sizes([components(answer[place], output) for answer in answers])
+                for place, output in enumerate(outputs)
+            ],
+        )
+
+    def difference(
+        self, one: Answer, other: Answer, outputs: Sequence[Output], moves: Moves | None = None
+    ) -> tuple[str, str, str] | None:
+        """Return output, value and other value where two answers differ, or None.
+
+        NaN is the same as NaN; integers and truth values are the same or not. What moves anyway may
+        differ by that as well.
+        """
+        for place, output in enumerate(outputs):
+            a, b = components(one[place], output), components(other[place], output)
+            if a.dtype.kind == "f":
+                allowed = self.tolerance * np.maximum(self.sizes[place], self.least)
+                with np.errstate(invalid="ignore"):
+                    same = np.isclose(
+                        a.astype(np.float64),
+                        b.astype(np.float64),
+                        rtol=self.tolerance,
+                        atol=allowed if moves is None else allowed + moves[place],
+                        equal_nan=True,
+                    )
+            else:
+                same = np.equal(a, b)
+            if not same.all():
+                where = tuple(np.argwhere(~same)[0])
+                return output.name, f"{a[where]:.6g}", f"{b[where]:.6g}"
+        return None
+
+
+def components(value: Array, output: Output) -> Array:
+    """Return one row's output as (positions, components): one position where it has none."""
+    return value.reshape(-1, int(np.prod(output.tensor_shape)))
+
+
+def distances(one: Answer, other: Answer, outputs: Sequence[Output]) -> list[Array]:
+    """Return for each output how far its components are apart, at the most over positions."""
+    found = []
+    for a, b, output in zip(one, other, outputs, strict=True):
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(components(a, output) - components(b, output).astype(np.float64))
+        found.append(np.where(np.isfinite(apart), apart, 0).max(axis=0, initial=0))
+    return found
+
+
+def _usual_sizes(values: Sequence[Array]) -> Array:
+    few = [value[:: -(-len(value) // _MOST_PLACES) or 1] for value in values]
+    sizes = np.abs(np.concatenate(few).astype(np.float64))
+    counts = np.isfinite(sizes) & (sizes > 0)
+    return np.array(
+        [
+            np.median(column[counted]) if counted.any() else 1.0
+            for column, counted in zip(sizes.T, counts.T, strict=True)
+        ]
+    )

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import spark_infer as si
+from spark_infer.engine.proof.yardstick import Yardstick
+from spark_infer.errors import BundleError, SignatureError
+
+RAGGED = si.RaggedInput("x", column="x")
+SCALAR = si.ScalarInput("x", columns=["a"])
+
+
+class Function(nn.Module):
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return self.function(*tensors)
+
+
+def save(path: Path, function: Any, item: Any, output: Any, **options: Any) -> si.Bundle:
+    signature = si.Signature(inputs=[item], outputs=[output])
+    return si.save_bundle(path, Function(function), signature=signature, **options)
+
+
+def amount_and_share(x: Tensor, mask: Tensor) -> Tensor:
+    return torch.stack([1e6 + (x * mask).sum(1), torch.sigmoid(x.mean(1))], 1)
+
+
+def share_of_each_position(x: Tensor, mask: Tensor) -> Tensor:
+    share = torch.sigmoid(x - x.mean(1, keepdim=True))
+    return torch.stack([1e6 + x, share], 2)
+
+
+def nested(x: Tensor, mask: Tensor) -> Tensor:
+    return amount_and_share(x, mask).unsqueeze(1).expand(-1, 3, -1)
+
+
+@pytest.mark.parametrize(
+    ("function", "output"),
+    [
+        (amount_and_share, si.Output("y", shape=(2,))),
+        (amount_and_share, si.Output("y", labels=["a", "b"])),
+        (share_of_each_position, si.Output("y", shape=(2,), lengths_of="x")),
+        (nested, si.Output("y", shape=(3, 2))),
+    ],
+)
+def test_small_components_beside_large_ones_are_compared(
+    tmp_path: Path, function: Any, output: Any
+) -> None:
+    with pytest.raises(SignatureError, match="depends on its padding"):
+        save(tmp_path / "b", function, RAGGED, output)
+
+
+def test_a_stored_program_is_compared_component_by_component(tmp_path: Path) -> None:
+    def drifts(x: Tensor) -> Tensor:
+        share = torch.sigmoid(x.sum(1) * (1.0 if torch.compiler.is_exporting() else -1.0))
+        return torch.stack([1e6 + x.sum(1), share], 1)
+
+    with pytest.raises(BundleError, match="the stored model answers otherwise"):
+        save(tmp_path / "b", drifts, SCALAR, si.Output("y", shape=(2,)))
+
+
+def by_time(x: Tensor) -> Tensor:
+    return torch.sigmoid((x[:, 0] - 1.5e9) / 1e6)
+
+
+TIMES = {"a": [1.5e9 + 2e5 * step for step in range(-10, 11)]}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_numbers_in_a_sample_loosen_nothing(tmp_path: Path, dtype: str) -> None:
+    item = si.ScalarInput("x", columns=["a"], dtype=dtype)
+    output = si.Output("y", dtype=dtype)
+    save(tmp_path / "b", by_time, item, output, sample=TIMES)
+
+    def drifts(x: Tensor) -> Tensor:
+        return by_time(x) * (1.0 if torch.compiler.is_exporting() else 1.004)
+
+    with pytest.raises(BundleError, match="the stored model answers otherwise"):
+        save(tmp_path / "c", drifts, item, output, sample=TIMES)
+
+    def beside(x: Tensor) -> Tensor:
+        return by_time(x) + 0.01 * (by_time(x).mean() - by_time(x))
+
+    with pytest.raises(SignatureError, match="depends on the rows beside it"):
+        save(tmp_path / "c", beside, item, output, sample=TIMES)
+
+
+def test_sums_of_large_numbers_may_round(tmp_path: Path) -> None:
+    layer = nn.Linear(200, 1)
+
+    def cancels(x: Tensor, mask: Tensor) -> Tensor:
+        total = (x * mask.unsqueeze(-1)).sum(1) + 1e5
+        apart = total - total.mean(1, keepdim=True)
+        return layer(apart / apart.std(1, keepdim=True) * 100)[:, 0]
+
+    item = si.RaggedInput("x", column="x", shape=(200,))
+    rows = np.random.default_rng(1).normal(0, 1e5, (6, 7, 200)).tolist()
+    save(tmp_path / "b", cancels, item, si.Output("y"), sample={"x": rows})
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e5m2, torch.float8_e4m3fn])
+def test_a_type_that_only_stores_loosens_nothing(tmp_path: Path, dtype: torch.dtype) -> None:
+    class Stores(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("table", torch.zeros(2).to(dtype))
+
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return x.mean(1) + self.table.float().sum()
+
+    signature = si.Signature(inputs=[RAGGED], outputs=[si.Output("y")])
+    with pytest.raises(SignatureError, match="depends on its padding"):
+        si.save_bundle(tmp_path / "b", Stores(), signature=signature)
+
+
+def test_each_component_has_its_own_size() -> None:
+    outputs = [si.Output("v", shape=(2,)), si.Output("n", dtype="int64")]
+    answers = [[np.array([1e6, 0.5 + k / 10]), np.array(k)] for k in range(5)]
+    yardstick = Yardstick.of(answers, outputs, 1e-4)
+    one = answers[0]
+    assert [size.tolist() for size in yardstick.sizes] == [[1e6, pytest.approx(0.7)], [2.5]]
+    assert yardstick.difference(one, [np.array([1e6 + 90, 0.5]), one[1]], outputs) is None
+    other = [np.array([1e6, 0.501]), one[1]]
+    assert yardstick.difference(one, other, outputs) == ("v", "0.5", "0.501")
+    moves = [np.array([0.0, 0.01]), np.array([0.0])]
+    assert yardstick.difference(one, other, outputs, moves) is None
+    assert yardstick.difference(one, [one[0], np.array(1)], outputs, moves) == ("n", "0", "1")
