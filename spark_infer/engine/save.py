@@ -11,10 +11,12 @@ from spark_infer.backends import load_backend
 from spark_infer.backends.artifact import prepare_artifact
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
+from spark_infer.bundle.documents import shown
 from spark_infer.bundle.features import check_features
 from spark_infer.engine.proof import Proof
 from spark_infer.engine.proof.proof import SMALL
 from spark_infer.engine.table import TableLike, as_table
+from spark_infer.errors import SignatureError
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +50,9 @@ def save_bundle(
     What the engine relies on is shown first, on random rows (the same in every run) that cover
     the signature, and on ``sample``: the stored model answers as the model does; a row's answer
     does not depend on the rows beside it, nor on padding behind its end. Answers may differ by
-    1e-4 of their value and of the usual size of the output, by more in half precision.
+    1e-4 of their value and of the usual size of their component, by more in half precision, and
+    for numbers above 100 by what rounding of these does. Answers that are NaN, or all the same,
+    show nothing: such a model needs a sample.
 
     Args:
         path: Directory to create; a bundle that is already there is replaced.
@@ -83,10 +87,21 @@ def save_bundle(
             fit the signature, rows depend on each other or on padding, a feature is no column of
             it, or one is more than a computation from columns.
     """
-    from spark_infer.backends.torch.eager import check_model, eager_backend
+    from spark_infer.backends.torch.eager import (
+        check_model,
+        check_parameters,
+        eager_backend,
+    )
 
     target = Path(path)
+    if not isinstance(signature, Signature):
+        raise SignatureError(f"signature must be a Signature, got {shown(signature)}")
+    if not isinstance(features or {}, Mapping):
+        raise SignatureError(
+            f"features must be a dict of SQL expressions by column, got {shown(features)}"
+        )
     check_model(model)
+    check_parameters(model, signature.tensor_names)
     check_features(features or {})
     with eager_backend(model, [output.name for output in signature.outputs]) as eager:
         proof = Proof(

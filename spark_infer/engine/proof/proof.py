@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 
@@ -15,7 +12,7 @@ from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, SPREADS, Spread, probe
-from spark_infer.engine.proof.trials import plan
+from spark_infer.engine.proof.trials import Shown, plan
 from spark_infer.engine.proof.words import dependence, sentence, shown_row
 from spark_infer.engine.proof.yardstick import Moves, Yardstick, distances
 from spark_infer.errors import BundleError, SignatureError
@@ -32,25 +29,6 @@ MAX_SAMPLE_ROWS = 1024
 _CLOSE = 0.1
 _ROUNDINGS = 8
 """How much larger the rounding errors of a whole model are than that of one number."""
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """Rows, how they were run, and what the model answered.
-
-    Attributes:
-        source: The rows as columns.
-        decoded: The same rows as arrays.
-        trial: Which of them ran together.
-        answers: What the model answered.
-        moves: How far the answers to rows of large numbers move by rounding, by row.
-    """
-
-    source: pa.RecordBatch | pa.Table
-    decoded: Decoded
-    trial: Trial
-    answers: Sequence[Answer]
-    moves: Mapping[int, Moves]
 
 
 class Proof:
@@ -85,7 +63,7 @@ class Proof:
         self._batches = row_independent
         self._noise = resolution
         self._tolerance = max(TOLERANCE, _ROUNDINGS * resolution)
-        self._shown: list[_Shown] = []
+        self._shown: list[Shown] = []
         self._silent: dict[str, str] = {}
         self._yardstick = Yardstick(self._tolerance, ())
 
@@ -203,7 +181,7 @@ class Proof:
         )
         for trial in trials:
             answers = run_or_refuse(model, decoded, trial, source)
-            self._shown.append(_Shown(source, decoded, trial, answers, moves))
+            self._shown.append(Shown(source, decoded, trial, answers, moves))
             large = [int(row) for row in trial.rows if is_large[row] and int(row) not in moves]
             if large and self._compares:
                 noisy = trial.run(model, decoded, noise=self._noise)
