@@ -59,6 +59,8 @@ def prepare_artifact(
     Raises:
         BundleError: It cannot.
     """
+    import torch
+
     from spark_infer.backends.torch.module import build
     from spark_infer.backends.torch.program.export import export
     from spark_infer.backends.torch.weights import save_weights
@@ -81,8 +83,15 @@ def prepare_artifact(
         raise BundleError(f"arguments of {module!r} must be JSON data: {error}") from None
     path = ModulePath.parse(module, where="save_bundle")
     build(path, arguments, (path.module,), where="save_bundle")
+    state = model.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise BundleError(
+                f"the model's state holds {name!r}, a {type(value).__name__}, and a bundle stores "
+                "tensors only; return a tensor from get_extra_state(), or pass it as an argument"
+            )
     description = {"module": module, "arguments": dict(arguments)}
-    return Artifact(description, lambda root: save_weights(root, model.state_dict()), _versions())
+    return Artifact(description, lambda root: save_weights(root, state), _versions())
 
 
 def _versions() -> dict[str, str]:

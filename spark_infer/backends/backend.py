@@ -27,9 +27,13 @@ class Backend(Protocol):
     Attributes:
         runs_at_once: Whether ``submit`` returns when the batch has run, so that its time is known
             without waiting for it.
+        row_independent: Whether a row's outputs do not depend on the rows beside it or on padding.
+        stochastic: Whether equal rows may get different outputs.
     """
 
     runs_at_once: bool
+    row_independent: bool
+    stochastic: bool
 
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch.

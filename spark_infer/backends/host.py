@@ -14,6 +14,8 @@ class HostBackend(ABC):
     """Runs each batch when it is submitted; its memory is this process's."""
 
     runs_at_once = True
+    row_independent = True
+    stochastic = False
 
     @abstractmethod
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:

@@ -72,7 +72,15 @@ def load_backend(
     # What was mapped in between are the files that were verified.
     bundle.check_unchanged()
     kind = CudaBackend if device.startswith("cuda") else TorchBackend
-    return kind(model, outputs, device=device, precision=precision, threads=threads)
+    return kind(
+        model,
+        outputs,
+        device=device,
+        precision=precision,
+        threads=threads,
+        row_independent=manifest.row_independent,
+        stochastic=manifest.stochastic,
+    )
 
 
 def check_code(bundle: Bundle, allow_modules: Sequence[str]) -> None:

@@ -164,8 +164,8 @@ def write_bundle(
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise BundleError(
-            f"bundle {path} cannot be written: {error.strerror or error}; make room, or choose "
-            "another path",
+            f"bundle {path} cannot be written: {error.strerror or error}; "
+            f"{'make room, or ' if is_full(error) else ''}choose another path",
             transient=is_full(error),
         ) from error
     return dataclasses.replace(bundle, path=path).current()

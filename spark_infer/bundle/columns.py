@@ -46,6 +46,8 @@ def check_number(value: object, *, where: str, dtype: str) -> None:
 
 
 def _number_fits(value: object, dtype: str) -> bool:
+    if isinstance(value, bool) and dtype != "bool":
+        return False
     if dtype in FLOAT_DTYPES:
         return isinstance(value, (int, float)) and abs(value) <= float(np.finfo(dtype).max)
     if dtype == "bool":

@@ -33,11 +33,11 @@ So a field that is added later changes no document, and an earlier one is read a
 """
 
 
-def parse(text: bytes) -> Any:
+def parse(text: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """Return the data of a JSON document.
 
     Raises:
-        ValueError: It is no JSON in UTF-8, repeats a key, is nested deeper than ``MAX_DEPTH``, or
+        ValueError: It is no JSON in UTF-8, repeats a key, is nested deeper than ``max_depth``, or
             holds what JSON or UTF-8 cannot: NaN, an infinite number, half a surrogate pair.
     """
     try:
@@ -48,13 +48,11 @@ def parse(text: bytes) -> Any:
             parse_float=_finite,
         )
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
-    _check_depth(data, MAX_DEPTH)
+        raise ValueError(f"it is nested deeper than {max_depth} levels") from None
+    if _depth(data, max_depth) > max_depth:
+        raise ValueError(f"it is nested deeper than {max_depth} levels")
     json.dumps(data, ensure_ascii=False).encode("utf-8")
     return data
-
-
-_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,13 +71,14 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check_depth(data: Any, levels: int) -> None:
+def _depth(data: Any, most: int) -> int:
+    """Return how deep lists and objects are nested, counted to one more than ``most``."""
     if not isinstance(data, (dict, list)):
-        return
-    if levels == 0:
-        raise ValueError(_TOO_DEEP)
-    for item in data.values() if isinstance(data, dict) else data:
-        _check_depth(item, levels - 1)
+        return 0
+    if most == 0:
+        return 1
+    items = data.values() if isinstance(data, dict) else data
+    return 1 + max((_depth(item, most - 1) for item in items), default=0)
 
 
 def to_json(instance: DataclassInstance) -> dict[str, Any]:

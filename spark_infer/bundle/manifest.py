@@ -81,6 +81,11 @@ class Manifest:
                 )
         if self.model_format == "module":
             self._check_module()
+        elif self.model:
+            raise BundleError(
+                f"manifest: model of format {self.model_format!r} must be empty, got "
+                f"{shown(dict(self.model))}"
+            )
 
     def _check_module(self) -> None:
         given = dict(self.model)

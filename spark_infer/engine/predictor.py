@@ -47,9 +47,10 @@ class Predictor:
         cache: Predictions of earlier rows, when several predictors share them. Used where the
             options allow a cache; it grows to the largest that any of them allows.
         stochastic: Whether equal rows may get different predictions; by default what the bundle
-            says. Predictions are then never shared.
+            and the backend say. Predictions are then never shared.
         row_independent: Whether a row's prediction does not depend on the rows beside it or on
-            padding; by default what the bundle says. Where it may, rows run one at a time.
+            padding; by default what the bundle and the backend say. Where it may, rows run one
+            at a time.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class Predictor:
         ):
             check_kind(value, (kind, NoneType), name=name, wanted=f"a {kind.__name__} or None")
         self._signature = bundle.signature if isinstance(bundle, Bundle) else bundle
+        # A backend knows what its bundle says where only a signature is given.
+        manifest = bundle.manifest if isinstance(bundle, Bundle) else backend
         if stochastic is None:
-            stochastic = isinstance(bundle, Bundle) and bundle.manifest.stochastic
+            stochastic = backend.stochastic or manifest.stochastic
         if row_independent is None:
-            row_independent = not isinstance(bundle, Bundle) or bundle.manifest.row_independent
+            row_independent = backend.row_independent and manifest.row_independent
         self._options = check_options(options)
         if not row_independent:
             self._options = self._options.one_by_one()

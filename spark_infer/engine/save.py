@@ -65,7 +65,9 @@ def save_bundle(
     What the engine relies on is shown first, on random rows (the same in every run) that cover
     the signature, and on ``sample``: the stored model answers as the model does; a row's answer
     does not depend on the rows beside it, nor on padding behind its end. Answers may differ by
-    1e-4 of their value and of the usual size of the output, by more in half precision.
+    1e-4 of their value and of the usual size of their component, by more in half precision, and
+    for numbers above 100 by what rounding of these does. Answers that are NaN, or all the same,
+    show nothing: such a model needs a sample.
 
     Args:
         path: Directory to create; a bundle that is already there is replaced.
@@ -100,7 +102,12 @@ def save_bundle(
             fit the signature, rows depend on each other or on padding, a feature is no column of
             it, or one is more than a computation from columns.
     """
-    from spark_infer.backends.torch.eager import check_arguments, check_model, eager_backend
+    from spark_infer.backends.torch.eager import (
+        check_arguments,
+        check_model,
+        check_parameters,
+        eager_backend,
+    )
 
     target = as_path(path, name="the bundle's path", error=BundleError)
     _check_kinds(
@@ -117,6 +124,7 @@ def save_bundle(
     )
     check_model(model)
     check_arguments(model, signature.tensor_names)
+    check_parameters(model, signature.tensor_names)
     check_features(features or {})
     with eager_backend(model, [output.name for output in signature.outputs]) as eager:
         proof = Proof(

@@ -49,7 +49,8 @@ def unfit_rows(array: Array, output: Output, lengths: Lengths | None) -> dict[st
     """Return the rows of which no prediction can be made, shape (rows,), by what is wrong.
 
     A number that the column cannot hold would become another one, and a NaN among the scores of
-    labels would win as the first label does: such rows have no prediction.
+    labels would win as the first label does, as
+    would one of several infinite scores, whose order is lost: such rows have no prediction.
 
     Args:
         array: What ``check_output`` returned.
@@ -83,6 +84,9 @@ def _faults(array: Array, output: Output) -> Iterator[tuple[str, BoolArray]]:
             yield "is NaN or infinite", ~np.isfinite(array)
         elif output.labels is not None:
             yield "is NaN, which chooses no label", np.isnan(array)
+            most = array.max(axis=-1, keepdims=True)
+            several = (array == most).sum(axis=-1, keepdims=True) > 1
+            yield "is infinite for several labels, which chooses none", np.isinf(most) & several
         if not np.can_cast(array.dtype, dtype):
             most = np.finfo(dtype).max
             yield f"is too large for {dtype}", np.isfinite(array) & (np.abs(array) > most)

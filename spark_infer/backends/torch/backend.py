@@ -29,6 +29,8 @@ class TorchBackend(HostBackend):
         device: Where the module is put, and where tensors must be.
         precision: Type of the weights and of the matrix products.
         threads: CPU threads of one batch, for this whole process; None leaves torch's setting.
+        row_independent: Whether a row's outputs do not depend on the rows beside it or on padding.
+        stochastic: Whether equal rows may get different outputs.
     """
 
     no_grad: ClassVar[type[contextlib.AbstractContextManager[object]]] = torch.inference_mode
@@ -41,7 +43,11 @@ class TorchBackend(HostBackend):
         device: str = "cpu",
         precision: Precision = "float32",
         threads: int | None = None,
+        row_independent: bool = True,
+        stochastic: bool = False,
     ) -> None:
+        self.row_independent = row_independent
+        self.stochastic = stochastic
         if threads is not None:
             torch.set_num_threads(threads)
         self._outputs = list(outputs)

@@ -26,6 +26,8 @@ class CudaBackend(TorchBackend):
         device: ``"cuda"`` (the current device) or ``"cuda:N"``.
         precision: Type of the weights and of the matrix products.
         threads: CPU threads of this whole process; None leaves torch's setting.
+        row_independent: As for ``TorchBackend``.
+        stochastic: As for ``TorchBackend``.
     """
 
     runs_at_once = False
@@ -38,11 +40,21 @@ class CudaBackend(TorchBackend):
         device: str = "cuda",
         precision: Precision = "float32",
         threads: int | None = None,
+        row_independent: bool = True,
+        stochastic: bool = False,
     ) -> None:
         # The current device belongs to a thread, and batches may come from another one.
         index = torch.device(device).index
         device = f"cuda:{cuda.current_device() if index is None else index}"
-        super().__init__(module, outputs, device=device, precision=precision, threads=threads)
+        super().__init__(
+            module,
+            outputs,
+            device=device,
+            precision=precision,
+            threads=threads,
+            row_independent=row_independent,
+            stochastic=stochastic,
+        )
         # torch gives its streams and events no types.
         self._uploads = cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         self._staging = Staging(_pinned)

@@ -85,13 +85,15 @@ def _generator_states() -> dict[str, object]:
 
 
 def check_model(model: object) -> None:
-    """Raise BundleError unless this is a torch module in Python."""
+    """Raise BundleError unless this is a torch module in Python that can be run here and now."""
     if isinstance(model, torch.jit.ScriptModule):
         raise BundleError(
             "the model is TorchScript, which torch.export does not read; save the module that it "
             "was made from"
         )
     if isinstance(model, torch.nn.Module):
+        _check_surroundings()
+        _check_state(model)
         return
     if isinstance(model, Mapping):
         raise BundleError(
@@ -128,6 +130,53 @@ def _names(takes: inspect.Signature) -> inspect.Signature:
     """Return a signature without the types."""
     given = takes.parameters.values()
     return inspect.Signature([one.replace(annotation=one.empty) for one in given])
+
+
+def check_parameters(model: torch.nn.Module, tensors: Sequence[str]) -> None:
+    """Raise BundleError where forward() names a tensor that it would get in another place."""
+    names = list(inspect.signature(model.forward).parameters)[: len(tensors)]
+    for place, name in enumerate(names):
+        if name in tensors and tensors[place] != name:
+            raise BundleError(
+                f"forward() takes {names}, and tensors come in the order of the signature, "
+                f"{list(tensors)}, whatever they are called; order the inputs as forward() does, "
+                "or rename its parameters"
+            )
+
+
+def _check_surroundings() -> None:
+    """Raise BundleError where this process runs models otherwise than one that loads a bundle."""
+    if torch.is_inference_mode_enabled():
+        raise BundleError(
+            "a model cannot be saved inside torch.inference_mode(), where torch does not see what "
+            "is written to; save it outside"
+        )
+    if torch.is_autocast_enabled("cpu"):
+        raise BundleError(
+            "a model cannot be saved inside torch.autocast(), which is not stored; save it "
+            "outside, and load it with precision='bfloat16'"
+        )
+    if torch.get_default_dtype() is not torch.float32:
+        raise BundleError(
+            f"torch makes new tensors of {torch.get_default_dtype()} here, and of torch.float32 "
+            "where the bundle is loaded; call torch.set_default_dtype(torch.float32) before "
+            "saving, and give the model's tensors their dtype"
+        )
+
+
+def _check_state(model: torch.nn.Module) -> None:
+    """Raise BundleError where a weight or buffer has no values yet, or cannot be watched."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if torch.nn.parameter.is_lazy(tensor):
+            raise BundleError(
+                f"the model's {name!r} gets its shape when the model is first called; call it once "
+                "with tensors of the signature, then save it"
+            )
+        if tensor.is_inference():
+            raise BundleError(
+                f"the model's {name!r} was made inside torch.inference_mode(); make or load the "
+                "model outside of it"
+            )
 
 
 @contextmanager

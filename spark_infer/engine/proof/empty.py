@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,7 @@ import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.backends.fault import sentence
-from spark_infer.bundle import Input, RaggedInput, Signature
+from spark_infer.bundle import RaggedInput, Signature
 from spark_infer.engine.proof.advice import WIDE, runs
 from spark_infer.engine.proof.answers import Trial, accepted
 from spark_infer.engine.proof.probe import probe
@@ -17,11 +19,13 @@ from spark_infer.engine.proof.yardstick import Yardstick
 from spark_infer.errors import PredictionError, SignatureError
 from spark_infer.tensors import Decoder
 
+_logger = logging.getLogger("spark_infer")
+
 
 def with_min_lengths(
     model: Backend, signature: Signature, *, tolerance: float, in_batches: bool
-) -> tuple[Signature, list[str]]:
-    """Let inputs whose empty rows have no sure answer reject them; return also what to note.
+) -> Signature:
+    """Return the signature in which inputs whose empty rows have no sure answer reject them.
 
     Args:
         model: The model.
@@ -32,34 +36,64 @@ def with_min_lengths(
     Raises:
         SignatureError: Such an input says that it takes empty rows.
     """
-    inputs: list[Input] = []
-    notes = []
-    for item in signature.inputs:
-        if isinstance(item, RaggedInput) and not item.min_length:
-            problem = _problem(model, signature, item, tolerance, in_batches)
-            if problem is not None and (item.min_length == 0 or item.nulls == "empty"):
-                raise SignatureError(
-                    f"the bundle is not saved: {problem} where input {item.name!r} is empty; "
-                    "give the input min_length=1 and nulls='reject'"
-                )
-            if problem is not None:
-                notes.append(
-                    f"input {item.name!r}: rows without a value are rejected (min_length=1): "
-                    f"{problem}"
-                )
-                item = replace(item, min_length=1)
-        inputs.append(item)
-    return replace(signature, inputs=inputs), notes
+    for item in _open(signature):
+        signature = _guarded(model, signature, [item], tolerance, in_batches)
+    # Each may be empty beside others that are not, and still not all of them at once.
+    while len(together := _open(signature)) > 1:
+        guarded = _guarded(model, signature, together, tolerance, in_batches)
+        if guarded == signature:
+            break
+        signature = guarded
+    return signature
+
+
+def _open(signature: Signature) -> list[RaggedInput]:
+    """Return the inputs that take empty rows."""
+    ragged = (item for item in signature.inputs if isinstance(item, RaggedInput))
+    return [item for item in ragged if not item.min_length]
+
+
+def _guarded(
+    model: Backend,
+    signature: Signature,
+    items: Sequence[RaggedInput],
+    tolerance: float,
+    in_batches: bool,
+) -> Signature:
+    """Return the signature in which one of some inputs rejects empty rows, if it has to."""
+    problem = _problem(model, signature, items, tolerance, in_batches)
+    if problem is None:
+        return signature
+    free = [item for item in items if item.min_length is None and item.nulls != "empty"]
+    if not free:
+        names = " and ".join(repr(item.name) for item in items)
+        are = "input {} is empty" if len(items) == 1 else "inputs {} are empty"
+        raise SignatureError(
+            f"the bundle is not saved: {problem} where {are.format(names)}; give the input "
+            "min_length=1 and nulls='reject'"
+        )
+    _logger.warning(
+        "input %r: rows without a value are rejected (min_length=1): %s", free[-1].name, problem
+    )
+    inputs = [
+        replace(item, min_length=1) if item is free[-1] else item for item in signature.inputs
+    ]
+    return replace(signature, inputs=inputs)
 
 
 def _problem(
-    model: Backend, signature: Signature, item: RaggedInput, tolerance: float, in_batches: bool
+    model: Backend,
+    signature: Signature,
+    items: Sequence[RaggedInput],
+    tolerance: float,
+    in_batches: bool,
 ) -> str | None:
-    """Say why a row that is empty in this input has no sure answer, or return None."""
+    """Say why a row that is empty in these inputs has no sure answer, or return None."""
+    columns = {item.column for item in items}
     rows = probe(signature).slice(0, 1)
     empty = pa.RecordBatch.from_pydict(
         {
-            field.name: pa.array([[]], field.type) if field.name == item.column else column
+            field.name: pa.array([[]], field.type) if field.name in columns else column
             for field, column in zip(rows.schema, rows.columns, strict=True)
         }
     )

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 
@@ -17,14 +13,12 @@ from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, SPREADS, Spread, probe
-from spark_infer.engine.proof.trials import plan
+from spark_infer.engine.proof.trials import Shown, plan
 from spark_infer.engine.proof.words import dependence, shown_row
 from spark_infer.engine.proof.yardstick import Moves, Yardstick, distances
 from spark_infer.errors import BundleError, SignatureError
 from spark_infer.tensors import Decoded, Decoder
 from spark_infer.tensors.arrow.leaves import Positions
-
-_logger = logging.getLogger("spark_infer")
 
 TOLERANCE = 1e-4
 """How far apart two answers may be in float32, as a share of the value and of its usual size."""
@@ -36,25 +30,6 @@ MAX_SAMPLE_ROWS = 1024
 _CLOSE = 0.1
 _ROUNDINGS = 8
 """How much larger the rounding errors of a whole model are than that of one number."""
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """Rows, how they were run, and what the model answered.
-
-    Attributes:
-        source: The rows as columns.
-        decoded: The same rows as arrays.
-        trial: Which of them ran together.
-        answers: What the model answered.
-        moves: How far the answers to rows of large numbers move by rounding, by row.
-    """
-
-    source: pa.RecordBatch | pa.Table
-    decoded: Decoded
-    trial: Trial
-    answers: Sequence[Answer]
-    moves: Mapping[int, Moves]
 
 
 class Proof:
@@ -89,7 +64,7 @@ class Proof:
         self._batches = row_independent
         self._noise = resolution
         self._tolerance = max(TOLERANCE, _ROUNDINGS * resolution)
-        self._shown: list[_Shown] = []
+        self._shown: list[Shown] = []
         self._silent: dict[str, str] = {}
         self._yardstick = Yardstick(self._tolerance, ())
 
@@ -100,9 +75,8 @@ class Proof:
             SignatureError: It fails, its outputs do not fit the signature, it answers the same
                 row differently, or a row's answer depends on the rows beside it or on padding.
         """
-        notes: list[str] = []
         if self._compares:
-            self.signature, notes = with_min_lengths(
+            self.signature = with_min_lengths(
                 model, self.signature, tolerance=self._tolerance, in_batches=self._batches
             )
         probed = probe(self.signature, is_small=self._is_small)
@@ -113,8 +87,6 @@ class Proof:
                 self._try_spread(model, spread)
         if self._sample is not None:
             self._try(model, self._sample, is_probe=False)
-        for note in notes:
-            _logger.warning("%s", note)
         if not self._shown:
             raise SignatureError(
                 "the bundle is not saved: the null rules reject every row that it was tried on"
@@ -210,7 +182,7 @@ class Proof:
         )
         for trial in trials:
             answers = run_or_refuse(model, decoded, trial, source)
-            self._shown.append(_Shown(source, decoded, trial, answers, moves))
+            self._shown.append(Shown(source, decoded, trial, answers, moves))
             large = [int(row) for row in trial.rows if is_large[row] and int(row) not in moves]
             if large and self._compares:
                 noisy = trial.run(model, decoded, noise=self._noise)

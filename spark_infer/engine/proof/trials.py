@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from spark_infer.engine.proof.advice import WIDE
-from spark_infer.engine.proof.answers import Trial
+from spark_infer.engine.proof.answers import Answer, Trial
 from spark_infer.engine.proof.probe import NUM_ALIKE
+from spark_infer.engine.proof.yardstick import Moves
 from spark_infer.tensors import Decoded, length_order
 from spark_infer.tensors.arrow.leaves import Positions
 from spark_infer.tensors.arrow.lists import Lengths
@@ -20,6 +23,25 @@ _ROWS_OF_SAMPLE = 32
 _SHORT = 8
 _LONG = 64
 _MANY_ROWS = 300
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Rows, how they were run, and what the model answered.
+
+    Attributes:
+        source: The rows as columns.
+        decoded: The same rows as arrays.
+        trial: Which of them ran together.
+        answers: What the model answered.
+        moves: How far the answers to rows of large numbers move by rounding, by row.
+    """
+
+    source: pa.RecordBatch | pa.Table
+    decoded: Decoded
+    trial: Trial
+    answers: Sequence[Answer]
+    moves: Mapping[int, Moves]
 
 
 def plan(

@@ -61,7 +61,13 @@ def test_a_gpu_gets_its_own_backend(
     monkeypatch.setattr(torch_cuda, "CudaBackend", lambda model, outputs, **rest: (model, rest))
     model, options = si.load_backend(fraud, device=device, precision="bfloat16", threads=2)
     assert model == f"program on {device}"
-    assert options == {"device": device, "precision": "bfloat16", "threads": 2}
+    assert options == {
+        "device": device,
+        "precision": "bfloat16",
+        "threads": 2,
+        "row_independent": True,
+        "stochastic": False,
+    }
 
 
 @pytest.mark.parametrize("allow", [(), ("tests.unit.model",), ("models",)])

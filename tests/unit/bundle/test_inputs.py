@@ -65,6 +65,12 @@ def test_what_an_input_reads_and_gives(
         ),
         (ScalarInput, {"columns": "amount"}, "columns must be a list, not a string"),
         (ScalarInput, {"columns": []}, "input 'x' names no column"),
+        (ScalarInput, {"columns": [Column("a", nulls=True)]}, "null value True does not fit"),
+        (
+            ScalarInput,
+            {"columns": [Column("a", nulls=False)], "dtype": "int64"},
+            "null value False does not fit",
+        ),
         (ScalarInput, {"columns": [Column("a", nulls="empty")]}, "column 'a': null rule 'empty'"),
         (
             ScalarInput,

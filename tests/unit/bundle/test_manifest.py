@@ -247,6 +247,7 @@ def test_a_damaged_vocabulary(tmp_path: Path, text: str, message: str) -> None:
         ({"model": {"module": 5, "arguments": {}}}, "model of format 'module' must be a module"),
         ({"model": {"module": "m:C", "arguments": []}}, "must be a module"),
         ({"model": {"module": "m:C", "arguments": {}, "x": 1}}, "and nothing else"),
+        ({"model_format": "export", "model": {"x": 1}}, r"of format 'export' must be empty, got"),
     ],
 )
 def test_values_of_another_type_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -228,3 +228,135 @@ def test_the_manifest_says_how_to_rebuild_the_module(recurrent: Bundle) -> None:
     assert data["model_format"] == "module"
     assert data["model"] == {"module": f"{HERE}:Recurrent", "arguments": {"hidden": 4}}
     assert set(recurrent.files) == {"manifest.json", "weights.safetensors"}
+
+
+class Holds(nn.Module):
+    """Holds a state of its own, and sums its columns."""
+
+    def __init__(self, state: Any = None) -> None:
+        super().__init__()
+        self.state = state
+
+    def get_extra_state(self) -> Any:
+        return self.state
+
+    def set_extra_state(self, state: Any) -> None:
+        self.state = state
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum(1)
+
+
+@pytest.mark.parametrize("state", [{"k": 1}, None, "text", [1.0]])
+def test_a_state_that_is_no_tensor_is_refused(tmp_path: Path, state: Any) -> None:
+    with pytest.raises(BundleError, match=r"'_extra_state', a \w+, and a bundle stores tensors"):
+        save_line(tmp_path / "b", Holds(state), format="module", module=f"{__name__}:Holds")
+    save_line(tmp_path / "b", Holds(state))
+    save_line(
+        tmp_path / "c",
+        Holds(torch.ones(1)),
+        format="module",
+        module=f"{__name__}:Holds",
+    )
+
+
+@pytest.mark.parametrize("layer", [nn.LazyLinear(1), nn.Sequential(nn.LazyBatchNorm1d())])
+def test_a_model_without_shapes_is_refused(tmp_path: Path, layer: nn.Module) -> None:
+    with pytest.raises(BundleError, match=r"gets its shape when the model is first called"):
+        save_line(tmp_path / "b", layer)
+
+
+def test_what_a_process_changes_for_all_its_models_is_not_stored(tmp_path: Path) -> None:
+    with torch.inference_mode():
+        made_inside = Line()
+        with pytest.raises(BundleError, match=r"inside torch\.inference_mode\(\)"):
+            save_line(tmp_path / "b")
+    with pytest.raises(BundleError, match=r"was made inside torch\.inference_mode\(\)"):
+        save_line(tmp_path / "b", made_inside)
+    with (
+        torch.autocast("cpu", torch.bfloat16),
+        pytest.raises(BundleError, match=r"inside torch\.autocast\(\)"),
+    ):
+        save_line(tmp_path / "b")
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(BundleError, match=r"new tensors of torch\.float64 here"):
+            save_line(tmp_path / "b")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.no_grad():
+        save_line(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"signature": "x"}, "signature must be a Signature, got 'x'"),
+        ({"signature": None}, "signature must be a Signature, got None"),
+        ({"features": ["a"]}, r"features must be a dict of SQL .*, got \['a'\]"),
+        ({"features": "a"}, "features must be a dict of SQL"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BundleError, match=message):
+        save_line(tmp_path / "b", **options)
+
+
+def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BundleError, match=r"cannot be written: .*; choose another path"):
+        save_line(tmp_path / "file" / "b")
+
+
+class Two(nn.Module):
+    def forward(self, b: torch.Tensor, a: torch.Tensor, *more: torch.Tensor) -> torch.Tensor:
+        return b.sum(1) - a.sum(1)
+
+
+def test_parameters_that_stand_in_another_order_are_refused(tmp_path: Path) -> None:
+    inputs = [si.ScalarInput(name, columns=[name]) for name in "ab"]
+    swapped = si.Signature(inputs=inputs, outputs=[si.Output("y")])
+    with pytest.raises(BundleError, match=r"forward\(\) takes \['b', 'a'\], .* \['a', 'b'\]"):
+        si.save_bundle(tmp_path / "b", Two(), signature=swapped)
+    right = si.Signature(inputs=inputs[::-1], outputs=[si.Output("y")])
+    bundle = si.save_bundle(tmp_path / "b", Two(), signature=right)
+    assert predictor(bundle).predict({"a": [1.0], "b": [5.0]})["y"].to_pylist() == [4.0]
+
+
+class FromMean(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, 0] - x.mean() + x.shape[0]
+
+
+def test_a_predictor_of_a_bare_signature_knows_what_the_bundle_says(tmp_path: Path) -> None:
+    bundle = save_line(tmp_path / "b", FromMean(), row_independent=False, sample={"a": [1.0, 2.0]})
+    backend = si.load_backend(bundle)
+    for says in (bundle, bundle.signature):
+        predicted = Predictor(says, backend).predict({"a": [1.0, 2.0]})["y"].to_pylist()
+        assert predicted == [1.0, 1.0]
+
+
+class Divides(nn.Module):
+    def forward(
+        self, a: torch.Tensor, a_mask: torch.Tensor, b: torch.Tensor, b_mask: torch.Tensor
+    ) -> torch.Tensor:
+        total = (a * a_mask).sum(1) + (b * b_mask).sum(1)
+        return total / (a_mask.sum(1) + b_mask.sum(1))
+
+
+def test_inputs_that_are_empty_at_once_are_looked_at_together(tmp_path: Path) -> None:
+    inputs = [si.RaggedInput(name, column=name) for name in "ab"]
+    signature = si.Signature(inputs=inputs, outputs=[si.Output("y")])
+    bundle = si.save_bundle(tmp_path / "b", Divides(), signature=signature)
+    assert [item.min_length for item in bundle.signature.inputs] == [None, 1]  # type: ignore[attr-defined]
+    rows = {"a": [[], [], [4.0]], "b": [[], [2.0], [2.0]]}
+    predicted = predictor(bundle).predict(rows).to_pylist()
+    assert [row["y"] for row in predicted] == [None, 2.0, 3.0]
+    strict = si.Signature(
+        inputs=[si.RaggedInput(name, column=name, nulls="empty") for name in "ab"],
+        outputs=[si.Output("y")],
+    )
+    with pytest.raises(SignatureError, match="answers NaN where inputs 'a' and 'b' are empty"):
+        si.save_bundle(tmp_path / "c", Divides(), signature=strict)

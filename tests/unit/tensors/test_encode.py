@@ -160,6 +160,18 @@ def test_another_kind_is_refused(given_dtype: str, dtype: str) -> None:
             "is NaN, which chooses no label",
             [1, 2],
         ),
+        (
+            {"labels": ["a", "b", "c"]},
+            np.array([[0, 1, 1], *([[np.inf, x, -np.inf] for x in (0, np.inf)])], "f"),
+            "is infinite for several labels, which chooses none",
+            [2],
+        ),
+        (
+            {"labels": ["a", "b"]},
+            np.array([[-np.inf, 0], [-np.inf, -np.inf], [np.inf, np.inf], [2, 2]], "f"),
+            "is infinite for several labels, which chooses none",
+            [1, 2],
+        ),
         ({"shape": [2], "dtype": "int8"}, [[0, 200], [0, 1]], "does not fit int8", [0]),
     ],
 )
@@ -176,6 +188,14 @@ def test_padding_makes_no_row_unfit() -> None:
     output = Output("y", labels=["a", "b"], lengths_of="r")
     scores = np.zeros((3, 2, 2), np.float32)
     scores[:, 1] = np.nan
+    (found,) = unfit_rows(scores, output, np.array([1, 2, 0])).values()
+    assert found.tolist() == [False, True, False]
+
+
+def test_infinite_padding_makes_no_row_unfit() -> None:
+    output = Output("y", labels=["a", "b"], lengths_of="r")
+    scores = np.zeros((3, 2, 2), np.float32)
+    scores[:, 1] = -np.inf
     (found,) = unfit_rows(scores, output, np.array([1, 2, 0])).values()
     assert found.tolist() == [False, True, False]
 

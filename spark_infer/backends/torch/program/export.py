@@ -164,7 +164,7 @@ def _dynamic_shapes(signature: Signature, *, one_row: bool) -> tuple[dict[int, A
 def _as_taken(model: torch.nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the shapes as torch.export wants them: those of ``*tensors`` are one argument."""
     for index, parameter in enumerate(inspect.signature(model.forward).parameters.values()):
-        if parameter.kind is parameter.VAR_POSITIONAL:
+        if parameter.kind is parameter.VAR_POSITIONAL and index < len(shapes):
             return (*shapes[:index], shapes[index:])
     return shapes
 

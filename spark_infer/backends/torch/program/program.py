@@ -27,10 +27,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from spark_infer.bundle.documents import parse
 from spark_infer.errors import BundleError
 
 PROGRAM_FILE = "program.json"
 _MAX_BYTES = 256 * 2**20
+_MAX_DEPTH = 200
 _MAX_NAME = 500
 
 
@@ -117,9 +119,11 @@ class Program(Graph):
         try:
             if path.stat().st_size > _MAX_BYTES:
                 raise BundleError(f"{PROGRAM_FILE} is larger than a program can be")
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate(parse(path.read_bytes(), _MAX_DEPTH))
         except ValidationError as error:
             raise BundleError(f"{PROGRAM_FILE} is no program: {_first_problem(error)}") from None
+        except ValueError as error:
+            raise BundleError(f"{PROGRAM_FILE} is no program: {error}") from None
         except OSError as error:
             raise BundleError(
                 f"{PROGRAM_FILE} cannot be read ({error.strerror}); save the bundle again"
