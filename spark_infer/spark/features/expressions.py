@@ -97,6 +97,11 @@ def _check(root: Parsed, names: _Names) -> set[str]:
     """Check the tree of one expression; return the functions that it calls."""
     called = set()
     for node, parent, index, variables in _walk(root):
+        if node.kind == "UnresolvedRegex":
+            raise ConfigError(
+                "this session reads names in backticks as patterns of names, and the bundle's "
+                "features have such names; set spark.sql.parser.quotedRegexColumnNames to false"
+            )
         if node.kind not in _CLASSES:
             raise Refused(f"Spark reads a part of it as {node.kind}, which a bundle may not use")
         if node.kind == "Alias" and (parent is None or parent.kind != "CreateNamedStruct"):

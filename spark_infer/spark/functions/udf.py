@@ -27,7 +27,10 @@ class PredictFunction:
     """A model as a column function. Make one with ``predict_udf``.
 
     Called without columns it reads the bundle's source columns and features by name; otherwise
-    it takes one column (or column name) for each source column, in order or by name.
+    it takes one column (or column name) for each source column, in order or by name. Names are
+    found when the query is analyzed, by Spark's rule: where the rows lack a column, an alias beside
+    it in the same selection or a session's variable of its name is read. ``predict`` finds columns
+    alone.
 
     Spark may run the model once for each place that uses the column: for a filter and again for
     the rows that pass, or for each of two fields. ``df.withColumn("p", score())`` and then

@@ -202,6 +202,27 @@ def test_the_text_of_a_row_is_never_the_time_of_the_run(spark: SparkSession) -> 
     assert [row["f"] for row in featured.collect()] == [None, None]
 
 
+def test_a_session_that_takes_names_for_patterns_is_told_which_setting(
+    spark: SparkSession,
+) -> None:
+    rows = spark.sql("SELECT 1 AS a, 2 AS `odd name`")
+    spark.conf.set("spark.sql.parser.quotedRegexColumnNames", "true")
+    try:
+        for sql in ("`odd name`", "`odd name` + 1", "abs(`odd name`)", "`.*`"):
+            with pytest.raises(
+                ConfigError, match=r"set spark.sql.parser.quotedRegexColumnNames to"
+            ):
+                visible(rows, {"f": sql})
+            with pytest.raises(
+                ConfigError, match=r"set spark.sql.parser.quotedRegexColumnNames to"
+            ):
+                check_expressions(spark, {"f": sql})
+        assert visible(rows, {"f": "a + `a`"}).first()["f"] == 2
+    finally:
+        spark.conf.unset("spark.sql.parser.quotedRegexColumnNames")
+    assert visible(rows, {"f": "`odd name`"}).first()["f"] == 2
+
+
 def test_functions_of_times_and_texts_are_listed_ones() -> None:
     assert CONVERT_TIMES | MAKE_TEXT <= FUNCTIONS
 
