@@ -25,7 +25,7 @@ from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.types import arrow_schema, prediction_fields
+from spark_infer.spark.types import arrow_schema, lacks_type, prediction_fields
 from spark_infer.spark.wire import Source, Wire, by_name, quoted
 from spark_infer.tensors import check_schema
 
@@ -109,6 +109,13 @@ def predict_prepared(
     sent = featured.df.select(
         *(column.alias(str(place)) for place, column in enumerate([*wire.columns, *kept]))
     )
+    for name, field in zip(keep, sent.schema.fields[len(wire.columns) :], strict=True):
+        if lacks_type(field.dataType):
+            kind = field.dataType.simpleString()
+            raise ConfigError(
+                f"keep: column {name!r} is {kind} without a value, which Arrow cannot "
+                f"describe; cast it, such as to {kind.replace('void', 'string')}"
+            )
     fields = [
         StructField(name, field.dataType, field.nullable, field.metadata)
         for name, field in zip(keep, sent.schema.fields[len(wire.columns) :], strict=True)

@@ -9,6 +9,7 @@ from pyspark.sql.types import (
     BooleanType,
     DataType,
     DateType,
+    MapType,
     NullType,
     NumericType,
     StringType,
@@ -48,3 +49,18 @@ def prediction_fields(signature: Signature, *, reasons: bool = True) -> list[Str
     """Return the Spark fields of the predictions, with or without ``rejected_reason``."""
     fields = from_arrow_schema(output_schema(signature)).fields
     return [field for field in fields if reasons or field.name != REASON_COLUMN]
+
+
+def lacks_type(kind: DataType) -> bool:
+    """Return whether a type holds nulls of no type that may not be null, as ``array()`` does."""
+    inner: list[tuple[DataType, bool]] = []
+    if isinstance(kind, ArrayType):
+        inner = [(kind.elementType, kind.containsNull)]
+    elif isinstance(kind, MapType):
+        inner = [(kind.keyType, False), (kind.valueType, kind.valueContainsNull)]
+    elif isinstance(kind, StructType):
+        inner = [(field.dataType, field.nullable) for field in kind.fields]
+    return any(
+        (isinstance(below, NullType) and not nullable) or lacks_type(below)
+        for below, nullable in inner
+    )

@@ -192,3 +192,12 @@ def _thread_names(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
     for _ in batches:
         names = [thread.name for thread in threading.enumerate()]
         yield pa.RecordBatch.from_pydict({"name": names})
+
+
+@pytest.mark.parametrize("expression", ["array()", "map()", "array(array())"])
+def test_a_kept_column_of_no_type_is_refused(
+    spark: SparkSession, linear: si.Bundle, expression: str
+) -> None:
+    rows = spark.range(2).selectExpr("1.0D AS a", "2 AS b", f"{expression} AS empty")
+    with pytest.raises(ConfigError, match=r"keep: column 'empty' is .*void.* cast it, such as to"):
+        si.predict(rows, linear, keep=["empty"])
