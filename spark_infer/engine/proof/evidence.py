@@ -34,12 +34,25 @@ def silent(answers: Sequence[Answer], outputs: Sequence[Output]) -> dict[str, st
 
 
 def unknown(answers: Sequence[Answer], outputs: Sequence[Output]) -> list[str]:
-    """Return the outputs of which a component is finite for no row of a sample."""
+    """Return the outputs of which a component is NaN for every row of a sample.
+
+    One that is infinite for all of them may be meant: a label that is never to be chosen.
+    """
     return [
         output.name
         for place, output in enumerate(outputs)
-        if not np.all(_num_finite(components(answer[place], output) for answer in answers))
+        if np.isnan([_first_known(components(answer[place], output)) for answer in answers])
+        .all(axis=0)
+        .any()
     ]
+
+
+def _first_known(value: Array) -> Array:
+    """Return a value of each component that is not NaN, or NaN."""
+    padded = np.concatenate([value, np.full((1, value.shape[1]), np.nan)])
+    places = np.argmin(np.isnan(padded), axis=0)
+    found: Array = padded[places, np.arange(value.shape[1])]
+    return found
 
 
 def _num_finite(values: Iterable[Array]) -> Array:

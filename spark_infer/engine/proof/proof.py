@@ -112,7 +112,7 @@ class Proof:
             if name in self._silent:
                 raise SignatureError(
                     f"the bundle is not saved: output {name!r} is {self._silent[name]} for the "
-                    "random rows that the model was tried on, and NaN or infinite for each row of "
+                    "random rows that the model was tried on, and NaN for each row of "
                     "the sample, which shows nothing of it; pass rows that it can predict"
                 )
 

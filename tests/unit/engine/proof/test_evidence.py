@@ -115,6 +115,20 @@ def test_a_constant_needs_a_sample(tmp_path: Path, dtype: str) -> None:
     si.save_bundle(tmp_path / "b", Constant(), signature=signature, sample={"a": [1.0, 2.0]})
 
 
+def test_a_label_that_is_never_chosen_needs_a_sample(tmp_path: Path) -> None:
+    def masked(x: Tensor) -> Tensor:
+        total = x.sum(1)
+        return torch.stack([total, -total, torch.full_like(total, -torch.inf)], 1)
+
+    output = si.Output("y", labels=["a", "b", "c"])
+    with pytest.raises(SignatureError, match="pass sample=ROWS"):
+        save(tmp_path / "b", masked, output=output)
+    sample = {name: [1.0, -2.0] for name in COLUMNS}
+    bundle = save(tmp_path / "b", masked, output=output, sample=sample)
+    predicted = si.Predictor(bundle, si.load_backend(bundle)).predict(sample)
+    assert predicted["y"].to_pylist() == ["a", "b"]
+
+
 def test_answers_that_tell_nothing() -> None:
     outputs = [si.Output("a"), si.Output("b", shape=(2,)), si.Output("c", lengths_of="x")]
     nan = np.nan
