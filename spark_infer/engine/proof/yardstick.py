@@ -61,20 +61,26 @@ class Yardstick:
             a, b = components(one[place], output), components(other[place], output)
             if a.dtype.kind == "f":
                 allowed = self.tolerance * np.maximum(self.sizes[place], self.least)
-                with np.errstate(invalid="ignore"):
-                    same = np.isclose(
-                        a.astype(np.float64),
-                        b.astype(np.float64),
-                        rtol=self.tolerance,
-                        atol=allowed if moves is None else allowed + moves[place],
-                        equal_nan=True,
-                    )
+                if moves is not None:
+                    allowed = allowed + moves[place]
+                same = _close(a.astype(np.float64), b.astype(np.float64), self.tolerance, allowed)
             else:
                 same = np.equal(a, b)
             if not same.all():
                 where = tuple(np.argwhere(~same)[0])
                 return output.name, f"{a[where]:.6g}", f"{b[where]:.6g}"
         return None
+
+
+def _close(a: Array, b: Array, relative: float, absolute: Array) -> Array:
+    """Return where numbers are as good as the same, as ``numpy.isclose`` does.
+
+    That takes one absolute tolerance for each component from numpy 2 on only.
+    """
+    with np.errstate(invalid="ignore"):
+        near = np.isfinite(b) & (np.abs(a - b) <= absolute + relative * np.abs(b))
+    close: Array = near | (a == b) | (np.isnan(a) & np.isnan(b))
+    return close
 
 
 def components(value: Array, output: Output) -> Array:
