@@ -502,6 +502,9 @@ COMPARED = [
     "ts > aggregate(array('12', ':30'), '', (acc, x) -> concat(acc, x))",
     "d = aggregate(array('no', 'w'), '', (acc, x) -> acc || x)",
     "exists(transform(array('12:'), x -> concat(x, '30')), x -> ts > x)",
+    "element_at(transform(array('no'), x -> CAST(concat(x, 'w') AS DATE)), 1)",
+    "transform(array('no'), x -> transform(array('w'), y -> date(concat(x, y))))",
+    "exists(array('12:'), x -> ts > concat(x, '30'))",
 ]
 """The same, where only Spark knows that a text becomes a date: by what it is compared with."""
 

@@ -42,7 +42,7 @@ def _converts(root: Any, *, any_text: bool) -> bool:
         children = list(_items(node.children()))
         if _kind(node) in _CASTS and _is_of_text(node, children[0]):
             is_computed = _kind(children[0]) != "Literal"
-            of_row = has_row or not children[0].references().isEmpty()
+            of_row = has_row or _reads_column(children[0])
             is_timestamp = "timestamp" in node.dataType().simpleString()
             if any_text or (is_computed and not of_row):
                 return True
@@ -52,7 +52,7 @@ def _converts(root: Any, *, any_text: bool) -> bool:
         given = [child for child in children if _kind(child) != "LambdaFunction"]
         if len(given) < len(children):
             around = node if around is None else around
-            has_row = has_row or not all(child.references().isEmpty() for child in given)
+            has_row = has_row or any(map(_reads_column, given))
         pending.extend((child, around, has_row) for child in children)
     return False
 
@@ -65,13 +65,22 @@ def _is_of_text(cast: Any, child: Any) -> bool:
 
 
 def _holds_time(root: Any) -> bool:
+    return any(
+        _kind(node) == "Literal" and is_time_of_day(str(node.toString())) for node in _below(root)
+    )
+
+
+def _reads_column(root: Any) -> bool:
+    """Return whether a column is read below. Spark counts lambda variables among references too."""
+    return any(_kind(node) == "AttributeReference" for node in _below(root))
+
+
+def _below(root: Any) -> Iterator[Any]:
     pending = [root]
     while pending:
         node = pending.pop()
-        if _kind(node) == "Literal" and is_time_of_day(str(node.toString())):
-            return True
+        yield node
         pending.extend(_items(node.children()))
-    return False
 
 
 def _kind(node: Any) -> str:

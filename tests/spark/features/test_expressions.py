@@ -193,6 +193,8 @@ def test_nor_is_a_time_of_day_that_becomes_a_timestamp(source: DataFrame, sql: s
         "year(CAST(concat(year(d), '-01-01') AS DATE)) + length(hex('1'))",
         "to_timestamp('12:30', 'HH:mm') < ts",
         "transform(split('2024-01-01,x', ','), x -> concat(s, x))",
+        "transform(split('-01-01', ','), x -> CAST(concat(year(d), x) AS DATE))",
+        "transform(transform(arr, x -> hex(x)), x -> try_cast(concat(x, chr(32)) AS DATE))",
     ],
 )
 def test_texts_that_stay_texts_are_fine_where_types_are_known(source: DataFrame, sql: str) -> None:
