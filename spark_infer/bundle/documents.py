@@ -168,6 +168,7 @@ def as_tuple(value: object, *, where: str) -> tuple[Any, ...]:
         raise SignatureError(f"{where} must be a list, not a string")
     if not isinstance(value, (bytes, Mapping, Set)):
         try:
+            # Whether it is iterable is asked here.
             return tuple(value)  # type: ignore[arg-type]
         except TypeError:
             pass
@@ -195,6 +196,7 @@ def as_path(value: object, *, name: str, error: type[SparkInferError], or_else: 
         error: It is none; ``or_else`` says in the message what else there could be.
     """
     try:
+        # Whether it is a path is asked here.
         path = Path(value)  # type: ignore[arg-type]
         is_path = bool(value) and b"\0" not in os.fsencode(path)
     except (TypeError, ValueError):

@@ -19,7 +19,7 @@ from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind
 from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import ConfigError, SignatureError
-from spark_infer.spark.driver.session import check_frame
+from spark_infer.spark.driver.session import active, check_frame
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
@@ -79,11 +79,12 @@ def predict(
         _check_keep(keep)
     check_kind(metrics, (Accumulator, NoneType), name="metrics", wanted="a metrics_accumulator")
     bundle = Bundle.load(bundle, digest)
-    featured = with_bundle_features(df, bundle.features)
-    reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
-    if keep is None:
-        return _joined(featured, bundle.signature, reference, metrics)
-    return predict_prepared(featured, bundle.signature, reference, keep, metrics)
+    with active(df.sparkSession):
+        featured = with_bundle_features(df, bundle.features)
+        reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
+        if keep is None:
+            return _joined(featured, bundle.signature, reference, metrics)
+        return predict_prepared(featured, bundle.signature, reference, keep, metrics)
 
 
 def predict_prepared(

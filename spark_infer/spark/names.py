@@ -142,8 +142,8 @@ class Names:
         for found in self.index(signature.column_names).values():
             if len(found) > 1:
                 raise SignatureError(
-                    f"the model reads the columns {found}, which are one name in this session; "
-                    f"set {_SETTING} to true, or pass the columns in order to predict_udf"
+                    f"the model reads the columns {found}, which are one name in the Spark "
+                    f"session; set {_SETTING} to true, or pass the columns in order to predict_udf"
                 )
 
     def with_fields(self, signature: Signature, schema: pa.Schema) -> Signature:

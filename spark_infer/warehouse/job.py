@@ -5,23 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.documents import check_kind
-from spark_infer.engine import Metrics
 from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
 from spark_infer.report.run import Status, check_writable
 from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
-from spark_infer.spark.driver.session import own_session, session
+from spark_infer.spark.driver.session import active, own_session, session
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features, with_features
 from spark_infer.spark.metrics import metrics_accumulator
@@ -129,7 +127,9 @@ class _Run:
 
     def execute(self) -> RunReport:
         try:
-            self._score()
+            bundle, given = self._start()
+            with active(self.spark):
+                self._score(bundle, given)
         except BaseException as error:
             failed = isinstance(error, Exception) and not self.steps.is_stopped
             report = self._report("failed" if failed else "interrupted", error)
@@ -137,11 +137,16 @@ class _Run:
                 report.write(self.job.config.report.path)
             raise
         report = self._report("done")
-        with _told_beside("the target was written, but not its report"):
+        try:
             report.write(self.job.config.report.path)
+        except ConfigError as error:
+            raise ConfigError(
+                f"the target was written, but not its report: {error}", transient=error.transient
+            ) from None
         return report
 
-    def _score(self) -> None:
+    def _start(self) -> tuple[Bundle, SparkSession]:
+        """Return the bundle, and the session beside which the run has its own."""
         config, step = self.job.config, self.steps.step
         with step("bundle"):
             bundle = self.bundle = self.job.check()
@@ -150,12 +155,16 @@ class _Run:
             # In a session of its own: nothing is set under the user or under another run.
             with spark_failures("Spark's session cannot be used", kind=ConfigError):
                 self.spark = own_session(given, {**BINDING, **WRITING}, config.spark)
-                metrics = metrics_accumulator(self.spark)
+                self.metrics = metrics_accumulator(self.spark)
             self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
+        return bundle, given
+
+    def _score(self, bundle: Bundle, given: SparkSession) -> None:
+        config, step = self.job.config, self.steps.step
         with step("check"), spark_failures("the job cannot be prepared"):
             self.values = with_session_zone(self.spark, config.parameters, self.job.values)
             rows = self._rows(bundle)
-            predicted = self._predicted(rows, bundle, metrics)
+            predicted = self._predicted(rows, bundle)
             target = self._target(rows)
             target.check(predicted.schema)
         with step("load"):
@@ -168,7 +177,10 @@ class _Run:
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 kept = scored_rows(predicted, keys, config.key, config.target.partition_by)
                 scored = stack.enter_context(kept)
-                self.found |= {"rows_rejected": scored.rejected, "batches": metrics.value.to_json()}
+                self.found |= {
+                    "rows_rejected": scored.rejected,
+                    "batches": self.metrics.value.to_json(),
+                }
                 # What stops a run by its results stands here: all is known, nothing is published.
                 scored.check_rejects(config.batch.max_rejected_share)
             with step("write"):
@@ -210,15 +222,13 @@ class _Run:
         )
         return Target(self.spark, config.target, config.key, coverage, self.run_id)
 
-    def _predicted(
-        self, rows: Featured, bundle: Bundle, metrics: Accumulator[Metrics]
-    ) -> DataFrame:
+    def _predicted(self, rows: Featured, bundle: Bundle) -> DataFrame:
         config = self.job.config
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
         keep = [*config.key, *config.target.keep]
-        predicted = predict_prepared(rows, bundle.signature, reference, keep, metrics)
+        predicted = predict_prepared(rows, bundle.signature, reference, keep, self.metrics)
         return lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
@@ -244,14 +254,6 @@ class _Run:
             seconds=seconds,
             **found,
         )
-
-
-@contextmanager
-def _told_beside(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(f"{what}: {error}", transient=error.transient) from None
 
 
 def _now() -> dt.datetime:

@@ -75,7 +75,7 @@ def _forgotten(spark: SparkSession, source: SourceConfig) -> str:
     if source.table is None or not is_in_memory:
         return ""
     return (
-        "this session's catalog is in memory and knows only the tables that it has made: use the "
-        "catalog that knows the table (spark.sql.catalogImplementation: hive and its metastore), "
-        "or source.path"
+        "the Spark session's catalog is in memory and knows only the tables that it has made: use "
+        "the catalog that knows the table (spark.sql.catalogImplementation: hive and its "
+        "metastore), or source.path"
     )

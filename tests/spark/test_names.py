@@ -208,7 +208,7 @@ def test_columns_that_differ_by_case_need_a_session_that_sees_it(
             si.predict(table(spark, "A"), bundle, keep=keep and ["A"])
     assert table(exact, "A", "a").select(si.predict_udf(exact, bundle)()).first()[0] == 4.0
     score = si.predict_udf(spark, bundle)
-    with pytest.raises(SignatureError, match="one name in this session"):
+    with pytest.raises(SignatureError, match="one name in the Spark session"):
         score()
     assert table(spark, "b", "c").select(score("c", "b")).first()[0] == 4.0
 

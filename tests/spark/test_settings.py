@@ -84,7 +84,7 @@ def test_what_only_a_start_can_set_must_be_so(
     with pytest.raises(ConfigError) as caught:
         own_session(spark, {}, {key: wanted})
     assert str(caught.value) == (
-        f"{key} must be {wanted!r} and can be set only when Spark starts, and this session "
+        f"{key} must be {wanted!r} and can be set only when Spark starts, and the Spark session "
         f"{has if 'file' not in has else repr_of_warehouse(spark)}; start the session with it, or "
         "leave it out of spark"
     )

@@ -75,6 +75,7 @@ class CudaBackend(TorchBackend):
             sent = [self._stage(view(array)) for array in tensors.values()]
             outputs = self._call(self._upload(sent))
             received = [self._download(output) for output in outputs]
+            # Without types, as above.
             finished = cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             finished.record()
 

@@ -13,19 +13,16 @@ from spark_infer.bundle.features.functions import (
     FUNCTIONS,
     MAKE_TEXT,
     NEED_ARGUMENTS,
-    SESSION_NAMES,
     TAKE_FORMAT,
     WINDOW_ONLY,
     not_listed,
 )
-from spark_infer.bundle.features.literals import Literals
-from spark_infer.bundle.features.tokens import Refused, Token, tokenize
+from spark_infer.bundle.features.names import Names
+from spark_infer.bundle.features.tokens import Refused, tokenize
 from spark_infer.bundle.features.words import (
     BINARY,
     NEGATABLE,
     QUANTIFIERS,
-    QUERIES,
-    RESERVED,
     TYPED_LITERALS,
     UNARY,
 )
@@ -40,7 +37,7 @@ def check_expression(expression: object) -> None:
     _Parser(tokenize(expression)).whole()
 
 
-class _Parser(Literals):
+class _Parser(Names):
     """Reads tokens from left to right; each method reads the part that it is named after."""
 
     def whole(self) -> None:
@@ -96,7 +93,7 @@ class _Parser(Literals):
         self._primary()
         while True:
             if self.take("."):
-                self._field()
+                self.field()
             elif self.take("["):
                 self._expression()
                 self.expect("]")
@@ -127,37 +124,9 @@ class _Parser(Literals):
         elif token.kind in ("word", "quoted") and following.keyword == "(":
             self._call()
         elif token.kind in ("word", "quoted"):
-            self._column()
+            self.column()
         else:
             raise self.unexpected()
-
-    def _column(self) -> None:
-        token = self.advance()
-        self.num_names += 1
-        if token.keyword in QUERIES:
-            raise Refused(
-                f"{token} is not allowed: a feature reads its own row (and windows), no query, "
-                "table or subquery; join such data in the job's source"
-                + _hint(token, "if it is a column")
-            )
-        if token.keyword in RESERVED:
-            raise Refused(f"{token} is not understood{_hint(token, 'if it is a column')}")
-        if token.kind == "word" and token.name.lower() in SESSION_NAMES:
-            raise Refused(
-                f"{token} is not allowed: it tells about the session, the file or the time of the "
-                f"run{_hint(token, 'if it is a column')}"
-            )
-
-    def _field(self) -> None:
-        """Read the name behind a dot; a call there would be one of a function in a database."""
-        if self.next.kind not in ("word", "quoted"):
-            raise self.unexpected()
-        token = self.advance()
-        if self.next.keyword == "(":
-            raise Refused(
-                f"the function {token} is not allowed: its name is qualified, and only Spark's "
-                "built-in functions may be called"
-            )
 
     def _call(self) -> None:
         token = self.advance()
@@ -209,13 +178,13 @@ class _Parser(Literals):
     def _argument(self) -> None:
         """Read an expression or a lambda function."""
         if self.next.kind in ("word", "quoted") and self.ahead(1).keyword == "->":
-            self._column()
+            self.column()
             self.advance()
         elif self._is_lambda_of_several():
             self.advance()
-            self._column()
+            self.column()
             while self.take(","):
-                self._column()
+                self.column()
             self.advance(2)
         self._expression()
 
@@ -307,7 +276,7 @@ class _Parser(Literals):
     def _struct_field(self) -> None:
         self._expression()
         if self.take("AS"):
-            self._field()
+            self.field()
 
     def _list(self) -> int:
         self.expect("(")
@@ -334,7 +303,3 @@ _SPECIAL = {
 }
 # These two open an expression without a parenthesis.
 _OPENERS = ("CASE", "INTERVAL")
-
-
-def _hint(token: Token, when: str) -> str:
-    return f"; {when}, write `{token.text}`"

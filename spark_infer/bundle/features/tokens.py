@@ -113,6 +113,7 @@ def _cut(expression: str) -> list[Token]:
         if kind == "comment":
             raise Refused(f"the comment {text} at character {position + 1} is not allowed")
         if kind != "space":
+            # A group of the pattern is one of the kinds.
             tokens.append(Token(kind, text, position))  # type: ignore[arg-type]
         position = match.end()
     return [*tokens, Token("end", "", position)]

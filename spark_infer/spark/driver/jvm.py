@@ -44,6 +44,7 @@ def start(settings: Mapping[str, str]) -> None:
     try:
         # A session of its own: a signal for all of this process's group is ours to answer.
         options = {"stderr": writer, "start_new_session": True}
+        # pyspark gives it no types.
         gateway = launch_gateway(conf, options)  # type: ignore[no-untyped-call]
     finally:
         os.close(writer)

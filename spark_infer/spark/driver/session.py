@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import DataFrame, SparkSession
@@ -117,6 +119,33 @@ def own_session(
         own.catalog.setCurrentCatalog(catalog)
         own.catalog.setCurrentDatabase(spark.catalog.currentDatabase())
     return own
+
+
+@contextmanager
+def active(spark: SparkSession) -> Iterator[None]:
+    """Make a session the active one of this thread for a while.
+
+    By its settings Spark reads expressions and types, whichever session they are meant for.
+    """
+    sessions = jvm_sessions(spark)
+    before = sessions.getActiveSession()
+    sessions.setActiveSession(spark._jsparkSession)
+    try:
+        yield
+    finally:
+        if before.isDefined():
+            sessions.setActiveSession(before.get())
+        else:
+            sessions.clearActiveSession()
+
+
+def jvm_sessions(spark: SparkSession) -> Any:
+    """Return the JVM's class of sessions, which knows the active one of a thread."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    # Spark 4 has moved the class, and pyspark says where to.
+    find = getattr(SparkSession, "_get_j_spark_session_class", None)
+    return find(jvm) if find else jvm.SparkSession
 
 
 def check_java() -> None:

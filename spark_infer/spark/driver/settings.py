@@ -51,8 +51,8 @@ def configure(spark: SparkSession, conf: Mapping[str, str]) -> None:
             if not _is_same(actual, _qualified(spark, wanted) if key == _WAREHOUSE else wanted):
                 has = "does not set it" if actual is None else f"has {actual!r}"
                 raise ConfigError(
-                    f"{key} must be {wanted!r} and can be set only when Spark starts, and this "
-                    f"session {has}; start the session with it, or leave it out of spark"
+                    f"{key} must be {wanted!r} and can be set only when Spark starts, and the "
+                    f"Spark session {has}; start the session with it, or leave it out of spark"
                 )
 
 

@@ -99,8 +99,9 @@ def _check(root: Parsed, names: _Names) -> set[str]:
     for node, parent, index, variables in _walk(root):
         if node.kind == "UnresolvedRegex":
             raise ConfigError(
-                "this session reads names in backticks as patterns of names, and the bundle's "
-                "features have such names; set spark.sql.parser.quotedRegexColumnNames to false"
+                "the Spark session reads names in backticks as patterns of names, and the "
+                "bundle's features have such names; set "
+                "spark.sql.parser.quotedRegexColumnNames to false"
             )
         if node.kind not in _CLASSES:
             raise Refused(f"Spark reads a part of it as {node.kind}, which a bundle may not use")
@@ -191,8 +192,8 @@ def _check_no_variables(spark: SparkSession) -> None:
     variables = spark._jsparkSession.sessionState().catalogManager().tempVariableManager()
     if not variables.isEmpty():
         raise ConfigError(
-            "this session has SQL variables (DECLARE), and a bundle's features could read them "
-            "where a column is missing; drop them, use predict, or pass the columns"
+            "the Spark session has SQL variables (DECLARE), and a bundle's features could read "
+            "them where a column is missing; drop them, use predict, or pass the columns"
         )
 
 
@@ -208,6 +209,7 @@ def _check_built_in(spark: SparkSession, called: set[str]) -> None:
             )
         if not str(found.get().getClassName()).startswith(CATALYST):
             raise ConfigError(
-                f"this session has a function of its own called {name}, and the bundle's features "
-                f"mean Spark's; register yours under another name (DROP TEMPORARY FUNCTION {name})"
+                f"the Spark session has a function of its own called {name}, and the bundle's "
+                f"features mean Spark's; register yours under another name "
+                f"(DROP TEMPORARY FUNCTION {name})"
             )

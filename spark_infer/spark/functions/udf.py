@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql.types import DataType, StructType
@@ -12,7 +12,7 @@ from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError, SignatureError
-from spark_infer.spark.driver.session import check_session
+from spark_infer.spark.driver.session import active, check_session
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import check_expressions
 from spark_infer.spark.functions.described import describe
@@ -61,6 +61,10 @@ class PredictFunction:
             BundleError: A feature is more than a computation from columns.
             ConfigError: The session cannot use the features.
         """
+        with active(self._spark):
+            return self._column(columns, named)
+
+    def _column(self, columns: Sequence[Column | str], named: Mapping[str, Column | str]) -> Column:
         signature = self._bundle.signature
         names = Names.of_session(self._spark)
         given: dict[str, Column | str]
@@ -107,7 +111,9 @@ def predict_udf(
         options: How rows are cut into batches and where the model runs.
         allow_modules: Import paths that a bundle of format ``module`` may name.
         kind: ``"arrow"`` needs Spark 4.1 or newer, ``"pandas"`` works everywhere, ``"auto"``
-            takes Arrow where Spark has it.
+            takes Arrow where Spark has it. A pandas function reads a column that may be null
+            twice, as a value and as a mark: name one that draws random numbers first
+            (``withColumn``).
         digest: The digest that the bundle must have, all of its 64 digits.
 
     Raises:
@@ -134,12 +140,11 @@ def register(
     """Register a model as a SQL function of the session.
 
     Its arguments are the bundle's source columns, in order, or by name on Spark 4
-    (``fraud_score(amount => tx_amount, ...)``). A bundle's ``features`` are not applied: pass the
-    features' values. In a pandas function NaN counts as null, and a float without
-    a fraction as an integer. ``DESCRIBE FUNCTION EXTENDED`` names
-    them with their types. Spark checks neither their number nor their types when it analyzes a
-    query, as for any Python function: what does not fit ends the query in its first task, in a
-    sentence that says what is expected.
+    (``fraud_score(amount => tx_amount, ...)``). ``DESCRIBE FUNCTION EXTENDED`` names them with
+    their types. Spark checks neither their number nor their types when it analyzes a query, as for
+    any Python function: what does not fit ends the query in its first task, in a sentence that
+    says what is expected. A bundle's ``features`` are not applied: pass the features' values. In a
+    pandas function NaN counts as null, and a float without a fraction as an integer.
 
     A call in SELECT and the same call in WHERE run the model twice for the rows that pass, and so
     does a filter on a view's prediction; a cached view does not. A stochastic model's function is

@@ -188,7 +188,7 @@ class Target:
         forgets = self._spark.conf.get("spark.sql.catalogImplementation") == "in-memory"
         why = "no table of that name is in the catalog"
         if forgets:
-            why = "this session's catalog is in memory and has forgotten the table"
+            why = "the Spark session's catalog is in memory and has forgotten the table"
         raise WarehouseError(
             f"target table {self._config.table!r} cannot be created: {folder} holds files, and "
             f"{why}; use the catalog that knows it (spark.sql.catalogImplementation: hive and its "

@@ -274,7 +274,7 @@ def test_the_variables_of_a_session_are_not_read(source: DataFrame) -> None:
     rows = session.createDataFrame([(1.5,)], "a double")
     with pytest.raises(SignatureError, match="INVALID_EXTRACT_BASE_FIELD_TYPE"):
         visible(rows, {"f": "a.x"})
-    with pytest.raises(ConfigError, match="this session has SQL variables"):
+    with pytest.raises(ConfigError, match="the Spark session has SQL variables"):
         check_expressions(session, {"f": "secret + 1"})
 
 

@@ -57,7 +57,7 @@ def test_names_differ_as_the_session_says(table: DataFrame, bundles: Path) -> No
         assert spoken(si.predict(rows, bundle, keep=keep)) == [{"id": 1, "a": 3.0, "score": 303.0}]
     assert spoken(si.predict(rows, bundle, keep=["A"])) == [{"A": 300.0, "score": 303.0}]
     assert rows.select(si.predict_udf(own, bundle)()).first()[0] == 303.0
-    with pytest.raises(SignatureError, match="one name in this session"):
+    with pytest.raises(SignatureError, match="one name in the Spark session"):
         si.predict(table, bundle)
 
 

@@ -105,7 +105,9 @@ def test_a_table_whose_folder_is_gone_is_refused(job: Any) -> None:
 def test_a_folder_that_the_catalog_knows_nothing_of_is_refused(job: Any) -> None:
     job.location().mkdir()
     (job.location() / "part-0.parquet").write_text("of somebody")
-    with pytest.raises(WarehouseError, match="holds files, and this session's catalog is in mem"):
+    with pytest.raises(
+        WarehouseError, match="holds files, and the Spark session's catalog is in mem"
+    ):
         job.run()
     assert (job.location() / "part-0.parquet").read_text() == "of somebody"
 
