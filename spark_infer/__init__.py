@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spark_infer.backends import Backend, FunctionBackend, load_backend
+    from spark_infer.backends import Backend, FunctionBackend, ModelOptions
     from spark_infer.bundle import (
         ArrayInput,
         Bundle,
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
         ScalarInput,
         Signature,
     )
-    from spark_infer.engine import BatchOptions, Predictor
+    from spark_infer.engine import Layout, Predictor
     from spark_infer.engine.save import save_bundle
+    from spark_infer.model import BatchOptions, LocalModel, load_model
     from spark_infer.spark import predict, predict_udf, register
     from spark_infer.warehouse import ScoringJob
 
@@ -34,13 +35,16 @@ __all__ = [
     "Bundle",
     "Column",
     "FunctionBackend",
+    "Layout",
+    "LocalModel",
+    "ModelOptions",
     "Output",
     "Predictor",
     "RaggedInput",
     "ScalarInput",
     "ScoringJob",
     "Signature",
-    "load_backend",
+    "load_model",
     "predict",
     "predict_udf",
     "register",
@@ -48,7 +52,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "backends": ("Backend", "FunctionBackend", "load_backend"),
+    "backends": ("Backend", "FunctionBackend", "ModelOptions"),
     "bundle": (
         "ArrayInput",
         "Bundle",
@@ -58,8 +62,9 @@ _HOMES = {
         "ScalarInput",
         "Signature",
     ),
-    "engine": ("BatchOptions", "Predictor"),
+    "engine": ("Layout", "Predictor"),
     "engine.save": ("save_bundle",),
+    "model": ("BatchOptions", "LocalModel", "load_model"),
     "spark": ("predict", "predict_udf", "register"),
     "warehouse": ("ScoringJob",),
 }

@@ -84,9 +84,7 @@ def transformer_contenders(num_rows: int, device: str) -> dict[str, Loop]:
     tokens = random_lists(log_normal_lengths(num_rows, random), VOCABULARY, random)
     bundle = encoder_bundle(cache_directory() / "gpu_encoder_bundle")
     options = si.BatchOptions(device=device, precision="bfloat16", cache_bytes=0)
-    predictor = si.Predictor(
-        bundle, si.load_backend(bundle, device=device, precision="bfloat16"), options
-    )
+    predictor = si.Predictor(si.load_model(bundle, options), bundle, options)
     rows = pa.table({"tokens": tokens}).to_batches(max_chunksize=RECORD_BATCH_ROWS)
     contenders = {"transformer, predictor": _stream(predictor, rows)}
     # The same arithmetic as the backend's: matrices in bfloat16, the rest under autocast.
@@ -106,7 +104,9 @@ def tabular_contenders(num_rows: int, device: str) -> dict[str, Loop]:
     )
     options = si.BatchOptions(device=device, cache_bytes=0)
     predictor = si.Predictor(
-        bundle, si.load_backend(bundle, device=device), options, packed=[FEATURES.name]
+        si.load_model(bundle, options),
+        si.Layout(bundle.signature, frozenset([FEATURES.name])),
+        options,
     )
     batches = packed_batches(values, RECORD_BATCH_ROWS)
     contenders = {"tabular, predictor": _stream(predictor, batches)}

@@ -110,7 +110,7 @@ def print_chart(curve: list[Sample]) -> None:
 def stream(bundle_path: Path, num_rows: int) -> list[Sample]:
     """Predict generated rows and sample this process's memory."""
     bundle = si.Bundle.load(bundle_path)
-    predictor = si.Predictor(bundle, si.load_backend(bundle, threads=1))
+    predictor = si.Predictor(si.load_model(bundle, si.ModelOptions(threads=1)), bundle)
     console = Console(highlight=False)
     curve: list[Sample] = []
     predicted = 0

@@ -26,8 +26,9 @@ from benchmarks.workloads.small_network import (
     packed_batches,
     random_rows,
 )
+from spark_infer.backends import load_backend
 from spark_infer.backends.torch.backend import view
-from spark_infer.engine import Metrics
+from spark_infer.metrics import Metrics
 
 RECORD_BATCH_ROWS = 10_000
 BARS = {"counting_vs_none": 0.99, "automatic_overlap_vs_none": 0.98}
@@ -52,16 +53,16 @@ def run(num_rows: int, repetitions: int) -> Result:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     model = network()
     bundle = si.save_bundle(cache_directory() / "overheads_bundle", model, signature=SIGNATURE)
-    backend = si.load_backend(bundle, threads=1)
+    backend = load_backend(bundle, si.ModelOptions(threads=1))
+    layout = si.Layout(bundle.signature, frozenset([FEATURES.name]))
     batches = packed_batches(random_rows(num_rows), RECORD_BATCH_ROWS)
 
     def stream(metrics: type[Metrics] = Metrics, **options: Any) -> Callable[[], None]:
         def predict() -> None:
             predictor = si.Predictor(
-                bundle,
-                backend,
+                si.LocalModel(backend),
+                layout,
                 si.BatchOptions(batch_size=RECORD_BATCH_ROWS, dedupe=False, **options),
-                packed=[FEATURES.name],
                 metrics=metrics(),
             )
             for _ in predictor.stream(batches):

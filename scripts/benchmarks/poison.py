@@ -20,6 +20,7 @@ import spark_infer as si
 from benchmarks.harness.interleave import interleave, rates
 from benchmarks.harness.machine import cache_directory, describe
 from benchmarks.harness.report import Result
+from spark_infer.backends import load_backend
 from spark_infer.backends.torch.backend import TorchBackend
 
 NUM_CATEGORIES = 1_000
@@ -108,7 +109,9 @@ def run(num_rows: int, repetitions: int) -> Result:
 
 def _load(name: str, width: int) -> si.Backend:
     path = cache_directory() / f"poison_{name}_bundle"
-    return si.load_backend(si.save_bundle(path, Network(width), signature=SIGNATURE), threads=1)
+    return load_backend(
+        si.save_bundle(path, Network(width), signature=SIGNATURE), si.ModelOptions(threads=1)
+    )
 
 
 def found_exactly(backend: si.Backend, num_rows: int) -> float:
@@ -138,7 +141,7 @@ def predict(
     backend: si.Backend, record_batches: Iterable[pa.RecordBatch]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores (NaN where there is none) and which rows were rejected."""
-    predictor = si.Predictor(SIGNATURE, backend)
+    predictor = si.Predictor(si.LocalModel(backend), SIGNATURE)
     predicted = pa.Table.from_batches(predictor.stream(record_batches))
     scores = predicted["score"].to_numpy()
     return scores, predicted["rejected_reason"].is_valid().to_numpy()
@@ -159,7 +162,7 @@ def rows(num_rows: int, bad: Sequence[int] | np.ndarray) -> list[pa.RecordBatch]
 def _over(backend: si.Backend, record_batches: list[pa.RecordBatch]) -> Callable[[], None]:
     def run() -> None:
         # A new predictor, as a task has: what one learned does not help the next contender.
-        for _ in si.Predictor(SIGNATURE, backend).stream(record_batches):
+        for _ in si.Predictor(si.LocalModel(backend), SIGNATURE).stream(record_batches):
             pass
 
     return run

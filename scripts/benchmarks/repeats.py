@@ -90,7 +90,7 @@ def _over(
 
     def run() -> pa.Table:
         # A new predictor has an empty cache: the first repetition would serve all others.
-        predictor = si.Predictor(SIGNATURE, FunctionBackend(model), options)
+        predictor = si.Predictor(si.LocalModel(FunctionBackend(model)), SIGNATURE, options)
         return pa.Table.from_batches(predictor.stream(record_batches))
 
     return run

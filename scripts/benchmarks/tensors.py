@@ -18,6 +18,7 @@ from benchmarks.harness.report import Result
 from benchmarks.workloads.ragged_rows import log_normal_lengths, random_lists
 from spark_infer.tensors import Decoder
 from spark_infer.tensors.buckets import length_order
+from spark_infer.tensors.rows import Rows
 
 BATCH_ROWS = 512
 RECORD_BATCH_ROWS = 32_768
@@ -55,7 +56,7 @@ def padded_by_arrays(record_batch: pa.RecordBatch) -> Batches:
     decoded = Decoder(SIGNATURE).decode(record_batch)
     order = length_order([decoded.lengths("tokens")])
     for start in range(0, len(order), BATCH_ROWS):
-        tensors = decoded.tensors(order[start : start + BATCH_ROWS])
+        tensors = decoded.tensors(Rows(order[start : start + BATCH_ROWS]))
         yield tensors["tokens"], tensors["tokens_mask"]
 
 

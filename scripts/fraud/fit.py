@@ -17,6 +17,7 @@ from fraud.metrics import average_precision
 from fraud.models import DenseModel, SequenceModel
 from spark_infer.bundle import Signature
 from spark_infer.tensors import Decoder
+from spark_infer.tensors import Rows as WindowRows
 
 Model = DenseModel | SequenceModel
 
@@ -68,7 +69,9 @@ class Rows:
 
     def tensors(self, rows: slice | npt.NDArray[np.intp]) -> list[Tensor]:
         """Return the model's tensors for some rows."""
-        return [torch.from_numpy(array) for array in self._decoded.tensors(rows).values()]
+        return [
+            torch.from_numpy(array) for array in self._decoded.tensors(WindowRows(rows)).values()
+        ]
 
     def batches(
         self, size: int, order: npt.NDArray[np.intp]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from spark_infer.backends.memory import Memory
-from spark_infer.bundle.documents import shown
-from spark_infer.errors import ConfigError
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 Array = npt.NDArray[Any]
 
@@ -69,11 +65,3 @@ class Backend(Protocol):
         The caller drops the error first: its traceback holds the tensors of the batch.
         """
         ...
-
-
-def check_precision(precision: object) -> None:
-    """Raise ConfigError unless ``precision`` is known."""
-    if not isinstance(precision, str) or precision not in get_args(Precision):
-        raise ConfigError(
-            f"precision {shown(precision)} is unknown; use one of {list(get_args(Precision))}"
-        )

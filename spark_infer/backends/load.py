@@ -4,46 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from types import NoneType
 
-from spark_infer.backends.backend import Backend, Precision, check_precision
+from spark_infer.backends.backend import Backend
 from spark_infer.backends.module_path import ModulePath, check_allow_modules
+from spark_infer.backends.options import ModelOptions
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.documents import check_kind
-from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable, SparkInferError
+from spark_infer.errors import BundleError, RuntimeUnavailable, SparkInferError
 
 
 def load_backend(
     bundle: Bundle | str | os.PathLike[str],
+    options: ModelOptions | None = None,
     *,
-    device: str = "cpu",
-    precision: Precision = "float32",
-    threads: int | None = None,
     allow_modules: Sequence[str] = (),
 ) -> Backend:
     """Load a bundle's model.
 
     Args:
         bundle: A bundle or its path.
-        device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        precision: Type of the weights and of the matrix products.
-        threads: CPU threads of one batch; None leaves torch's setting.
+        options: Where it runs, and with which numbers.
         allow_modules: Import paths (and what lies below them) that a ``module`` bundle may name.
 
     Raises:
         BundleError: The model cannot be rebuilt, policy refuses it, or the bundle's files changed
             after it was opened.
-        ConfigError: The precision or device is unknown, or threads is below 1, or
-            allow_modules is no list.
+        ConfigError: The device is unknown, the options are something else, or allow_modules is no
+            list.
         RuntimeUnavailable: torch or the device is missing here.
     """
+    options = ModelOptions() if options is None else options
+    check_kind(options, ModelOptions, name="options", wanted="ModelOptions(device=...)")
     bundle = Bundle.load(bundle).current()
-    check_precision(precision)
     check_allow_modules(allow_modules)
-    check_kind(device, str, name="device", wanted="'cpu', 'cuda' or 'cuda:0'")
-    check_kind(threads, (int, NoneType), name="threads", wanted="a whole number or None")
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads must be at least 1, got {threads}")
     manifest = bundle.manifest
     try:
         from spark_infer.backends.torch.backend import TorchBackend, check_device
@@ -52,13 +45,13 @@ def load_backend(
         from spark_infer.backends.torch.program.graph import load_program
     except ModuleNotFoundError as error:
         raise missing_library(error) from None
-    check_device(device)
+    check_device(options.device)
     outputs = [output.name for output in bundle.signature.outputs]
     try:
         if manifest.model_format == "export":
             model = load_program(
                 bundle.path,
-                device,
+                options.device,
                 len(bundle.signature.tensor_names),
                 stochastic=manifest.stochastic,
             )
@@ -71,13 +64,13 @@ def load_backend(
         raise BundleError(f"bundle {bundle.path}: the model cannot be rebuilt: {error}") from error
     # What was mapped in between are the files that were verified.
     bundle.check_unchanged()
-    kind = CudaBackend if device.startswith("cuda") else TorchBackend
+    kind = CudaBackend if options.device.startswith("cuda") else TorchBackend
     return kind(
         model,
         outputs,
-        device=device,
-        precision=precision,
-        threads=threads,
+        device=options.device,
+        precision=options.precision,
+        threads=options.threads,
         row_independent=manifest.row_independent,
         stochastic=manifest.stochastic,
     )

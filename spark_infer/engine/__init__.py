@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from spark_infer.engine.metrics import Metrics
-from spark_infer.engine.options import BatchOptions
+from spark_infer.engine.layout import Layout
 from spark_infer.engine.predictor import Predictor
 
-__all__ = ["BatchOptions", "Metrics", "Predictor"]
+__all__ = ["Layout", "Predictor"]

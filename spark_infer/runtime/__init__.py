@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from spark_infer.runtime.archive import pack
 from spark_infer.runtime.materialise import materialise
-from spark_infer.runtime.models import LoadedModel, load_model
+from spark_infer.runtime.models import LoadedModel, shared_model
 
-__all__ = ["LoadedModel", "load_model", "materialise", "pack"]
+__all__ = ["LoadedModel", "materialise", "pack", "shared_model"]

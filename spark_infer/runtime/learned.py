@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spark_infer.engine.sizing import LearnedSize
+from spark_infer.model.sizing import LearnedSize
 from spark_infer.runtime.locks import locked
 from spark_infer.runtime.notes import read_note, write_note
 

@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spark_infer.backends import Backend, load_backend
+from spark_infer.backends import ModelOptions, load_backend
 from spark_infer.bundle import Bundle
-from spark_infer.engine import BatchOptions
 from spark_infer.engine.repeats import PredictionCache
-from spark_infer.engine.sizing import BatchSizer
+from spark_infer.model import LocalModel
+from spark_infer.model.sizing import BatchSizer
 from spark_infer.runtime.directory import cache_directory
 from spark_infer.runtime.learned import LearnedSizes
 
@@ -25,29 +25,26 @@ class LoadedModel:
 
     Attributes:
         bundle: The bundle on this machine's disk.
-        backend: Its model.
-        sizer: What is known of its batch sizes, also from earlier processes of this machine.
+        model: Its model, with what earlier processes of this machine learned of batch sizes.
         cache: Predictions of earlier rows; the predictors' options say how much it may hold.
     """
 
     bundle: Bundle
-    backend: Backend
-    sizer: BatchSizer
+    model: LocalModel
     cache: PredictionCache
 
 
-_Key = tuple[str, str, str, int | None, tuple[str, ...]]
+_Key = tuple[str, ModelOptions, tuple[str, ...]]
 _models: OrderedDict[_Key, LoadedModel] = OrderedDict()
 _lock = threading.Lock()
 _turns: dict[_Key, threading.Lock] = {}
 
 
-def load_model(
+def shared_model(
     digest: str,
     open_bundle: Callable[[], Bundle],
-    options: BatchOptions,
+    options: ModelOptions,
     *,
-    threads: int | None = None,
     allow_modules: Sequence[str] = (),
 ) -> LoadedModel:
     """Return this process's model for the digest, loading it on first use.
@@ -55,11 +52,13 @@ def load_model(
     Args:
         digest: The bundle's digest.
         open_bundle: Returns the bundle; called only when its model is not loaded.
-        options: Device and precision.
-        threads: CPU threads of one batch.
+        options: Where it runs, and with which numbers.
         allow_modules: Import paths that the bundle may name.
     """
-    key = (digest, options.device, options.precision, threads, tuple(allow_modules))
+    options = ModelOptions(
+        device=options.device, precision=options.precision, threads=options.threads
+    )
+    key = (digest, options, tuple(allow_modules))
     with _lock:
         turn = _turns.setdefault(key, threading.Lock())
     with turn:
@@ -69,7 +68,7 @@ def load_model(
         # Opening can mean waiting for another process: no reason for another model to wait.
         bundle = open_bundle()
         with _lock:
-            return _load(key, bundle, options, threads, allow_modules)
+            return _load(key, bundle)
 
 
 def _loaded(key: _Key) -> LoadedModel | None:
@@ -80,33 +79,22 @@ def _loaded(key: _Key) -> LoadedModel | None:
         return _models[key]
 
 
-def _load(
-    key: _Key,
-    bundle: Bundle,
-    options: BatchOptions,
-    threads: int | None,
-    allow_modules: Sequence[str],
-) -> LoadedModel:
-    backend = load_backend(
-        bundle,
-        device=options.device,
-        precision=options.precision,
-        threads=threads,
-        allow_modules=allow_modules,
-    )
-    sizer = _sizer(key[0], options, threads)
-    _models[key] = LoadedModel(bundle, backend, sizer, PredictionCache())
+def _load(key: _Key, bundle: Bundle) -> LoadedModel:
+    digest, options, allow_modules = key
+    backend = load_backend(bundle, options, allow_modules=allow_modules)
+    model = LocalModel(backend, _sizer(digest, options))
+    _models[key] = LoadedModel(bundle, model, PredictionCache())
     while len(_models) > CAPACITY:
         _models.popitem(last=False)
     return _models[key]
 
 
-def _sizer(digest: str, options: BatchOptions, threads: int | None) -> BatchSizer:
+def _sizer(digest: str, options: ModelOptions) -> BatchSizer:
     """Start from what this machine learned before, and keep what is learned from now on."""
     sizes = LearnedSizes(cache_directory() / "learned-sizes.json")
     device = options.device.partition(":")[0]
-    if device == "cpu" and threads is not None:
-        device = f"cpu x{threads}"
+    if device == "cpu" and options.threads is not None:
+        device = f"cpu x{options.threads}"
     known = sizes.load(digest, device, options.precision)
     return BatchSizer(
         learned=known, on_change=lambda now: sizes.save(digest, device, options.precision, now)

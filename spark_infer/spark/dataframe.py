@@ -17,8 +17,9 @@ from pyspark.sql.types import DataType, StructField, StructType
 
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind
-from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import ConfigError, SignatureError
+from spark_infer.metrics import Metrics
+from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_frame
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
-from spark_infer.engine import Metrics
+from spark_infer.metrics import Metrics
 from spark_infer.spark.driver.session import check_session
 
 

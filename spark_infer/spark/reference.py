@@ -14,10 +14,12 @@ from pyspark.sql import SparkSession
 import spark_infer
 from spark_infer.backends.load import check_code
 from spark_infer.bundle import Bundle, Signature
-from spark_infer.engine import BatchOptions, Metrics, Predictor
-from spark_infer.engine.options import check_options
+from spark_infer.engine import Layout, Predictor
 from spark_infer.errors import RuntimeUnavailable
-from spark_infer.runtime import load_model, materialise, pack
+from spark_infer.metrics import Metrics
+from spark_infer.model import BatchOptions
+from spark_infer.model.options import check_options
+from spark_infer.runtime import materialise, pack, shared_model
 
 _log = logging.getLogger(__name__)
 _broadcasts: dict[tuple[str, str], Broadcast[bytes]] = {}
@@ -95,24 +97,14 @@ class BundleReference:
             )
         task = TaskContext.get()
         with metrics.timed("load"):
-            model = load_model(
+            model = shared_model(
                 self.digest,
                 lambda: materialise(self.digest, lambda: self.archive.value),
-                dataclasses.replace(self.options, device=_device(self.options.device, task)),
-                threads=None if task is None else task.cpus(),
+                _placed(self.options, task),
                 allow_modules=self.allow_modules,
             )
-        return Predictor(
-            signature,
-            model.backend,
-            self.options,
-            packed=packed,
-            metrics=metrics,
-            sizer=model.sizer,
-            cache=model.cache,
-            stochastic=self.stochastic,
-            row_independent=model.bundle.manifest.row_independent,
-        )
+        layout = Layout(signature, frozenset(packed))
+        return Predictor(model.model, layout, self.options, metrics=metrics, cache=model.cache)
 
 
 def _broadcast(context: SparkContext, bundle: Bundle) -> Broadcast[bytes]:
@@ -122,8 +114,11 @@ def _broadcast(context: SparkContext, bundle: Bundle) -> Broadcast[bytes]:
     return _broadcasts[key]
 
 
-def _device(device: str, task: TaskContext | None) -> str:
-    """Resolve a plain ``"cuda"`` to the GPU that Spark assigned to the task."""
-    if device != "cuda" or task is None or "gpu" not in task.resources():
-        return device
-    return f"cuda:{task.resources()['gpu'].addresses[0]}"
+def _placed(options: BatchOptions, task: TaskContext | None) -> BatchOptions:
+    """Resolve a plain ``"cuda"`` to the GPU that Spark gave to the task, threads to its cores."""
+    if task is None:
+        return options
+    device, threads = options.device, options.threads
+    if device == "cuda" and "gpu" in task.resources():
+        device = f"cuda:{task.resources()['gpu'].addresses[0]}"
+    return dataclasses.replace(options, device=device, threads=threads or task.cpus())

@@ -12,6 +12,7 @@ from spark_infer.tensors.dense import Dense
 from spark_infer.tensors.encode import encode
 from spark_infer.tensors.hashing import row_hashes
 from spark_infer.tensors.ragged import Ragged
+from spark_infer.tensors.rows import Rows
 
 __all__ = [
     "Collected",
@@ -20,6 +21,7 @@ __all__ = [
     "Dense",
     "PadRule",
     "Ragged",
+    "Rows",
     "arrow_dtype",
     "check_schema",
     "cut_batches",

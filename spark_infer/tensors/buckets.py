@@ -10,8 +10,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from spark_infer.bundle import RaggedInput
-from spark_infer.tensors.arrow.leaves import Positions
 from spark_infer.tensors.arrow.lists import Lengths
+from spark_infer.tensors.rows import Positions
 
 L = TypeVar("L", int, Lengths)
 Budget: TypeAlias = "Callable[[int, Callable[[int], float] | None], int]"

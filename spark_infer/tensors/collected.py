@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.bundle import Output
-from spark_infer.tensors.arrow.leaves import Array, Positions, Rows
+from spark_infer.tensors.arrow.leaves import Array
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.encode import encode
+from spark_infer.tensors.rows import Positions, Rows
 
 
 class Collected:
@@ -38,18 +39,18 @@ class Collected:
             first: For each row the one whose prediction it takes; None when each has its own.
         """
         if first is None and self._is_in_order(num_rows):
-            every = slice(0, num_rows)
+            every = Rows.run(0, num_rows)
             return encode(self._output, self._arrays, every, num_rows, self._lengths)
         place = self._places(num_rows)
         if first is not None:
             place = place[first]
-        predicted = np.flatnonzero(place >= 0)
-        values, lengths = self._take(place[predicted])
+        predicted = Rows(np.flatnonzero(place >= 0))
+        values, lengths = self._take(predicted.take(place))
         return encode(self._output, [values], predicted, num_rows, lengths)
 
-    def items(self, rows: Positions, num_rows: int) -> list[Array]:
+    def items(self, rows: Rows, num_rows: int) -> list[Array]:
         """Return the values of single rows that were predicted, each as an array of its own."""
-        places = self._places(num_rows)[rows]
+        places = rows.take(self._places(num_rows))
         values = self._joined()
         if self._lengths is None:
             return [values[place] for place in places]
@@ -60,16 +61,13 @@ class Collected:
         """Return whether the values are those of all rows, in order, so that none need move."""
         end = 0
         for rows in self._rows:
-            if not isinstance(rows, slice) or rows.start != end:
+            if not rows.begins_at(end):
                 return False
-            end = rows.stop
+            end += len(rows)
         return end == num_rows
 
     def _order(self) -> Positions:
-        parts = [
-            np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-            for rows in self._rows
-        ]
+        parts = [rows.positions for rows in self._rows]
         return np.concatenate(parts) if parts else np.zeros(0, np.intp)
 
     def _places(self, num_rows: int) -> Positions:

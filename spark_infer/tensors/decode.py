@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
 from spark_infer.tensors import dense, ragged
-from spark_infer.tensors.arrow.leaves import Array, Rows, plain
+from spark_infer.tensors.arrow.leaves import Array, plain
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.arrow.schema import check_schema, packed_name, wire_names
 from spark_infer.tensors.buckets import EXACT, PadRule
 from spark_infer.tensors.dense import Dense
 from spark_infer.tensors.ragged import Ragged
 from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Decoded:
     def padded(self, rows: Rows, pad: PadRule = EXACT) -> list[Lengths]:
         """Return the padded length of each of some rows, for each ragged input."""
         return [
-            pad.padded(self.lengths(item.name)[rows], item)
+            pad.padded(rows.take(self.lengths(item.name)), item)
             for item in self.signature.inputs
             if isinstance(item, RaggedInput)
         ]

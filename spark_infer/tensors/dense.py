@@ -13,14 +13,13 @@ from spark_infer.bundle.columns import NullRule
 from spark_infer.errors import SignatureError
 from spark_infer.tensors.arrow.leaves import (
     Array,
-    BoolArray,
-    Rows,
     leaves,
     outside_reason,
     side_by_side,
 )
 from spark_infer.tensors.arrow.lists import flatten, shaped
 from spark_infer.tensors.rejects import Rejects, reject_shapes
+from spark_infer.tensors.rows import BoolArray, Rows
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ class Dense:
     present: BoolArray | None
 
     def tensors(self, item: Input, rows: Rows) -> dict[str, Array]:
-        """Return the model's tensors for some rows; a slice is a view, not a copy."""
-        values = self.values[rows]
+        """Return the model's tensors for some rows; of a run they are views, not copies."""
+        values = rows.take(self.values)
         tensors = {item.name: values}
         if item.presence:
             present = (
-                np.ones(values.shape, np.bool_) if self.present is None else self.present[rows]
+                np.ones(values.shape, np.bool_) if self.present is None else rows.take(self.present)
             )
             tensors[item.tensor_names[-1]] = present
         return tensors

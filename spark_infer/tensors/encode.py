@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from spark_infer.bundle import Output
 from spark_infer.errors import PredictionError
-from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows
+from spark_infer.tensors.arrow.leaves import Array
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.arrow.schema import output_type
+from spark_infer.tensors.rows import BoolArray, Rows
 
 
 def check_output(array: Array, output: Output, rows: int, longest: int | None) -> Array:
@@ -106,7 +107,7 @@ def encode(
     Args:
         output: The output.
         parts: Arrays of the batches, in row order; real values end to end for a ragged output.
-        accepted: Positions of the rows that were predicted; the others become null.
+        accepted: The rows that were predicted; the others become null.
         num_rows: Rows of the record batch.
         lengths: True length of each predicted row, for a ragged output.
     """
@@ -116,8 +117,8 @@ def encode(
         return _column(values, output, valid, accepted)
     assert lengths is not None
     sizes = np.zeros(num_rows, np.int64)
-    sizes[accepted] = lengths
-    inner = _column(values, output, None, slice(None))
+    sizes[accepted.index] = lengths
+    inner = _column(values, output, None, Rows.run(0, len(values)))
     return _list(sizes, inner, valid, output_type(output))
 
 
@@ -128,10 +129,10 @@ def _join(parts: Sequence[Array], output: Output) -> Array:
 
 
 def _valid(accepted: Rows, num_rows: int) -> BoolArray | None:
-    if isinstance(accepted, slice):
+    if accepted.is_run:
         return None
     valid = np.zeros(num_rows, np.bool_)
-    valid[accepted] = True
+    valid[accepted.index] = True
     return valid
 
 
@@ -141,7 +142,7 @@ def _column(values: Array, output: Output, valid: BoolArray | None, accepted: Ro
         kind = kind.value_type
     if valid is not None:
         spread = np.zeros((len(valid), *values.shape[1:]), values.dtype)
-        spread[accepted] = values
+        spread[accepted.index] = values
         values = spread
     if output.labels is not None:
         return _labels(values, output, valid)

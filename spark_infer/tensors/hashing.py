@@ -20,11 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spark_infer.bundle import Input
-from spark_infer.tensors.arrow.leaves import Array, BoolArray, Rows
+from spark_infer.tensors.arrow.leaves import Array
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.decode import Decoded
 from spark_infer.tensors.dense import Dense
 from spark_infer.tensors.ragged import Ragged
+from spark_infer.tensors.rows import BoolArray, Rows
 
 Words = npt.NDArray[np.uint64]
 
@@ -45,14 +46,7 @@ def row_hashes(decoded: Decoded, rows: Rows) -> Words:
     The keys are drawn once for each process, so hashes mean nothing outside of it. Processes
     forked after this module was imported share them.
     """
-    if isinstance(rows, slice):
-        start, stop, step = rows.indices(decoded.num_rows)
-        assert step == 1
-        rows = slice(start, max(start, stop))
-        num_rows = rows.stop - start
-    else:
-        num_rows = len(rows)
-    hashes = np.zeros((num_rows, 2), np.uint64)
+    hashes = np.zeros((len(rows), 2), np.uint64)
     for number, item in enumerate(decoded.signature.inputs):
         data = decoded.inputs[item.name]
         if isinstance(data, Ragged):
@@ -90,7 +84,7 @@ def _add_dense(hashes: Words, data: Dense, item: Input, rows: Rows, number: int)
     size = max(1, _BLOCK_WORDS // num_words)
     for start in range(0, len(hashes), size):
         stop = min(start + size, len(hashes))
-        block = _part(rows, start, stop)
+        block = rows.part(start, stop)
         mixed = _mix(_words(data.values, data.present, item, block) ^ keys.seeds)
         hashes[start:stop] += mixed @ keys.multipliers.T
 
@@ -98,7 +92,7 @@ def _add_dense(hashes: Words, data: Dense, item: Input, rows: Rows, number: int)
 def _add_ragged(hashes: Words, data: Ragged, item: Input, rows: Rows, number: int) -> None:
     # A row's length has no word of its own: a longer row has more terms in its sums.
     num_words = _num_words(data.values, item)
-    starts, lengths = data.starts[rows], data.lengths[rows]
+    starts, lengths = rows.take(data.starts), rows.take(data.lengths)
     keys = _keys(number, max(1, int(lengths.max(initial=0)) * num_words))
     for first, last in _blocks(lengths * num_words):
         block = slice(first, last)
@@ -124,19 +118,13 @@ def _blocks(num_words: Lengths) -> Iterator[tuple[int, int]]:
             yield first, last
 
 
-def _part(rows: Rows, start: int, stop: int) -> Rows:
-    if isinstance(rows, slice):
-        return slice(rows.start + start, rows.start + stop)
-    return rows[start:stop]
-
-
 def _positions(starts: Lengths, lengths: Lengths) -> Rows:
-    """Return where the rows' values lie, end to end: a slice when they adjoin."""
+    """Return where the rows' values lie, end to end: a run when they adjoin."""
     ends = starts + lengths
     if np.array_equal(ends[:-1], starts[1:]):
-        return slice(int(starts[0]), int(ends[-1]))
+        return Rows.run(int(starts[0]), int(ends[-1]))
     within, _ = _within(lengths)
-    return within + np.repeat(starts, lengths)
+    return Rows(within + np.repeat(starts, lengths))
 
 
 def _within(lengths: Lengths) -> tuple[npt.NDArray[np.intp], Lengths]:
@@ -152,10 +140,12 @@ def _num_words(values: Array, item: Input) -> int:
 
 def _words(values: Array, present: BoolArray | None, item: Input, rows: Rows) -> Words:
     """Return each row's (or position's) bytes as words, shape (rows, words), 0 in the rest."""
-    values = values[rows]
+    values = rows.take(values)
     parts = [_flat(values)]
     if item.presence:
-        parts.append(_flat(np.ones(values.shape, np.bool_) if present is None else present[rows]))
+        parts.append(
+            _flat(np.ones(values.shape, np.bool_) if present is None else rows.take(present))
+        )
     elif parts[0].shape[1] % 8 == 0:
         return parts[0].view(np.uint64)
     words = np.zeros((len(values), _num_words(values, item)), np.uint64)

@@ -12,9 +12,7 @@ from spark_infer.bundle import RaggedInput
 from spark_infer.errors import SignatureError
 from spark_infer.tensors.arrow.leaves import (
     Array,
-    BoolArray,
     Leaves,
-    Rows,
     leaves,
     outside_reason,
     plain,
@@ -23,6 +21,7 @@ from spark_infer.tensors.arrow.leaves import (
 from spark_infer.tensors.arrow.lists import FlatList, Lengths, any_between, flatten, shaped
 from spark_infer.tensors.buckets import EXACT, PadRule
 from spark_infer.tensors.rejects import Rejects, reject_shapes
+from spark_infer.tensors.rows import BoolArray, Rows
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Ragged:
 
         Short rows end in ``item.pad_value``; the mask is true where a value is real.
         """
-        starts, lengths = self.starts[rows], self.lengths[rows]
+        starts, lengths = rows.take(self.starts), rows.take(self.lengths)
         longest = pad.padded(int(lengths.max(initial=0)), item)
         mask = np.arange(longest) < lengths[:, None]
         tensors = {item.name: _padded(self.values, starts, mask, item.pad_value)}

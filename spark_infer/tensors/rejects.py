@@ -8,7 +8,7 @@ import pyarrow as pa
 from spark_infer.bundle import ArrayInput, RaggedInput
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import SignatureError, printable
-from spark_infer.tensors.arrow.leaves import BoolArray, Positions, Rows
+from spark_infer.tensors.rows import BoolArray, Positions, Rows
 
 
 class Rejects:
@@ -28,16 +28,16 @@ class Rejects:
             self._reasons.append(printable(reason))
             self._which[rows & (self._which == 0)] = len(self._reasons)
 
-    def add_rows(self, rows: Positions, reason: str) -> None:
-        """Reject the rows at these positions."""
+    def add_rows(self, rows: Rows, reason: str) -> None:
+        """Reject these rows."""
         if len(rows):
             self._reasons.append(printable(reason))
-            self._which[rows] = len(self._reasons)
+            self._which[rows.index] = len(self._reasons)
 
     def repeat(self, rows: Rows, first: Positions) -> None:
-        """Treat each of some rows as the row at its position in ``first`` was treated."""
+        """Treat each of some rows as another was treated, whose position ``first`` gives for it."""
         if self._reasons:
-            self._which[rows] = self._which[first]
+            self._which[rows.index] = self._which[rows.take(first)]
 
     @property
     def rows(self) -> BoolArray | None:
@@ -51,10 +51,10 @@ class Rejects:
 
     @property
     def accepted(self) -> Rows:
-        """Positions of the rows that go to the model: a slice when that is all of them."""
+        """The rows that go to the model: a run when that is all of them."""
         if not self._reasons:
-            return slice(0, self._num_rows)
-        return np.flatnonzero(self._which == 0)
+            return Rows.run(0, self._num_rows)
+        return Rows(np.flatnonzero(self._which == 0))
 
     def reasons(self) -> pa.Array:
         """Return the reason of each row as a string array, null where it was accepted."""

@@ -10,8 +10,9 @@ from pyspark.sql import SparkSession
 
 from spark_infer import errors
 from spark_infer.bundle import Bundle, Signature
-from spark_infer.engine import BatchOptions, Metrics
 from spark_infer.errors import RuntimeUnavailable, SparkInferError
+from spark_infer.metrics import Metrics
+from spark_infer.model import BatchOptions
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.reference import BundleReference
 

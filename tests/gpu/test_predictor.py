@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.errors import RuntimeUnavailable
 from tests.unit.models import HERE, fraud_rows, save_fraud, save_recurrent, visits
@@ -25,9 +26,9 @@ def recurrent(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def predict(bundle: Bundle, rows: Any, batch_size: int = 64, **options: Any) -> list[dict]:
-    backend = si.load_backend(bundle, allow_modules=(HERE,), **options)
+    backend = load_backend(bundle, si.ModelOptions(**options), allow_modules=(HERE,))
     batch = si.BatchOptions(batch_size=batch_size)
-    return si.Predictor(bundle, backend, batch).predict(rows).to_pylist()
+    return si.Predictor(si.LocalModel(backend), bundle, batch).predict(rows).to_pylist()
 
 
 def assert_close(found: list[dict], expected: list[dict], tolerance: float) -> None:
@@ -65,7 +66,7 @@ def test_a_module_of_an_exportable_model_predicts_as_on_the_cpu(tmp_path: Path) 
 
 def test_the_weights_are_on_the_device(fraud: Bundle) -> None:
     before = torch.cuda.memory_allocated()
-    backend = si.load_backend(fraud, device="cuda:0")
+    backend = load_backend(fraud, si.ModelOptions(device="cuda:0"))
     assert torch.cuda.memory_allocated() > before
     del backend
 
@@ -73,4 +74,4 @@ def test_the_weights_are_on_the_device(fraud: Bundle) -> None:
 def test_a_device_that_is_not_there(fraud: Bundle) -> None:
     count = torch.cuda.device_count()
     with pytest.raises(RuntimeUnavailable, match=f"'cuda:{count}' is not there.*sees {count} CUDA"):
-        si.load_backend(fraud, device=f"cuda:{count}")
+        load_backend(fraud, si.ModelOptions(device=f"cuda:{count}"))

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.backends.memory import is_out_of_memory
 from spark_infer.backends.torch.backend import TorchBackend
 from spark_infer.backends.torch.cuda import CudaBackend
@@ -214,7 +215,7 @@ def test_a_predictor_survives_running_out_of_memory(little_memory: int) -> None:
     values = np.random.default_rng(0).standard_normal((2**16, 4), np.float32)
     rows = pa.RecordBatch.from_arrays([*map(pa.array, values.T)], names=list("abcd"))
     backend = CudaBackend(Wide(), ["y"])
-    predictor = si.Predictor(signature, backend, si.BatchOptions(batch_size=2**16))
+    predictor = si.Predictor(si.LocalModel(backend), signature, si.BatchOptions(batch_size=2**16))
     predicted = predictor.predict(rows)
     assert predicted["rejected_reason"].null_count == len(values)
     parts = [backend.run({"x": part})[0] for part in np.split(values, 128)]
@@ -240,6 +241,6 @@ def test_an_exported_program_makes_its_tensors_on_the_device(
     bundle = si.save_bundle(tmp_path / "b", Positions(), signature=signature)
     rows = pa.RecordBatch.from_pydict({"a": pa.array([[1, 2, 3], [4], []], pa.list_(pa.float32()))})
     for device in ("cuda", "cuda:0"):
-        backend = si.load_backend(bundle, device=device, precision=precision)
-        predicted = si.Predictor(bundle, backend).predict(rows)
+        backend = load_backend(bundle, si.ModelOptions(device=device, precision=precision))
+        predicted = si.Predictor(si.LocalModel(backend), bundle).predict(rows)
         assert predicted["y"].to_pylist() == [108.0, 100.0, 100.0]

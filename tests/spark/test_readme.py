@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.cli.main import app
 from spark_infer.errors import BundleError
 
@@ -107,8 +108,8 @@ def test_models_that_cannot_be_exported(
     bundle = si.Bundle.load("bundles/sequences")
     assert bundle.manifest.model_format == "module"
     with pytest.raises(BundleError, match="not in allow_modules"):
-        si.load_backend(bundle)
-    predictor = si.Predictor(bundle, si.load_backend(bundle, allow_modules=["sequences"]))
+        load_backend(bundle)
+    predictor = si.Predictor(si.load_model(bundle, allow_modules=["sequences"]), bundle)
     rows = predictor.predict({"amounts": [[1.0, 2.0], [1.0], []]}).to_pylist()
     assert [row["rejected_reason"] is None for row in rows] == [True, True, False]
     monkeypatch.delitem(sys.modules, "sequences")

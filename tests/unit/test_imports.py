@@ -35,7 +35,7 @@ def test_the_layers_below_backends_load_no_torch() -> None:
     code = """
 import sys
 import spark_infer.bundle, spark_infer.tensors, spark_infer.engine, spark_infer.runtime
-from spark_infer import Bundle, Predictor, Signature, load_backend, save_bundle
+from spark_infer import Bundle, Predictor, Signature, load_model, save_bundle
 print(sorted({"torch", "pyspark", "pandas"} & set(sys.modules)))
 """
     assert run(code) == "[]\n"
@@ -47,13 +47,13 @@ import sys
 from pathlib import Path
 import pyarrow as pa
 import spark_infer as si
-from spark_infer.runtime import load_model, materialise, pack
+from spark_infer.runtime import materialise, pack, shared_model
 
 bundle = si.Bundle.load(sys.argv[1])
 copy = materialise(bundle.digest, lambda: pack(bundle), Path(sys.argv[2]))
-loaded = load_model(bundle.digest, lambda: copy, si.BatchOptions())
+loaded = shared_model(bundle.digest, lambda: copy, si.BatchOptions())
 rows = {"amount": [1.5], "hour": pa.array([None], pa.int32()), "history": [["a", "b"]]}
-predictor = si.Predictor(loaded.bundle, loaded.backend)
+predictor = si.Predictor(loaded.model, loaded.bundle)
 predicted = predictor.predict(pa.RecordBatch.from_pydict(rows)).to_pylist()[0]
 assert 0 < predicted["score"] < 1 and len(predicted["weights"]) == 2, predicted
 assert "pyspark" not in sys.modules
@@ -73,7 +73,7 @@ import spark_infer as si
 
 bundle = si.Bundle.load(sys.argv[1])
 try:
-    si.load_backend(bundle)
+    si.load_model(bundle)
 except si.errors.RuntimeUnavailable as error:
     print(error)
 """

@@ -76,18 +76,17 @@ def first_scores(*, digest: str, bundle: str, rows: str, allow_modules: list[str
     import pyarrow as pa
 
     import spark_infer as si
-    from spark_infer.runtime import load_model, materialise, pack
+    from spark_infer.runtime import materialise, pack, shared_model
 
-    model = load_model(
+    model = shared_model(
         digest,
         lambda: materialise(digest, lambda: pack(si.Bundle.load(bundle))),
-        si.BatchOptions(),
-        threads=1,
+        si.ModelOptions(threads=1),
         allow_modules=allow_modules,
     )
     with pa.ipc.open_file(rows) as file:
         record_batch = file.get_batch(0)
-    predictor = si.Predictor(model.bundle, model.backend, sizer=model.sizer, cache=model.cache)
+    predictor = si.Predictor(model.model, model.bundle, cache=model.cache)
     scores: list[float] = predictor.predict(record_batch)["score"].to_pylist()
     return scores
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from spark_infer.backends.backend import Array, Precision
+from spark_infer.backends.backend import Array
 from spark_infer.backends.host import HostBackend
+from spark_infer.backends.options import Precision
 from spark_infer.errors import ConfigError, PredictionError, RuntimeUnavailable
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

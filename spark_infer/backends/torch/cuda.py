@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import cuda
 
-from spark_infer.backends.backend import Array, Pending, Precision
+from spark_infer.backends.backend import Array, Pending
 from spark_infer.backends.memory import Memory
+from spark_infer.backends.options import Precision
 from spark_infer.backends.torch.backend import TorchBackend, view, with_numpy_type
 from spark_infer.backends.torch.staging import Loan, Staging
 

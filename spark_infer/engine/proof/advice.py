@@ -37,7 +37,7 @@ def run_or_refuse(
         # A model may raise anything.
         tensors = ", ".join(
             f"{name} {array.dtype}{list(array.shape)}"
-            for name, array in decoded.tensors(trial.rows, trial.pad).items()
+            for name, array in trial.tensors(decoded).items()
         )
         raise SignatureError(
             f"the bundle is not saved: the model fails ({sentence(error)}) on a batch that the "
@@ -69,7 +69,7 @@ def way_out(model: Backend, decoded: Decoded, trial: Trial) -> str:
 
 def _other_ids(model: Backend, decoded: Decoded, trial: Trial) -> str | None:
     """Say which ids the model has no place for, if it runs without them."""
-    tensors = decoded.tensors(trial.rows, trial.pad)
+    tensors = trial.tensors(decoded)
     known = [item for item in decoded.signature.inputs if item.vocabulary is not None]
     # One by one, and then all together: each may lack a place.
     for inputs in (*([item] for item in known), known if len(known) > 1 else []):
@@ -103,7 +103,7 @@ def _embedding(item: Input) -> str:
 
 def _whole_numbers(model: Backend, decoded: Decoded, trial: Trial) -> str | None:
     """Say which input the model takes as integers, such as ids."""
-    tensors = decoded.tensors(trial.rows, trial.pad)
+    tensors = trial.tensors(decoded)
     for item in decoded.signature.inputs:
         if item.dtype in FLOAT_DTYPES and _runs_on(
             model, tensors | {item.name: np.zeros(tensors[item.name].shape, np.int64)}
@@ -135,7 +135,7 @@ def _cut(decoded: Decoded, item: RaggedInput, length: int) -> Decoded:
 
 def runs(model: Backend, decoded: Decoded, trial: Trial) -> bool:
     """Return whether the model runs on a batch without raising."""
-    return _runs_on(model, decoded.tensors(trial.rows, trial.pad))
+    return _runs_on(model, trial.tensors(decoded))
 
 
 def _runs_on(model: Backend, tensors: Mapping[str, Array]) -> bool:

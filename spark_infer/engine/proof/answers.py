@@ -10,9 +10,10 @@ import numpy.typing as npt
 from spark_infer.backends import Array, Backend
 from spark_infer.errors import PredictionError
 from spark_infer.tensors import Decoded, PadRule
-from spark_infer.tensors.arrow.leaves import Positions
+from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.buckets import EXACT
 from spark_infer.tensors.encode import check_output
+from spark_infer.tensors.rows import Positions, Rows
 
 _USUAL = 100.0
 _SEED = 20_180_808
@@ -36,6 +37,14 @@ class Trial:
     pad: PadRule = EXACT
     is_for_both: bool = True
 
+    def tensors(self, decoded: Decoded) -> dict[str, Array]:
+        """Return the model's tensors for the rows."""
+        return decoded.tensors(Rows(self.rows), self.pad)
+
+    def padded(self, decoded: Decoded) -> list[Lengths]:
+        """Return the padded length of each row, for each ragged input."""
+        return decoded.padded(Rows(self.rows), self.pad)
+
     def run(self, backend: Backend, decoded: Decoded, *, noise: float = 0.0) -> list[Answer]:
         """Return the model's answer to each row.
 
@@ -47,7 +56,7 @@ class Trial:
         Raises:
             PredictionError: The outputs do not fit the signature. The model may raise anything.
         """
-        tensors = decoded.tensors(self.rows, self.pad)
+        tensors = self.tensors(decoded)
         if noise:
             tensors = {name: _noisy(array, noise) for name, array in tensors.items()}
         outputs = decoded.signature.outputs
@@ -73,15 +82,14 @@ class Trial:
 
 def accepted(decoded: Decoded) -> Positions:
     """Return the positions of the rows that no rule rejects."""
-    rows = decoded.rejects.accepted
-    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+    return decoded.rejects.accepted.positions
 
 
 def has_large_numbers(decoded: Decoded) -> npt.NDArray[np.bool_]:
     """Return for each row whether it has numbers in which rounding errors are large."""
     found = np.zeros(decoded.num_rows, np.bool_)
     for row in range(decoded.num_rows):
-        for array in decoded.tensors(np.array([row])).values():
+        for array in decoded.tensors(Rows.run(row, row + 1)).values():
             if array.dtype.kind == "f":
                 found[row] |= bool((np.abs(array[np.isfinite(array)]) > _USUAL).any())
     return found

@@ -18,7 +18,7 @@ from spark_infer.engine.proof.words import dependence, shown_row
 from spark_infer.engine.proof.yardstick import Moves, Yardstick, distances
 from spark_infer.errors import BundleError, SignatureError
 from spark_infer.tensors import Decoded, Decoder
-from spark_infer.tensors.arrow.leaves import Positions
+from spark_infer.tensors.rows import Positions
 
 TOLERANCE = 1e-4
 """How far apart two answers may be in float32, as a share of the value and of its usual size."""
@@ -122,7 +122,7 @@ class Proof:
         return {
             (
                 len(rows),
-                *(int(lengths.max()) for lengths in shown.decoded.padded(rows, shown.trial.pad)),
+                *(int(lengths.max()) for lengths in shown.trial.padded(shown.decoded)),
             )
             for shown in self._shown
             if shown.trial.is_for_both and len(rows := shown.trial.rows)

@@ -13,8 +13,8 @@ from spark_infer.engine.proof.answers import Answer, Trial
 from spark_infer.engine.proof.probe import NUM_ALIKE
 from spark_infer.engine.proof.yardstick import Moves
 from spark_infer.tensors import Decoded, length_order
-from spark_infer.tensors.arrow.leaves import Positions
 from spark_infer.tensors.arrow.lists import Lengths
+from spark_infer.tensors.rows import Positions
 
 _MAX_SAMPLE_TOKENS = 8192
 _NUM_ALONE = 8

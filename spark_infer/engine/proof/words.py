@@ -33,7 +33,7 @@ def dependence(
         found: The output, its value alone and in the batch.
     """
     output, one, other = found
-    tensors = decoded.tensors(trial.rows, trial.pad)
+    tensors = trial.tensors(decoded)
     ragged = [item for item in decoded.signature.inputs if isinstance(item, RaggedInput)]
     padded = [
         f"{tensors[item.name].shape[1]} positions of {item.name!r}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spark_infer.engine.repeats.cache import PredictionCache
-from spark_infer.engine.repeats.rule import RepeatRule, first_of_each
+from spark_infer.engine.repeats.cache import PredictionCache, RowOutputs
+from spark_infer.engine.repeats.repeats import Distinct, Repeats
+from spark_infer.engine.repeats.rule import RepeatRule
 
-__all__ = ["PredictionCache", "RepeatRule", "first_of_each"]
+__all__ = ["Distinct", "PredictionCache", "RepeatRule", "Repeats", "RowOutputs"]

@@ -14,8 +14,9 @@ from pyspark.sql.types import DataType, StructType
 
 from spark_infer.bundle import Signature
 from spark_infer.bundle.documents import shown
-from spark_infer.engine import Metrics, Predictor
+from spark_infer.engine import Predictor
 from spark_infer.errors import ConfigError
+from spark_infer.metrics import Metrics
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.wire import Wire

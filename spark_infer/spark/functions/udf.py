@@ -10,8 +10,8 @@ from pyspark.sql.types import DataType, StructType
 
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind, shown
-from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError, SignatureError
+from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_session
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import check_expressions

@@ -16,11 +16,9 @@ from spark_infer.bundle import Input
 from spark_infer.tensors.arrow import quotients
 from spark_infer.tensors.arrow.casts import Rule, kind_of, rule_of
 from spark_infer.tensors.arrow.types import is_bool8
+from spark_infer.tensors.rows import BoolArray
 
 Array = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
-Positions = npt.NDArray[np.intp]
-Rows = slice | Positions
 
 _POWERS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 """A timestamp's units in a second, as a power of ten."""

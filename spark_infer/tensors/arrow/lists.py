@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from spark_infer.tensors.arrow.leaves import BoolArray, plain
+from spark_infer.tensors.arrow.leaves import plain
+from spark_infer.tensors.rows import BoolArray
 
 Lengths = npt.NDArray[np.int64]
 

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from spark_infer.backends import Precision
-from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError
+from spark_infer.model import BatchOptions
 from spark_infer.warehouse.values import Section
 
 

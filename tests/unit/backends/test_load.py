@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.backends.load import missing_library
 from spark_infer.backends.torch import backend as torch_backend
 from spark_infer.backends.torch import cuda as torch_cuda
@@ -26,9 +27,9 @@ def test_half_precision_predictions_are_close(
     fraud: Bundle, precision: Any, tolerance: float
 ) -> None:
     rows = fraud_rows(30)
-    full = si.Predictor(fraud, si.load_backend(fraud)).predict(rows)["score"].to_pylist()
-    backend = si.load_backend(fraud, precision=precision)
-    half = si.Predictor(fraud, backend).predict(rows)["score"].to_pylist()
+    full = si.Predictor(si.load_model(fraud), fraud).predict(rows)["score"].to_pylist()
+    backend = load_backend(fraud, si.ModelOptions(precision=precision))
+    half = si.Predictor(si.LocalModel(backend), fraud).predict(rows)["score"].to_pylist()
     assert half != full
     assert half == pytest.approx(full, abs=tolerance)
 
@@ -37,7 +38,7 @@ def test_half_precision_predictions_are_close(
     ("options", "error", "message"),
     [
         ({"precision": "int8"}, ConfigError, "precision 'int8' is unknown"),
-        ({"device": "tpu:0"}, ConfigError, "device 'tpu:0' is unknown"),
+        ({"device": "tpu:0"}, ConfigError, "device must be 'cpu', 'cuda' or 'cuda:0'"),
         ({"device": "cuda:99"}, RuntimeUnavailable, "device 'cuda:99' is not there"),
         ({"threads": 0}, ConfigError, "threads must be at least 1, got 0"),
     ],
@@ -46,7 +47,7 @@ def test_mistakes_are_named(
     fraud: Bundle, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        si.load_backend(fraud, **options)
+        load_backend(fraud, si.ModelOptions(**options))
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
@@ -59,7 +60,9 @@ def test_a_gpu_gets_its_own_backend(
         torch_graph, "load_program", lambda path, device, *_, **__: f"program on {device}"
     )
     monkeypatch.setattr(torch_cuda, "CudaBackend", lambda model, outputs, **rest: (model, rest))
-    model, options = si.load_backend(fraud, device=device, precision="bfloat16", threads=2)
+    model, options = load_backend(
+        fraud, si.ModelOptions(device=device, precision="bfloat16", threads=2)
+    )
     assert model == f"program on {device}"
     assert options == {
         "device": device,
@@ -73,9 +76,9 @@ def test_a_gpu_gets_its_own_backend(
 @pytest.mark.parametrize("allow", [(), ("tests.unit.model",), ("models",)])
 def test_a_module_needs_leave_to_run(recurrent: Bundle, allow: tuple[str, ...]) -> None:
     with pytest.raises(BundleError, match=f"runs code from '{HERE}:Recurrent', which is not in"):
-        si.load_backend(recurrent, allow_modules=allow)
+        load_backend(recurrent, allow_modules=allow)
     for allowed in (HERE, "tests", f"{HERE}:Recurrent"):
-        si.load_backend(recurrent, allow_modules=(allowed,))
+        load_backend(recurrent, allow_modules=(allowed,))
 
 
 def other_weights(path: Path) -> None:
@@ -93,7 +96,7 @@ def test_weights_that_changed_after_the_bundle_was_opened_are_not_used(
 ) -> None:
     bundle: Bundle = request.getfixturevalue(kind)
     path = bundle.path / WEIGHTS_FILE
-    si.load_backend(bundle, allow_modules=(HERE,))
+    load_backend(bundle, allow_modules=(HERE,))
 
     def map_others(file: Path) -> object:
         if when == "while mapped":
@@ -107,7 +110,7 @@ def test_weights_that_changed_after_the_bundle_was_opened_are_not_used(
     if when == "before":
         other_weights(path)
     with pytest.raises(BundleError, match=r"weights\.safetensors is a symbolic link"):
-        si.load_backend(bundle, allow_modules=(HERE,))
+        load_backend(bundle, allow_modules=(HERE,))
 
 
 def test_a_bundle_saved_in_the_place_of_an_open_one_is_not_used(
@@ -116,7 +119,7 @@ def test_a_bundle_saved_in_the_place_of_an_open_one_is_not_used(
     shutil.rmtree(fraud_copy.path)
     shutil.copytree(recurrent.path, fraud_copy.path)
     with pytest.raises(BundleError, match="changed after it was opened; open it again with Bundle"):
-        si.load_backend(fraud_copy, allow_modules=(HERE,))
+        load_backend(fraud_copy, allow_modules=(HERE,))
 
 
 @pytest.mark.parametrize("name", ["program.json", "weights.safetensors"])
@@ -129,7 +132,7 @@ def test_a_truncated_model_is_a_broken_bundle(fraud_copy: Bundle, name: str, siz
     with pytest.raises(
         BundleError, match=f"{bundle.path}.*(is no program|cannot be rebuilt|do not fit)"
     ):
-        si.load_backend(bundle)
+        load_backend(bundle)
 
 
 def test_code_that_fails_is_a_broken_bundle(recurrent_copy: Bundle) -> None:
@@ -140,7 +143,7 @@ def test_code_that_fails_is_a_broken_bundle(recurrent_copy: Bundle) -> None:
     )
     seal(recurrent_copy.path)
     with pytest.raises(BundleError, match=r"\(LookupError: out of luck, at test_load.py:\d+\)"):
-        si.load_backend(Bundle.load(recurrent_copy.path), allow_modules=(__name__,))
+        load_backend(Bundle.load(recurrent_copy.path), allow_modules=(__name__,))
 
 
 class Explodes(nn.Module):

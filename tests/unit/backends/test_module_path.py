@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError, ConfigError
@@ -33,4 +33,4 @@ def test_paths_that_are_not_allowed(allowed: str) -> None:
 )
 def test_allowed_modules_are_a_list(fraud: Bundle, allow: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=f"allow_modules .*{message}"):
-        si.load_backend(fraud, allow_modules=allow)
+        load_backend(fraud, allow_modules=allow)

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from spark_infer.backends import FunctionBackend
 from spark_infer.bundle import Column, Output, RaggedInput, ScalarInput, Signature
-from spark_infer.engine import BatchOptions, Metrics, Predictor
+from spark_infer.engine import Layout, Predictor
 from spark_infer.engine.repeats import PredictionCache
 from spark_infer.errors import ConfigError, PredictionError, SignatureError
+from spark_infer.metrics import Metrics
+from spark_infer.model import BatchOptions, LocalModel
 
 SIGNATURE = Signature(
     inputs=[
@@ -60,7 +62,7 @@ def batch_of(rows: list[dict[str, Any]]) -> pa.RecordBatch:
 
 
 def predictor(function: Any = model, **options: Any) -> Predictor:
-    return Predictor(SIGNATURE, FunctionBackend(function), BatchOptions(**options))
+    return Predictor(LocalModel(FunctionBackend(function)), SIGNATURE, BatchOptions(**options))
 
 
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 12), max_size=4), batch_size=st.integers(1, 13))
@@ -184,7 +186,7 @@ def test_a_batch_of_one_input_column_is_not_copied() -> None:
     signature = Signature(inputs=[ScalarInput("x", columns=["a"])], outputs=[Output("y")])
     backend = FunctionBackend(lambda x: (seen.append(x), x)[1])
     batch = pa.RecordBatch.from_pydict({"a": pa.array(values)})
-    predicted = Predictor(signature, backend, BatchOptions(batch_size=4)).predict(batch)
+    predicted = Predictor(LocalModel(backend), signature, BatchOptions(batch_size=4)).predict(batch)
     assert [len(tensor) for tensor in seen] == [3, 3]
     buffer = np.frombuffer(batch["a"].buffers()[1], np.float32)
     assert all(np.shares_memory(tensor, buffer) for tensor in seen)
@@ -236,7 +238,9 @@ def test_equal_rows_run_once_unless_the_model_is_stochastic() -> None:
     rows = [{"a": row % 3, "b": 0, "h": [row % 3]} for row in range(30)]
     for stochastic, dedupe in [(False, True), (True, True), (False, False)]:
         options = BatchOptions(dedupe=dedupe)
-        watched = Predictor(SIGNATURE, FunctionBackend(watching), options, stochastic=stochastic)
+        backend = FunctionBackend(watching)
+        backend.stochastic = stochastic
+        watched = Predictor(LocalModel(backend), SIGNATURE, options)
         for _ in range(3):
             assert watched.predict(batch_of(rows)).to_pylist() == [*map(expected, rows)]
     assert sizes == [3, *[30] * 6]
@@ -248,8 +252,8 @@ def test_a_cache_is_shared_and_may_be_declined() -> None:
     counts = []
     for cache_bytes in (10**6, 10**6, 0):
         watched = Predictor(
+            LocalModel(FunctionBackend(model)),
             SIGNATURE,
-            FunctionBackend(model),
             BatchOptions(dedupe=True, cache_bytes=cache_bytes),
             cache=cache,
         )
@@ -287,7 +291,7 @@ def test_taken_metrics_add_up_to_all() -> None:
 
 def test_packed_columns_predict_the_same() -> None:
     rows = [{"a": 1, "b": None, "h": [1, 2]}, {"a": None, "b": 1, "h": []}]
-    packed = Predictor(SIGNATURE, FunctionBackend(model), packed=["x"])
+    packed = Predictor(LocalModel(FunctionBackend(model)), Layout(SIGNATURE, frozenset(["x"])))
     assert packed.column_names == ("x[]", "h")
     batch = pa.RecordBatch.from_pydict(
         {"x[]": [[row["a"], row["b"]] for row in rows], "h": [row["h"] for row in rows]}
@@ -299,7 +303,7 @@ def test_metrics_can_be_shared() -> None:
     metrics = Metrics()
     rows = batch_of([{"a": 1, "b": 1, "h": []}])
     for _ in range(2):
-        Predictor(SIGNATURE, FunctionBackend(model), metrics=metrics).predict(rows)
+        Predictor(LocalModel(FunctionBackend(model)), SIGNATURE, metrics=metrics).predict(rows)
     assert metrics.num_rows == 2
 
 

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.engine import Predictor
 from spark_infer.errors import BundleError, SignatureError, SparkInferError
+from spark_infer.model import LocalModel
 from tests.unit.models import (
     FRAUD_SIGNATURE,
     HERE,
@@ -29,7 +31,7 @@ from tests.unit.models import (
 
 
 def predictor(bundle: Bundle) -> Predictor:
-    return Predictor(bundle, si.load_backend(bundle, allow_modules=(HERE,)))
+    return Predictor(si.load_model(bundle, allow_modules=(HERE,)), bundle)
 
 
 def save_line(path: Path, model: nn.Module | None = None, **options: Any) -> Bundle:
@@ -332,9 +334,9 @@ class FromMean(nn.Module):
 
 def test_a_predictor_of_a_bare_signature_knows_what_the_bundle_says(tmp_path: Path) -> None:
     bundle = save_line(tmp_path / "b", FromMean(), row_independent=False, sample={"a": [1.0, 2.0]})
-    backend = si.load_backend(bundle)
+    backend = load_backend(bundle)
     for says in (bundle, bundle.signature):
-        predicted = Predictor(says, backend).predict({"a": [1.0, 2.0]})["y"].to_pylist()
+        predicted = Predictor(LocalModel(backend), says).predict({"a": [1.0, 2.0]})["y"].to_pylist()
         assert predicted == [1.0, 1.0]
 
 

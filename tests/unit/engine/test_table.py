@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.engine.table import as_table
 from spark_infer.errors import SignatureError, SparkInferError
@@ -54,7 +55,7 @@ class Fails:
 def test_rows_as_people_hold_them(rows: Any, tmp_path: Any) -> None:
     assert as_table(rows, where="rows").to_pydict() == {"a": [1.0, None]}
     bundle = si.save_bundle(tmp_path / "b", Line(), signature=LINE_SIGNATURE, sample=rows)
-    predicted = si.Predictor(bundle, si.load_backend(bundle.path)).predict(rows)
+    predicted = si.Predictor(si.load_model(bundle.path), bundle).predict(rows)
     assert predicted["y"].to_pylist() == [2.0, None]
 
 
@@ -106,19 +107,25 @@ def test_other_arguments_of_a_wrong_kind(tmp_path: Any, fraud: Bundle) -> None:
     def save(model: Any, **options: Any) -> Any:
         return si.save_bundle(tmp_path / "b", model, signature=LINE_SIGNATURE, **options)
 
-    backend = si.load_backend(fraud)
+    model = si.load_model(fraud)
     for call, message in (
         (lambda: save("model.onnx"), "must be a torch.nn.Module, got str 'model.onnx'"),
         (lambda: save(Line), "must be a torch.nn.Module, got type"),
         (lambda: save(Line().state_dict()), "dict of weights without the code"),
         (lambda: save(torch.jit.script(torch.nn.Linear(1, 1))), "the model is TorchScript"),
         (lambda: save(Line(), sample=[1]), "sample must be a record batch"),
-        (lambda: si.Predictor("path", backend), r"needs a bundle or a signature, got str"),
-        (lambda: si.Predictor(fraud, backend, {"batch_size": 1}), "options must be BatchOptions"),
+        (
+            lambda: si.Predictor(model, "path"),
+            r"needs a bundle or a signature, got str",
+        ),
+        (
+            lambda: si.Predictor(model, fraud, {"batch_size": 1}),
+            "options must be BatchOptions",
+        ),
         (lambda: si.BatchOptions(bucket_edges="123"), "bucket_edges must be a list"),
         (lambda: si.BatchOptions(bucket_edges=5), "bucket_edges must be a list"),
         (lambda: si.BatchOptions(device=0), "device must be 'cpu'"),
-        (lambda: si.load_backend(tmp_path / "nowhere"), "no such directory"),
+        (lambda: load_backend(tmp_path / "nowhere"), "no such directory"),
     ):
         with pytest.raises(SparkInferError, match=message):
             call()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.errors import BundleError, ConfigError, SignatureError, SparkInferError
 from tests.unit.models import HERE, LINE_SIGNATURE, Line
 
@@ -98,27 +99,27 @@ def test_loading_and_predicting(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     check(si.Bundle.load, {"path": bundle.path, "digest": None})
-    check(
-        si.load_backend,
-        {"bundle": bundle, "device": "cpu", "precision": "float32", "allow_modules": ()},
-    )
-    backend = si.load_backend(str(bundle.path))
-    names = ("packed", "metrics", "sizer", "cache", "stochastic", "row_independent")
-    given = {"bundle": bundle, "backend": backend, "options": None, **dict.fromkeys(names)}
-    check(si.Predictor, given | {"packed": ()})
-    predictor = si.Predictor(bundle, backend)
-    check(predictor.predict, {"batch": {"a": [1.0]}})
-    check(lambda batches: list(predictor.stream(batches)), {"batches": []})
+    check(si.load_model, {"bundle": bundle, "options": None, "allow_modules": ()})
+    check(si.ModelOptions, {"device": "cpu", "precision": "float32", "threads": None})
+    backend = load_backend(str(bundle.path))
+    check(si.LocalModel, {"backend": backend, "sizer": None})
+    check(si.Layout, {"signature": bundle.signature, "packed": ()})
+    model = si.LocalModel(backend)
+    given = {"model": model, "layout": bundle, "options": None, "metrics": None, "cache": None}
+    check(si.Predictor, given)
+    predictor = si.Predictor(model, bundle)
+    check(predictor.predict, {"rows": {"a": [1.0]}})
+    check(lambda given: list(predictor.stream(given)), {"given": []})
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True, [2]])
 def test_threads_are_counted(bundle: si.Bundle, threads: Any) -> None:
     with pytest.raises(ConfigError, match="threads must be"):
-        si.load_backend(bundle, threads=threads)
+        load_backend(bundle, si.ModelOptions(threads=threads))
 
 
 def test_rows_are_taken_as_people_hold_them(bundle: si.Bundle, tmp_path: Path) -> None:
-    predictor = si.Predictor(bundle, si.load_backend(bundle))
+    predictor = si.Predictor(si.load_model(bundle), bundle)
     frame = pd.DataFrame({"a": [1.0, np.nan], "other": ["x", "y"]})
     found = predictor.predict(frame).to_pylist()
     assert found == [
@@ -138,12 +139,12 @@ def test_rows_are_taken_as_people_hold_them(bundle: si.Bundle, tmp_path: Path) -
     ("call", "error", "sentence"),
     [
         (
-            lambda b: si.Predictor(b, "path"),  # type: ignore[arg-type]
+            lambda b: si.Predictor("path", b),  # type: ignore[arg-type]
             ConfigError,
-            "a predictor needs a backend, got 'path'; load the bundle's model with load_backend",
+            "a predictor needs a model, got 'path'; load the bundle's with load_model",
         ),
         (
-            lambda b: si.Predictor(b, si.load_backend(b)).stream({"a": [1.0]}),
+            lambda b: si.Predictor(si.load_model(b), b).stream({"a": [1.0]}),
             SignatureError,
             "stream takes record batches one after the other, got dict",
         ),
@@ -163,12 +164,12 @@ def test_rows_are_taken_as_people_hold_them(bundle: si.Bundle, tmp_path: Path) -
             "stochastic must be True or False, got 1",
         ),
         (
-            lambda b: si.load_backend(b, device=0),  # type: ignore[arg-type]
+            lambda b: load_backend(b, si.ModelOptions(device=0)),  # type: ignore[arg-type]
             ConfigError,
             "device must be 'cpu', 'cuda' or 'cuda:0', got 0",
         ),
         (
-            lambda b: si.load_backend(b, allow_modules=None),  # type: ignore[arg-type]
+            lambda b: load_backend(b, allow_modules=None),  # type: ignore[arg-type]
             ConfigError,
             "allow_modules must be a list of import paths, got None",
         ),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from spark_infer.engine.sizing import LearnedSize
+from spark_infer.model.sizing import LearnedSize
 from spark_infer.runtime.learned import MAX_ENTRIES, LearnedSizes
 
 SIZE = LearnedSize(4096, None, {4096: 1e6}, settled=True)

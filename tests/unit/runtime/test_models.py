@@ -3,16 +3,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spark_infer.backends import FunctionBackend, load_backend
+from spark_infer.backends import FunctionBackend, ModelOptions, load_backend
 from spark_infer.bundle import Bundle, Manifest
-from spark_infer.engine import BatchOptions, Predictor
-from spark_infer.runtime import load_model, models
+from spark_infer.engine import Predictor
+from spark_infer.model import BatchOptions
+from spark_infer.runtime import models, shared_model
 from tests.unit.models import HERE, LINE_SIGNATURE, visits
 
 MANIFEST = Manifest(name="m", model_format="export", signature=LINE_SIGNATURE)
@@ -22,11 +24,13 @@ class Loads:
     """Counts what is loaded, in the place of ``load_backend``."""
 
     def __init__(self) -> None:
-        self.calls: list[dict[str, Any]] = []
+        self.calls: list[tuple[ModelOptions, Sequence[str]]] = []
         self.together: threading.Barrier | None = None
 
-    def __call__(self, bundle: Bundle, **options: Any) -> FunctionBackend:
-        self.calls.append(options)
+    def __call__(
+        self, bundle: Bundle, options: ModelOptions, *, allow_modules: Sequence[str]
+    ) -> FunctionBackend:
+        self.calls.append((options, allow_modules))
         if self.together is not None:
             with contextlib.suppress(threading.BrokenBarrierError):
                 self.together.wait(timeout=0.3)  # passes only when two threads load
@@ -41,9 +45,10 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
     return loads
 
 
-def load(digest: str, batch: BatchOptions | None = None, **options: Any) -> models.LoadedModel:
+def load(digest: str, **options: Any) -> models.LoadedModel:
     bundle = Bundle(Path(digest), digest, MANIFEST)
-    return load_model(digest, lambda: bundle, batch or BatchOptions(), **options)
+    allow = options.pop("allow_modules", ())
+    return shared_model(digest, lambda: bundle, ModelOptions(**options), allow_modules=allow)
 
 
 def test_a_model_is_loaded_once(loads: Loads) -> None:
@@ -58,28 +63,30 @@ def test_a_loaded_model_needs_no_bundle() -> None:
         raise AssertionError("the model is already loaded")
 
     first = load("a")
-    assert load_model("a", never, BatchOptions()) is first
+    assert shared_model("a", never, ModelOptions()) is first
 
 
 @pytest.mark.parametrize(
-    ("batch", "options"),
+    "options",
     [
-        ({"device": "cuda"}, {}),
-        ({"precision": "bfloat16"}, {}),
-        ({}, {"threads": 2}),
-        ({}, {"allow_modules": ("m",)}),
+        {"device": "cuda"},
+        {"precision": "bfloat16"},
+        {"threads": 2},
+        {"allow_modules": ("m",)},
     ],
 )
-def test_options_of_the_model_are_part_of_its_key(
-    loads: Loads, batch: dict[str, Any], options: dict[str, Any]
-) -> None:
-    assert load("a") is not load("a", BatchOptions(**batch), **options)
-    assert len(loads.calls) == 2
-    assert loads.calls[1].items() >= (batch | options).items()
+def test_options_of_the_model_are_part_of_its_key(loads: Loads, options: dict[str, Any]) -> None:
+    assert load("a") is not load("a", **options)
+    allow = options.pop("allow_modules", ())
+    assert loads.calls == [(ModelOptions(), ()), (ModelOptions(**options), allow)]
 
 
 def test_the_digest_is_the_key_and_the_batch_size_is_not(loads: Loads) -> None:
-    assert load("a", BatchOptions(batch_size=1)) is load("a", BatchOptions(batch_size=2))
+    one, two = (
+        shared_model("a", lambda: Bundle(Path("a"), "a", MANIFEST), BatchOptions(batch_size=size))
+        for size in (1, 2)
+    )
+    assert one is two
     assert load("b") is not load("a")
     assert len(loads.calls) == 2
 
@@ -126,7 +133,7 @@ def test_another_model_does_not_wait_for_a_bundle_that_is_being_opened() -> None
         return Bundle(Path("slow"), "slow", MANIFEST)
 
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(load_model, "slow", slow, BatchOptions())
+        first = pool.submit(shared_model, "slow", slow, ModelOptions())
         assert opening.wait(timeout=60)
         assert load("other").bundle.digest == "other"
         opened.set()
@@ -136,6 +143,6 @@ def test_another_model_does_not_wait_for_a_bundle_that_is_being_opened() -> None
 def test_a_real_bundle_is_loaded(recurrent: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "load_backend", load_backend)
     digest = recurrent.digest
-    loaded = load_model(digest, lambda: recurrent, BatchOptions(), allow_modules=(HERE,))
-    predicted = Predictor(loaded.bundle, loaded.backend).predict(visits(2, 1))
+    loaded = shared_model(digest, lambda: recurrent, BatchOptions(), allow_modules=(HERE,))
+    predicted = Predictor(loaded.model, loaded.bundle).predict(visits(2, 1))
     assert predicted["score"].null_count == 0

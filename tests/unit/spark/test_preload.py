@@ -30,13 +30,13 @@ if os.fork():
 
 import pyarrow as pa
 import spark_infer as si
-from spark_infer.runtime import load_model
+from spark_infer.runtime import shared_model
 
 before = set(sys.modules)
 bundle = si.Bundle.load(sys.argv[1])
-model = load_model(bundle.digest, lambda: bundle, si.BatchOptions(), allow_modules=["tests"])
+model = shared_model(bundle.digest, lambda: bundle, si.BatchOptions(), allow_modules=["tests"])
 rows = pa.record_batch({name: pa.array(values) for name, values in json.loads(sys.argv[2]).items()})
-predicted = si.Predictor(bundle, model.backend).predict(rows).to_pylist()
+predicted = si.Predictor(model.model, bundle).predict(rows).to_pylist()
 print(json.dumps([sorted(set(sys.modules) - before), predicted]))
 """
 

@@ -13,6 +13,7 @@ from spark_infer.bundle import ArrayInput, Column, Output, RaggedInput, ScalarIn
 from spark_infer.errors import SignatureError
 from spark_infer.tensors import Decoder, packed_name
 from spark_infer.tensors.decode import Decoded
+from spark_infer.tensors.rows import Rows
 from tests.unit.layouts import Leaf, ListOf, build
 from tests.unit.reference import rows_of, tensors_of
 from tests.unit.strategies import Case, array_cases, ragged_cases, scalar_cases
@@ -34,15 +35,12 @@ def assert_equals_reference(decoded: Decoded, case: Case, rnd: random.Random) ->
     accepted = [index for index, row in enumerate(expected) if row.reason is None]
     subset = [index for index in accepted if rnd.random() < 0.7]
     start, stop = sorted(rnd.randint(0, len(expected)) for _ in range(2))
-    selections = [accepted, subset]
+    selections = [Rows(np.array(positions, np.intp)) for positions in (accepted, subset)]
     if all(index in accepted for index in range(start, stop)):
-        selections.append(slice(start, stop))
-    for selection in selections:
-        is_slice = isinstance(selection, slice)
-        positions = selection if is_slice else np.array(selection, np.intp)
-        rows = expected[selection] if is_slice else [expected[index] for index in selection]
-        got = decoded.tensors(positions)
-        want = tensors_of(case.item, rows)
+        selections.append(Rows.run(start, stop))
+    for rows in selections:
+        got = decoded.tensors(rows)
+        want = tensors_of(case.item, [expected[index] for index in rows.positions])
         assert list(got) == list(want)
         for name, tensor in want.items():
             assert got[name].dtype == tensor.dtype
@@ -103,7 +101,7 @@ def test_tensors_come_in_the_order_of_the_signature() -> None:
         ScalarInput("first", columns=["a"]),
         ArrayInput("third", column="c", shape=[1], presence=True),
     )
-    assert list(decoded.tensors(slice(0, 1))) == [
+    assert list(decoded.tensors(Rows.run(0, 1))) == [
         "second",
         "second_mask",
         "second_present",
@@ -117,7 +115,7 @@ def test_tensors_come_in_the_order_of_the_signature() -> None:
 def test_columns_that_no_input_names_are_ignored() -> None:
     batch = pa.RecordBatch.from_pydict({"id": ["k"], "a": [1.5]})
     decoded = decode(batch, ScalarInput("x", columns=["a"]))
-    assert decoded.tensors(slice(0, 1))["x"].tolist() == [[1.5]]
+    assert decoded.tensors(Rows.run(0, 1))["x"].tolist() == [[1.5]]
 
 
 def test_every_record_batch_is_checked_when_its_schema_changes() -> None:

@@ -12,6 +12,7 @@ from spark_infer.errors import SignatureError
 from spark_infer.tensors import dense
 from spark_infer.tensors.dense import Dense
 from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.rows import Rows
 
 FLOATS = pa.array(np.arange(12, dtype=np.float32))
 
@@ -57,7 +58,7 @@ def test_an_array_column_is_arrows_memory(column: pa.Array) -> None:
 def test_a_slice_of_rows_is_a_view() -> None:
     item = ScalarInput("x", columns=["a"])
     rows = dense.from_columns([FLOATS], item, Rejects(12))
-    assert shares(rows.tensors(item, slice(3, 5))["x"], FLOATS)
+    assert shares(rows.tensors(item, Rows.run(3, 5))["x"], FLOATS)
 
 
 def test_arrows_memory_is_never_written() -> None:

@@ -16,6 +16,7 @@ from spark_infer.errors import PredictionError
 from spark_infer.tensors import encode
 from spark_infer.tensors.arrow.schema import output_type
 from spark_infer.tensors.encode import check_output, cut, unfit_rows
+from spark_infer.tensors.rows import Rows
 
 LABELS = ["ham", "spam", "naïve"]
 
@@ -63,7 +64,7 @@ def test_every_output_becomes_its_column(
         row = [expected_value(output, value) for value in values]
         expected.append(row if output.lengths_of else row[0])
     rows = np.flatnonzero([size is not None for size in sizes])
-    accepted = slice(0, len(sizes)) if None not in sizes else rows
+    accepted = Rows.run(0, len(sizes)) if None not in sizes else Rows(rows)
     follows = None if output.lengths_of is None else np.array(lengths, np.int64)
     column = encode(output, parts, accepted, len(sizes), follows)
     column.validate(full=True)
@@ -73,7 +74,7 @@ def test_every_output_becomes_its_column(
 
 def test_a_nan_is_a_value_and_not_a_null() -> None:
     values = np.array([np.nan, 1.0], np.float32)
-    column = encode(Output("y"), [values], np.array([0, 2]), 3, None)
+    column = encode(Output("y"), [values], Rows(np.array([0, 2])), 3, None)
     assert column.null_count == 1
     np.testing.assert_equal(column.to_pylist(), [np.nan, None, 1.0])
 
@@ -210,11 +211,11 @@ def test_more_values_than_a_list_column_holds() -> None:
     output = Output("y", dtype="int8", lengths_of="r")
     lengths = np.full(3, 2**30)
     with pytest.raises(PredictionError, match="do not fit a list column"):
-        encode(output, [np.zeros(0, np.int8)], slice(0, 3), 3, lengths)
+        encode(output, [np.zeros(0, np.int8)], Rows.run(0, 3), 3, lengths)
 
 
 def test_a_column_is_a_plain_array() -> None:
     parts = [np.zeros(2, np.float32), np.ones(1, np.float32)]
-    column = encode(Output("y"), parts, slice(0, 3), 3, None)
+    column = encode(Output("y"), parts, Rows.run(0, 3), 3, None)
     assert isinstance(column, pa.Array)
     assert column.to_pylist() == [0, 0, 1]

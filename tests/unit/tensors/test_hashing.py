@@ -25,9 +25,9 @@ from spark_infer.bundle import (
     Signature,
 )
 from spark_infer.tensors import Decoder, hashing
-from spark_infer.tensors.arrow.leaves import Rows
 from spark_infer.tensors.decode import Decoded
 from spark_infer.tensors.hashing import row_hashes
+from spark_infer.tensors.rows import Rows
 from tests.unit.layouts import Layout, build, build_chunks
 from tests.unit.strategies import array_cases, ragged_cases, scalar_cases
 
@@ -92,8 +92,8 @@ def lists(values: list[Any], **options: Any) -> Decoded:
     return decode(pa.table({"a": column}), item)
 
 
-def hashes(decoded: Decoded, rows: Rows = slice(None)) -> list[bytes]:
-    found = row_hashes(decoded, rows)
+def hashes(decoded: Decoded, rows: Rows | None = None) -> list[bytes]:
+    found = row_hashes(decoded, Rows.run(0, decoded.num_rows) if rows is None else rows)
     assert found.dtype == np.uint64
     assert found.shape[1:] == (2,)
     return [row.tobytes() for row in found]
@@ -101,7 +101,7 @@ def hashes(decoded: Decoded, rows: Rows = slice(None)) -> list[bytes]:
 
 def model_inputs(decoded: Decoded, row: int) -> Hashable:
     """Return what the model gets for a row that is alone: bytes, and its lengths."""
-    tensors = decoded.tensors(slice(row, row + 1))
+    tensors = decoded.tensors(Rows.run(row, row + 1))
     lengths = [decoded.lengths(name)[row] for name in decoded.ragged]
     return (*[tensor.tobytes() for tensor in tensors.values()], *lengths)
 
@@ -131,9 +131,9 @@ def test_a_hash_does_not_depend_on_where_the_row_stands_and_which_others_are_ask
     assert hashes(shuffled) == [expected[index] for index in order]
     decoded = source.decoded(rows, rnd)
     subset = [index for index in order if rnd.random() < 0.7]
-    assert hashes(decoded, np.array(subset, np.intp)) == [expected[index] for index in subset]
+    assert hashes(decoded, Rows(np.array(subset, np.intp))) == [expected[index] for index in subset]
     start, stop = sorted(rnd.randint(0, len(rows)) for _ in range(2))
-    assert hashes(decoded, slice(start, stop)) == expected[start:stop]
+    assert hashes(decoded, Rows.run(start, stop)) == expected[start:stop]
 
 
 @pytest.mark.parametrize("presence", [False, True])
@@ -155,7 +155,8 @@ def test_the_size_of_a_block_changes_nothing(
         ArrayInput("y", column="b", shape=[3], presence=presence),
         RaggedInput("z", column="c", dtype="int64", presence=presence),
     )
-    selections: list[Rows] = [slice(0, 50), slice(3, 47), np.array(rnd.sample(range(50), 40))]
+    sample = Rows(np.array(rnd.sample(range(50), 40)))
+    selections = [Rows.run(0, 50), Rows.run(3, 47), sample]
     expected = [hashes(decoded, rows) for rows in selections]
     monkeypatch.setattr(hashing, "_BLOCK_WORDS", words)
     assert [hashes(decoded, rows) for rows in selections] == expected
@@ -188,7 +189,9 @@ def _packed(values: np.ndarray[Any, Any]) -> pa.RecordBatch:
 
 def test_each_half_tells_many_structured_rows_apart() -> None:
     values = np.array(list(itertools.product(range(8), repeat=5)), np.float32)
-    found = row_hashes(decode(_packed(values), ArrayInput("x", column="a", shape=[5])), slice(None))
+    found = row_hashes(
+        decode(_packed(values), ArrayInput("x", column="a", shape=[5])), Rows.run(0, 8**5)
+    )
     for half in found.T:
         assert len(np.unique(half)) == 8**5
 
@@ -234,8 +237,8 @@ def test_zeros_of_both_signs_hash_apart_and_nan_equals_itself() -> None:
 
 def test_no_rows() -> None:
     decoded = lists([[1], [2]])
-    assert hashes(decoded, slice(1, 1)) == []
-    assert hashes(decoded, np.array([], np.intp)) == []
+    assert hashes(decoded, Rows.run(1, 1)) == []
+    assert hashes(decoded, Rows(np.array([], np.intp))) == []
     assert hashes(lists([])) == []
     assert len(hashes(lists([[], []]))) == 2
 

@@ -9,6 +9,7 @@ from spark_infer.errors import SignatureError
 from spark_infer.tensors import ragged
 from spark_infer.tensors.ragged import Ragged
 from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.rows import Rows
 
 
 def from_lists(column: pa.Array, rejects: Rejects | None = None, **options: object) -> Ragged:
@@ -19,7 +20,7 @@ def from_lists(column: pa.Array, rejects: Rejects | None = None, **options: obje
 def padded(column: pa.Array, **options: object) -> dict[str, list]:
     item = RaggedInput("x", column="a", **options)
     rows = ragged.from_lists(column, item, Rejects(len(column)))
-    tensors = rows.tensors(item, slice(0, len(column)))
+    tensors = rows.tensors(item, Rows.run(0, len(column)))
     return {name: tensor.tolist() for name, tensor in tensors.items()}
 
 
@@ -109,7 +110,7 @@ def test_an_inner_array_of_another_shape_costs_its_row(wrong: list) -> None:
     reason = "column 'a' holds an array that is not of shape [2]"
     assert rejects.reasons().to_pylist() == [reason, None, None, reason, None]
     item = RaggedInput("x", column="a", shape=[2])
-    tensors = rows.tensors(item, np.array([1, 2, 4]))
+    tensors = rows.tensors(item, Rows(np.array([1, 2, 4])))
     assert tensors["x"].tolist() == [right, [[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2]
 
 

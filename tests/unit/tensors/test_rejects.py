@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.rows import Rows
 
 
 def test_no_rejects() -> None:
@@ -10,7 +11,7 @@ def test_no_rejects() -> None:
     rejects.add(np.array([False, False]), "never")
     assert rejects.rows is None
     assert rejects.count == 0
-    assert rejects.accepted == slice(0, 2)
+    assert rejects.accepted.index == slice(0, 2)
     assert rejects.reasons().to_pylist() == [None, None]
 
 
@@ -21,19 +22,19 @@ def test_the_first_reason_of_a_row_is_kept() -> None:
     assert rejects.rows is not None
     assert rejects.rows.tolist() == [True, False, True, False]
     assert rejects.count == 2
-    assert np.asarray(rejects.accepted).tolist() == [1, 3]
+    assert rejects.accepted.positions.tolist() == [1, 3]
     assert rejects.reasons().to_pylist() == ["first", None, "second", None]
 
 
 def test_all_rows_rejected() -> None:
     rejects = Rejects(2)
     rejects.add(np.array([True, True]), "all")
-    assert np.asarray(rejects.accepted).tolist() == []
+    assert rejects.accepted.positions.tolist() == []
 
 
 def test_reasons_are_printable() -> None:
     rejects = Rejects(2)
     rejects.add(np.array([True, False]), "word 'a\x1b[2J'")
-    rejects.add_rows(np.array([1]), "\u202eRuntimeError: \x9b")
+    rejects.add_rows(Rows.run(1, 2), "\u202eRuntimeError: \x9b")
     reasons = rejects.reasons().to_pylist()
     assert reasons == ["word 'a\\x1b[2J'", "\\u202eRuntimeError: \\x9b"]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.bundle.digest import seal
 from spark_infer.errors import BundleError, SignatureError
 
@@ -82,7 +83,7 @@ def test_models_that_draw_are_stored_without_memory_that_nobody_filled(
     bundle = save(tmp_path / "b", kind, stochastic=True)
     program = json.loads((bundle.path / "program.json").read_text())
     assert not [node for node in program["nodes"] if "empty" in node["operator"]]
-    values = si.Predictor(bundle, si.load_backend(bundle)).predict(ROWS)["y"].to_pylist()
+    values = si.Predictor(si.load_model(bundle), bundle).predict(ROWS)["y"].to_pylist()
     assert len(set(values)) > 1
     if kind == "dropout":
         assert set(values) == {0.0, 2.0, 4.0, 6.0}
@@ -95,7 +96,7 @@ def test_a_program_that_draws_is_not_loaded_as_one_that_does_not(tmp_path: Path)
     (bundle.path / "SHA256SUMS").unlink(missing_ok=True)
     seal(bundle.path)
     with pytest.raises(BundleError, match="its program draws random numbers"):
-        si.load_backend(si.Bundle.load(bundle.path))
+        load_backend(si.Bundle.load(bundle.path))
 
 
 def test_dropout_of_a_trained_model_draws_nothing(tmp_path: Path) -> None:

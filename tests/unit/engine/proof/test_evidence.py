@@ -125,7 +125,7 @@ def test_a_label_that_is_never_chosen_needs_a_sample(tmp_path: Path) -> None:
         save(tmp_path / "b", masked, output=output)
     sample = {name: [1.0, -2.0] for name in COLUMNS}
     bundle = save(tmp_path / "b", masked, output=output, sample=sample)
-    predicted = si.Predictor(bundle, si.load_backend(bundle)).predict(sample)
+    predicted = si.Predictor(si.load_model(bundle), bundle).predict(sample)
     assert predicted["y"].to_pylist() == ["a", "b"]
 
 

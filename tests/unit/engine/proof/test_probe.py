@@ -9,6 +9,7 @@ import spark_infer as si
 from spark_infer.bundle.columns import DTYPES
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
 from spark_infer.tensors import Decoder
+from spark_infer.tensors.rows import Rows
 
 
 def of(*inputs: Any) -> si.Signature:
@@ -45,7 +46,7 @@ def test_long_rows_of_one_input_stand_beside_short_rows_of_another() -> None:
 def test_ids_reach_from_the_first_word_to_the_unknown(words: Any) -> None:
     item = si.ScalarInput("x", columns=[si.Column("x", nulls=9)], vocabulary=words)
     decoded = Decoder(of(item)).decode(probe(of(item)))
-    assert set(decoded.tensors(slice(0, decoded.num_rows))["x"].ravel()) >= {0, 3, 4, 9}
+    assert set(decoded.tensors(Rows.run(0, decoded.num_rows))["x"].ravel()) >= {0, 3, 4, 9}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

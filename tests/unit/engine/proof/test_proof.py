@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError, SignatureError, SparkInferError
 
@@ -39,8 +40,8 @@ def save(path: Path, function: Any, item: Any = RAGGED, **options: Any) -> Bundl
 
 
 def predict(bundle: Bundle, column: list[Any], **options: Any) -> list[dict[str, Any]]:
-    backend = si.load_backend(bundle, allow_modules=(HERE,))
-    predictor = si.Predictor(bundle, backend, si.BatchOptions(**options))
+    backend = load_backend(bundle, allow_modules=(HERE,))
+    predictor = si.Predictor(si.LocalModel(backend), bundle, si.BatchOptions(**options))
     rows = pa.RecordBatch.from_pydict({"x": column})
     return predictor.predict(rows).to_pylist()
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import spark_infer as si
+from spark_infer.backends import load_backend
 from spark_infer.backends.torch.program.export import export
 from spark_infer.backends.torch.program.graph import load_program
 from spark_infer.bundle import Bundle
@@ -48,7 +49,7 @@ def test_constants_and_tied_weights_survive(tmp_path: Path) -> None:
         inputs=[si.ScalarInput("x", columns=["a", "b"])], outputs=[si.Output("y")]
     )
     bundle = si.save_bundle(tmp_path / "b", Constants(), signature=signature)
-    (output,) = si.load_backend(bundle).run({"x": np.zeros((1, 2), np.float32)})
+    (output,) = load_backend(bundle).run({"x": np.zeros((1, 2), np.float32)})
     assert output.tolist() == [3 * 111.5 + 4 * 222.5 + 7]
 
 
@@ -146,7 +147,7 @@ def test_what_a_signature_says_of_lengths_lets_a_model_be_exported(
     model = Steps(function)
     bundle = save(tmp_path / "b", model, si.RaggedInput("x", column="a", **options))
     rows = pa.RecordBatch.from_pydict({"a": [[1.0] * length for length in lengths]})
-    predicted = si.Predictor(bundle, si.load_backend(bundle)).predict(rows)["y"].to_pylist()
+    predicted = si.Predictor(si.load_model(bundle), bundle).predict(rows)["y"].to_pylist()
     factor = 10 if options.get("pad_to") == 20 and function is by_length else 1
     by_places = [length * (length - 1) / 2 for length in lengths]
     assert predicted == (by_places if function is by_place else [factor * n for n in lengths])
@@ -195,7 +196,7 @@ def test_conditions_and_blocks_without_gradients_are_stored(tmp_path: Path) -> N
     model = Blocks()
     signature = si.Signature(inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("y")])
     bundle = si.save_bundle(tmp_path / "b", model, signature=signature)
-    (output,) = si.load_backend(bundle).run({"x": np.array([[0.5]], np.float32)})
+    (output,) = load_backend(bundle).run({"x": np.array([[0.5]], np.float32)})
     assert output.item() == pytest.approx(model(torch.tensor([[0.5]])).item())
 
 

@@ -80,7 +80,7 @@ def test_a_branch_that_the_signature_rules_out_is_no_matter(
 def test_one_row_at_a_time_is_no_other_number(tmp_path: Path) -> None:
     model = Branches(lambda rows, n: rows == 50)
     bundle = si.save_bundle(tmp_path / "b", model, signature=ragged(), row_independent=False)
-    predictor = si.Predictor(bundle, si.load_backend(bundle))
+    predictor = si.Predictor(si.load_model(bundle), bundle)
     assert predictor.predict({"x": [[1.0]] * 50})["y"].to_pylist() == [1.0] * 50
 
 
@@ -107,7 +107,7 @@ def test_interpolated_places_are_refused_and_right_with_one_length(tmp_path: Pat
             row_independent=False,
         )
     bundle = si.save_bundle(tmp_path / "b", Interpolates(), signature=ragged(pad_to=24))
-    predictor = si.Predictor(bundle, si.load_backend(bundle))
+    predictor = si.Predictor(si.load_model(bundle), bundle)
     assert predictor.predict({"x": [[0.0, 0.0, 5.0]]})["y"].to_pylist() == [8.0]
 
 
@@ -115,7 +115,7 @@ def test_interpolated_places_are_refused_and_right_with_one_length(tmp_path: Pat
 def test_the_shortest_lengths_can_be_exported(tmp_path: Path, max_length: int) -> None:
     model = Branches(lambda rows, n: False)
     bundle = si.save_bundle(tmp_path / "b", model, signature=ragged(max_length=max_length))
-    predictor = si.Predictor(bundle, si.load_backend(bundle))
+    predictor = si.Predictor(si.load_model(bundle), bundle)
     assert predictor.predict({"x": [[2.0], []]})["y"].to_pylist() == [2.0, 0.0]
 
 

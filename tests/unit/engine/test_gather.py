@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_infer.engine.window import regroup, windows
+from spark_infer.engine.gather import gather, regroup
 
 NAMES = ("n",)
 
@@ -32,7 +32,7 @@ def test_rows_keep_their_order_and_their_record_batches(
     seen = []
 
     def through() -> list[pa.RecordBatch]:
-        for window in windows(
+        for window in gather(
             batches(sizes), columns=NAMES, max_rows=max_rows, max_bytes=max_bytes, sizes=came
         ):
             seen.append(window)
@@ -47,24 +47,22 @@ def test_rows_keep_their_order_and_their_record_batches(
 
 
 def test_record_batches_are_gathered_up_to_the_limit() -> None:
-    found = windows(
-        batches([3, 3, 3, 3]), columns=NAMES, max_rows=7, max_bytes=10**6, sizes=deque()
-    )
+    found = gather(batches([3, 3, 3, 3]), columns=NAMES, max_rows=7, max_bytes=10**6, sizes=deque())
     assert [len(window) for window in found] == [6, 6]
-    found = windows(batches([3, 3, 3, 3]), columns=NAMES, max_rows=100, max_bytes=72, sizes=deque())
+    found = gather(batches([3, 3, 3, 3]), columns=NAMES, max_rows=100, max_bytes=72, sizes=deque())
     assert [len(window) for window in found] == [9, 3]
 
 
 def test_without_gathering_each_record_batch_is_a_window() -> None:
     found = list(
-        windows(batches([3, 0, 2]), columns=NAMES, max_rows=None, max_bytes=10**6, sizes=deque())
+        gather(batches([3, 0, 2]), columns=NAMES, max_rows=None, max_bytes=10**6, sizes=deque())
     )
     assert [len(window) for window in found] == [3, 0, 2]
 
 
 def test_a_large_record_batch_comes_in_pieces_and_returns_whole() -> None:
     sizes: deque[int] = deque()
-    pieces = list(windows(batches([10]), columns=NAMES, max_rows=None, max_bytes=24, sizes=sizes))
+    pieces = list(gather(batches([10]), columns=NAMES, max_rows=None, max_bytes=24, sizes=sizes))
     assert [len(piece) for piece in pieces] == [3, 3, 3, 1]
     (whole,) = regroup(pieces, sizes)
     assert whole["n"].to_pylist() == list(range(10))
@@ -80,27 +78,27 @@ def test_no_more_is_read_than_the_window_and_one_record_batch(max_rows: int | No
             num_read += 1
             yield batch
 
-    found = windows(source(), columns=NAMES, max_rows=max_rows, max_bytes=10**6, sizes=deque())
+    found = gather(source(), columns=NAMES, max_rows=max_rows, max_bytes=10**6, sizes=deque())
     assert len(next(found)) == (2 if max_rows is None else 4)
     assert num_read == (1 if max_rows is None else 3)
 
 
 def test_tables_are_gathered_too() -> None:
     tables = [pa.Table.from_batches(batches([2, 3])), pa.Table.from_batches(batches([2]))]
-    (window,) = windows(tables, columns=NAMES, max_rows=10, max_bytes=10**6, sizes=deque())
+    (window,) = gather(tables, columns=NAMES, max_rows=10, max_bytes=10**6, sizes=deque())
     assert window["n"].to_pylist() == [0, 1, 2, 3, 4, 0, 1]
 
 
 def test_columns_that_are_not_read_count_in_bytes_and_are_left_out() -> None:
     wide = [batch.append_column("text", pa.array(["x" * 100] * 3)) for batch in batches([3, 3, 3])]
-    found = list(windows(wide, columns=NAMES, max_rows=100, max_bytes=700, sizes=deque()))
+    found = list(gather(wide, columns=NAMES, max_rows=100, max_bytes=700, sizes=deque()))
     assert len(found) == 2
     assert {tuple(window.schema.names) for window in found} == {NAMES}
 
 
 def test_a_column_of_nulls_alone_is_gathered_with_others() -> None:
     null = pa.RecordBatch.from_pydict({"n": pa.nulls(2)})
-    (window,) = windows(
+    (window,) = gather(
         [null, *batches([2])], columns=NAMES, max_rows=10, max_bytes=10**6, sizes=deque()
     )
     assert window["n"].to_pylist() == [None, None, 0, 1]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from spark_infer.engine.failures.cost import RerunCost
+from spark_infer.model.failures.cost import RerunCost
 
 
 def cost_of(num_rows: int, num_at_fault: int, row_seconds: float, run_seconds: float) -> RerunCost:
@@ -43,6 +43,16 @@ def test_rarer_faults_and_cheaper_failures_allow_more_rows() -> None:
     assert math.isclose(cost_of(400_000, 10, 2e-5, 5e-5).max_rows() or 0, 2 * base, rel_tol=0.05)
     assert (cost_of(100_000, 10, 2e-6, 5e-5).max_rows() or 0) > 2 * base
     assert cost_of(1, 10, 1.0, 1e-9).max_rows() == 1
+
+
+def test_rows_at_fault_are_forgotten_among_many_that_are_sound() -> None:
+    cost = cost_of(10_000, 1_000, 2e-5, 5e-5)
+    before = cost.max_rows()
+    for _ in range(100):
+        cost.count_rows(10_000)
+    # All of a million rows as one would have raised the limit by ten only.
+    assert before is not None
+    assert (cost.max_rows() or 0) > 20 * before
 
 
 def test_failures_that_take_no_time_set_no_limit() -> None:

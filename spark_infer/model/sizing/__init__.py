@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spark_infer.engine.sizing.search import Efficiency
-from spark_infer.engine.sizing.sizer import BatchSizer, LearnedSize
+from spark_infer.model.sizing.search import Efficiency
+from spark_infer.model.sizing.sizer import BatchSizer, LearnedSize
 
 __all__ = ["BatchSizer", "Efficiency", "LearnedSize"]

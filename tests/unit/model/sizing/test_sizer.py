@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_infer.backends import Memory
-from spark_infer.engine.sizing.sizer import BatchSizer, LearnedSize, bucket_of
+from spark_infer.model.sizing.sizer import BatchSizer, LearnedSize, bucket_of
 
 Seconds = Callable[[int], float]
 

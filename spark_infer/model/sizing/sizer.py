@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spark_infer.backends.memory import Memory
-from spark_infer.engine.sizing.search import Efficiency, Search
+from spark_infer.model.sizing.search import Efficiency, Search
 
 _NEWS_SECONDS = 5.0
 """From one change of a rate that is told of to the next; a new size is told of at once."""

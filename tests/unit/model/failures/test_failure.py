@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from spark_infer.engine.failures.limits import describe
+from spark_infer.model.failures.failure import describe
 
 
 def test_what_a_model_says_of_a_failure_is_one_printable_line() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_infer.engine.background import in_background
+from spark_infer.model.background import in_background
 
 WAIT = 20.0
 """Longest wait for what must happen; only a failing test waits that long."""
@@ -333,7 +333,7 @@ def test_a_source_that_never_returns_does_not_hold_the_consumer() -> None:
 def test_a_process_exits_with_a_generator_half_way() -> None:
     code = """
 import itertools
-from spark_infer.engine.background import in_background
+from spark_infer.model.background import in_background
 items = in_background(itertools.count(), capacity=2, name="t", stop_seconds=1000)
 print(next(items))
 """

@@ -8,6 +8,9 @@ _RUNS_IN_VAIN = 1.5
 """Rows that run in vain for each row at fault, in batches: the batch itself, and as it is halved
 again and again, every other time the half with the row."""
 
+_REMEMBERED_ROWS = 100_000
+"""Rows after which what is known of them counts half."""
+
 
 class RerunCost:
     """Weighs rows that run in vain against the cost of more batches.
@@ -20,13 +23,17 @@ class RerunCost:
 
     def __init__(self) -> None:
         self._num_rows = 0
-        self._num_at_fault = 0
+        self._num_at_fault = 0.0
         self._failed_rows = 0
         self._failed_seconds = 0.0
         self._run_seconds = math.inf
 
     def count_rows(self, num_rows: int) -> None:
         """Count rows that were given to the model for the first time."""
+        if self._num_rows > _REMEMBERED_ROWS:
+            # The next query may have better rows.
+            self._num_rows //= 2
+            self._num_at_fault /= 2
         self._num_rows += num_rows
 
     def count_failed_run(self, num_rows: int, seconds: float) -> None:

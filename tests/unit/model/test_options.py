@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from spark_infer.engine import BatchOptions
 from spark_infer.errors import ConfigError
+from spark_infer.model import BatchOptions
 
 
 @pytest.mark.parametrize(

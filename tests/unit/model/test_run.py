@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from spark_infer.backends import Array, HostBackend, Pending
 from spark_infer.bundle import Output, RaggedInput, ScalarInput, Signature
-from spark_infer.engine import BatchOptions, Predictor
-from spark_infer.engine.sizing import BatchSizer, LearnedSize
+from spark_infer.engine import Predictor
 from spark_infer.errors import PredictionError
+from spark_infer.model import BatchOptions, LocalModel
+from spark_infer.model.sizing import BatchSizer, LearnedSize
 
 SIGNATURE = Signature(
     inputs=[
@@ -81,7 +82,7 @@ def test_failures_at_any_time_cost_their_own_rows_alone(
     device: type[Device], num_rows: int, size: int, bad: set[int], batch_size: Any, overlap: bool
 ) -> None:
     options = BatchOptions(batch_size=batch_size, overlap=overlap, max_rejected_share=1.0)
-    predictor = Predictor(SIGNATURE, device(bad), options)
+    predictor = Predictor(LocalModel(device(bad)), SIGNATURE, options)
     found = [
         row
         for predicted in predictor.stream(batches(num_rows, size))
@@ -99,11 +100,13 @@ def test_the_first_failure_ends_it_when_none_is_allowed() -> None:
     for device in (Device, LateDevice):
         options = BatchOptions(on_error="fail", overlap=True)
         with pytest.raises(PredictionError, match="failed on a batch"):
-            list(Predictor(SIGNATURE, device({3}), options).stream(batches(5, 5)))
+            list(Predictor(LocalModel(device({3})), SIGNATURE, options).stream(batches(5, 5)))
 
 
 def test_seconds_of_a_stage_are_counted_once() -> None:
-    predictor = Predictor(SIGNATURE, Device(set()), BatchOptions(batch_size=4, overlap=True))
+    predictor = Predictor(
+        LocalModel(Device(set())), SIGNATURE, BatchOptions(batch_size=4, overlap=True)
+    )
     list(predictor.stream(batches(100, 10)))
     seconds = predictor.metrics.seconds
     assert set(seconds) == {"wait", "assemble", "run", "unpack"}
@@ -127,7 +130,7 @@ def test_once_settled_a_device_is_not_waited_for_batch_by_batch() -> None:
 
     sizer = BatchSizer(learned={16: LearnedSize(64, None, {32: 1.0, 64: 1.1}, settled=True)})
     options = BatchOptions(overlap=True, dedupe=False)
-    predictor = Predictor(SIGNATURE, Recorder(set()), options, sizer=sizer)
+    predictor = Predictor(LocalModel(Recorder(set()), sizer), SIGNATURE, options)
     assert sum(found.num_rows for found in predictor.stream(batches(2_000, 500))) == 2_000
     assert len(events) > 20
     assert events != ["submit", "wait"] * (len(events) // 2)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from spark_infer.backends import Precision
-from spark_infer.backends.backend import check_precision
+from spark_infer.backends.options import ModelOptions, check_count
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
 from spark_infer.tensors import PadRule
@@ -18,11 +16,8 @@ Switch = bool | Literal["auto"]
 OnError = Literal["reject", "fail"]
 
 
-_DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
-
-
 @dataclass(frozen=True, kw_only=True)
-class BatchOptions:
+class BatchOptions(ModelOptions):
     """Options of a prediction.
 
     Raises:
@@ -69,22 +64,17 @@ class BatchOptions:
     """Read and pad in one thread, run in another, unpack in a third. ``"auto"``: on a GPU. A task
     of Spark has one core as a rule, and there it gains nothing and costs some 2 %."""
 
-    device: str = "cpu"
-    """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``."""
-
-    precision: Precision = "float32"
-    """Type of weights and matrix products: ``float32``, ``bfloat16`` or ``float16``."""
-
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not _is_auto(self.batch_size):
-            _check_count("batch_size", self.batch_size, 1, "or 'auto'")
+            check_count("batch_size", self.batch_size, 1, "or 'auto'")
         if self.max_tokens is not None:
-            _check_count("max_tokens", self.max_tokens, 1)
-        _check_count("pad_multiple", self.pad_multiple, 1)
-        _check_count("window_rows", self.window_rows, 1)
-        _check_count("window_bytes", self.window_bytes, 1)
-        _check_count("max_bisections", self.max_bisections, 0)
-        _check_count("cache_bytes", self.cache_bytes, 0)
+            check_count("max_tokens", self.max_tokens, 1)
+        check_count("pad_multiple", self.pad_multiple, 1)
+        check_count("window_rows", self.window_rows, 1)
+        check_count("window_bytes", self.window_bytes, 1)
+        check_count("max_bisections", self.max_bisections, 0)
+        check_count("cache_bytes", self.cache_bytes, 0)
         if isinstance(self.bucket_edges, str | bytes) or not isinstance(
             self.bucket_edges, Sequence
         ):
@@ -93,7 +83,7 @@ class BatchOptions:
             )
         edges = tuple(self.bucket_edges)
         for edge in edges:
-            _check_count("bucket_edges", edge, 1)
+            check_count("bucket_edges", edge, 1)
         if list(edges) != sorted(set(edges)):
             raise ConfigError(f"bucket_edges must ascend, got {list(edges)}")
         object.__setattr__(self, "bucket_edges", edges)
@@ -106,9 +96,6 @@ class BatchOptions:
             value = getattr(self, name)
             if not isinstance(value, bool) and not _is_auto(value):
                 raise ConfigError(f"{name} must be true, false or 'auto', got {shown(value)}")
-        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
-            raise ConfigError(f"device must be 'cpu', 'cuda' or 'cuda:0', got {shown(self.device)}")
-        check_precision(self.precision)
 
     @property
     def pad_rule(self) -> PadRule:
@@ -143,12 +130,3 @@ def check_options(options: object) -> BatchOptions:
 
 def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"
-
-
-def _check_count(name: str, value: object, least: int, or_else: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(
-            f"{name} must be a whole number {or_else}".rstrip() + f", got {shown(value)}"
-        )
-    if value < least:
-        raise ConfigError(f"{name} must be at least {least}, got {value}")

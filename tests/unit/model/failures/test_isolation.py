@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from spark_infer.backends import FunctionBackend
 from spark_infer.bundle import Output, RaggedInput, ScalarInput, Signature
-from spark_infer.engine import BatchOptions, Predictor
-from spark_infer.engine.failures.limits import describe
-from spark_infer.engine.sizing import BatchSizer
+from spark_infer.engine import Predictor
 from spark_infer.errors import PredictionError, TooManyRejects
+from spark_infer.model import BatchOptions, LocalModel
+from spark_infer.model.failures.failure import describe
+from spark_infer.model.sizing import BatchSizer
 
 SIGNATURE = Signature(
     inputs=[ScalarInput("x", columns=["a"], dtype="int64")], outputs=[Output("y", dtype="int64")]
@@ -36,7 +37,7 @@ def rows(values: Any) -> pa.RecordBatch:
 
 
 def predictor(function: Any, signature: Signature = SIGNATURE, **options: Any) -> Predictor:
-    return Predictor(signature, FunctionBackend(function), BatchOptions(**options))
+    return Predictor(LocalModel(FunctionBackend(function)), signature, BatchOptions(**options))
 
 
 def fails_on(bad: set[int]) -> Any:
@@ -241,7 +242,9 @@ def test_a_memory_limit_of_the_process_is_survived() -> None:
             inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("y")]
         )
         backend = TorchBackend(Wide(), ["y"], threads=1)
-        predictor = si.Predictor(signature, backend, si.BatchOptions(batch_size=1000))
+        predictor = si.Predictor(
+            si.LocalModel(backend), signature, si.BatchOptions(batch_size=1000)
+        )
         values = [float(value) for value in range(1000)]
         batch = pa.RecordBatch.from_pydict({"a": pa.array(values, pa.float32())})
         predictor.predict(batch.slice(0, 8))
@@ -357,7 +360,7 @@ def test_a_row_that_does_not_fit_alone_says_nothing_about_batch_sizes() -> None:
 
     sizer = BatchSizer()
     options = BatchOptions(batch_size=256, dedupe=False)
-    watched = Predictor(SIGNATURE, FunctionBackend(model), options, sizer=sizer)
+    watched = Predictor(LocalModel(FunctionBackend(model), sizer), SIGNATURE, options)
     for start in (0, 1_000, 2_000):
         predicted = watched.predict(rows(range(start, start + 1_000)))
         failed = [row for row, y in enumerate(predicted["y"].to_pylist()) if y is None]

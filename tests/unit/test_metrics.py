@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from spark_infer.engine import Metrics
+from spark_infer.metrics import Metrics
 
 
 def test_metrics_of_tasks_add_up() -> None:

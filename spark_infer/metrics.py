@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
-
-from spark_infer.tensors.arrow.lists import Lengths
+import numpy.typing as npt
 
 Stage = Literal["load", "wait", "assemble", "run", "unpack"]
 
@@ -75,7 +74,7 @@ class Metrics:
         self.num_real += real
         self.num_padded += padded
 
-    def count_lengths(self, lengths: Lengths) -> None:
+    def count_lengths(self, lengths: npt.NDArray[np.int64]) -> None:
         """Count rows by their length."""
         exponents = np.bincount(np.ceil(np.log2(np.maximum(lengths, 0.5))).astype(np.int64) + 1)
         for exponent in np.flatnonzero(exponents).tolist():

@@ -1,4 +1,4 @@
-"""Record batches to windows, the rows that are looked at together, and back."""
+"""Record batches to the rows of windows, which are looked at together, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-Rows: TypeAlias = "pa.RecordBatch | pa.Table"
+Table: TypeAlias = "pa.RecordBatch | pa.Table"
 
 
 class Slots:
@@ -39,29 +39,29 @@ class Slots:
         self._free.release()
 
 
-def windows(
-    batches: Iterable[Rows],
+def gather(
+    record_batches: Iterable[Table],
     *,
     columns: Sequence[str],
     max_rows: int | None,
     max_bytes: int,
     sizes: deque[int],
-) -> Iterator[Rows]:
-    """Gather record batches into windows.
+) -> Iterator[Table]:
+    """Gather record batches into the rows of windows.
 
     Args:
-        batches: Record batches of one schema, of whatever size.
+        record_batches: Record batches of one schema, of whatever size.
         columns: Those that a window is to have. The bytes of others count, for whoever made the
             record batches keeps them until their predictions come.
         max_rows: Rows of a window of several record batches; None keeps each by itself.
         max_bytes: Bytes of a window. A record batch that is larger comes in pieces.
         sizes: Gets the rows of each record batch, for ``regroup``.
     """
-    held: list[Rows] = []
+    held: list[Table] = []
     num_rows = num_bytes = 0
-    for batch in batches:
-        sizes.append(batch.num_rows)
-        for piece in _pieces(batch, max_rows, max_bytes):
+    for record_batch in record_batches:
+        sizes.append(record_batch.num_rows)
+        for piece in _pieces(record_batch, max_rows, max_bytes):
             if held and (
                 max_rows is None
                 or num_rows + piece.num_rows > max_rows
@@ -95,34 +95,34 @@ def regroup(predicted: Iterable[pa.RecordBatch], sizes: deque[int]) -> Iterator[
             held = [joined.slice(size)]
 
 
-def _pieces(batch: Rows, max_rows: int | None, max_bytes: int) -> Iterator[Rows]:
-    rows = batch.num_rows
-    if rows and batch.nbytes > max_bytes:
-        rows = max(rows * max_bytes // batch.nbytes, 1)
+def _pieces(record_batch: Table, max_rows: int | None, max_bytes: int) -> Iterator[Table]:
+    rows = record_batch.num_rows
+    if rows and record_batch.nbytes > max_bytes:
+        rows = max(rows * max_bytes // record_batch.nbytes, 1)
     if max_rows is not None:
         rows = min(rows, max_rows)
-    if rows == batch.num_rows:
-        yield batch
+    if rows == record_batch.num_rows:
+        yield record_batch
         return
-    for start in range(0, batch.num_rows, rows):
-        yield batch.slice(start, rows)
+    for start in range(0, record_batch.num_rows, rows):
+        yield record_batch.slice(start, rows)
 
 
-def _only(piece: Rows, columns: Sequence[str]) -> Rows:
+def _only(piece: Table, columns: Sequence[str]) -> Table:
     # Whoever decodes the window says best which column is missing, or there twice.
     if any(piece.schema.get_field_index(name) < 0 for name in columns):
         return piece
     return piece.select(columns)
 
 
-def _joined(held: list[Rows]) -> Rows:
+def _joined(held: list[Table]) -> Table:
     if len(held) == 1:
         return held[0]
     filled = [part for part in held if part.num_rows] or held[:1]
     return filled[0] if len(filled) == 1 else _concat(filled)
 
 
-def _concat(parts: list[Rows]) -> pa.RecordBatch:
+def _concat(parts: list[Table]) -> pa.RecordBatch:
     tables = [
         part if isinstance(part, pa.Table) else pa.Table.from_batches([part]) for part in parts
     ]
