@@ -107,9 +107,10 @@ def predict_prepared(
     found = _Columns.find(featured, signature, names)
     wire = Wire.build(found.signature, found.columns, found.types)
     kept = [F.col(quoted(name)) for name in spelled]
+    travels = [column.values for column in wire.columns]
     # Their places tell the columns apart: any name may be among those that are kept.
     sent = featured.df.select(
-        *(column.alias(str(place)) for place, column in enumerate([*wire.columns, *kept]))
+        *(column.alias(str(place)) for place, column in enumerate([*travels, *kept]))
     )
     for name, field in zip(keep, sent.schema.fields[len(wire.columns) :], strict=True):
         if lacks_type(field.dataType):

@@ -14,6 +14,7 @@ from pyspark.sql.types import DataType
 from spark_infer.bundle import Input, RaggedInput, ScalarInput, Signature
 from spark_infer.spark.wire import nested, nulls
 from spark_infer.spark.wire.casts import cast_sql, wire_type
+from spark_infer.spark.wire.column import WireColumn
 from spark_infer.spark.wire.guards import guarded
 from spark_infer.spark.wire.source import SPARK_4, Source, as_column, as_text, with_texts
 
@@ -26,15 +27,24 @@ class Wire:
 
     Attributes:
         signature: What the predictor reads from the columns.
-        columns: One for each of the predictor's columns, in order; then the masks.
+        columns: The predictor's columns, in order.
         packed: Names of the scalar inputs that travel as one array.
-        masked: Positions of the predictor's columns whose nulls the masks say.
     """
 
     signature: Signature
-    columns: tuple[Column, ...]
+    columns: tuple[WireColumn, ...]
     packed: frozenset[str]
-    masked: tuple[int, ...] = ()
+
+    @property
+    def masked(self) -> tuple[int, ...]:
+        """Positions of the columns whose nulls a mask says."""
+        return tuple(at for at, column in enumerate(self.columns) if column.mask is not None)
+
+    def arguments(self) -> list[Column]:
+        """Return the arguments of a scalar Python function: the columns, then the masks."""
+        columns = [column.as_argument() for column in self.columns]
+        masks = [column.mask for column in columns if column.mask is not None]
+        return [*(column.values for column in columns), *masks]
 
     @classmethod
     def as_given(cls, signature: Signature) -> Wire:
@@ -63,106 +73,60 @@ class Wire:
                 takes nulls for NaN, and integers beside nulls for floats.
         """
         inputs: list[Input] = []
-        wire: list[Column] = []
-        masks: dict[int, Column] = {}
+        wire: list[WireColumn] = []
         packed = set()
         for item in signature.inputs:
             sources = [as_text(columns[name]) for name in item.column_names]
             if isinstance(item, ScalarInput) and _packs(item, always=exact_nulls):
                 packed.add(item.name)
-                sent = _packed(item, sources, types, fill=exact_nulls)
+                wire.append(_packed(item, sources, types, fill=exact_nulls))
             elif isinstance(item, ScalarInput):
                 wire.extend(_cast(item, sources, types))
-                inputs.append(item)
-                continue
             elif exact_nulls:
-                sent = nested.exact(item, sources[0], types)
+                wire.append(nested.exact(item, sources[0], types))
                 if isinstance(item, RaggedInput) and item.fields:
                     item = dataclasses.replace(item, fields=(), shape=(len(item.fields),))
             else:
-                sent = nulls.Sent(as_column(sources[0]))
-            if sent.mask is not None:
-                masks[len(wire)] = sent.mask
+                wire.append(WireColumn(as_column(sources[0])))
             inputs.append(item)
-            wire.append(sent.values)
         travels = dataclasses.replace(signature, inputs=inputs)
-        return cls(travels, (*wire, *masks.values()), frozenset(packed), tuple(masks))
-
-    def arguments(self) -> list[Column]:
-        """Return the columns as arguments of a scalar Python function."""
-        found = list(self.columns)
-        masks = dict(
-            zip(self.masked, range(len(found) - len(self.masked), len(found)), strict=True)
-        )
-        start = 0
-        for item in self.signature.inputs:
-            if item.name in self.packed:
-                never = F.array().cast(f"array<{wire_type(item)}>")
-                found[start] = _computed_below(found[start], never)
-                if start in masks:
-                    place = masks[start]
-                    found[place] = _computed_below(found[place], F.lit(""))
-                start += 1
-            else:
-                start += len(item.column_names)
-        return found
-
-
-def _computed_below(column: Column, never: Column) -> Column:
-    """Return the column such that Spark computes it in a projection below a Python function.
-
-    There whole-stage code generation computes it, and its source columns need not pass through
-    the function's operator. As a plain argument that operator computes it: over a Parquet scan
-    of thirty floats the query takes half as long again (Spark 4.3). Spark 4 moves an expression
-    that ``nullif`` repeats into such a projection; Spark 3.5 would compute it twice.
-
-    Args:
-        column: What to compute.
-        never: A value that it cannot have, so that ``nullif`` changes nothing.
-    """
-    return F.nullif(column, never) if SPARK_4 else column
+        return cls(travels, tuple(wire), frozenset(packed))
 
 
 def _packs(item: ScalarInput, *, always: bool) -> bool:
     return always or (len(item.columns) > 1 and item.vocabulary is None)
 
 
-def _cast(item: ScalarInput, sources: Sequence[Source], types: Types) -> list[Column]:
+def _cast(item: ScalarInput, sources: Sequence[Source], types: Types) -> list[WireColumn]:
     """Return scalar columns that travel by themselves; Arrow casts what has no text."""
     return [
-        F.expr(cast_sql(source, item, name, None if types is None else types[name]))
+        WireColumn(F.expr(cast_sql(source, item, name, None if types is None else types[name])))
         if isinstance(source, str)
-        else source
+        else WireColumn(source)
         for name, source in zip(item.column_names, sources, strict=True)
     ]
 
 
 def _packed(
     item: ScalarInput, sources: Sequence[Source], types: Types, *, fill: bool
-) -> nulls.Sent:
+) -> WireColumn:
     """Return scalar columns as one array, with their nulls beside it if they are to be filled."""
-    names = item.column_names
+    names, element = item.column_names, wire_type(item)
 
     def cast(texts: Sequence[str]) -> list[str]:
         kinds = [None if types is None else types[name] for name in names]
         pairs = zip(texts, names, kinds, strict=True)
         return [cast_sql(text, item, name, kind) for text, name, kind in pairs]
 
+    fill = fill and nulls.need_mask(item)
     texts = [source for source in sources if isinstance(source, str)]
-    if len(texts) == len(sources):
-        elements = cast(texts)
-        if fill and nulls.need_mask(item):
-            return nulls.filled(elements, texts, wire_type(item))
-        return nulls.Sent(F.expr(_array(elements)))
-    if SPARK_4:
-        array = with_texts(sources, lambda texts: _array(cast(texts)))
+    if fill and len(texts) == len(sources):
+        sent = nulls.filled(cast(texts), texts, element)
     else:
-        pairs = zip(names, sources, strict=True)
-        array = F.array(*(guarded(item, name, as_column(source)) for name, source in pairs))
-    if fill and nulls.need_mask(item):
-        return nulls.marked(array, wire_type(item))
-    return nulls.Sent(array)
-
-
-def _array(elements: Sequence[str]) -> str:
-    return f"array({', '.join(elements)})"
+        if SPARK_4 or len(texts) == len(sources):
+            array = with_texts(sources, lambda texts: f"array({', '.join(cast(texts))})")
+        else:
+            pairs = zip(names, sources, strict=True)
+            array = F.array(*(guarded(item, name, as_column(source)) for name, source in pairs))
+        sent = nulls.marked(array, element) if fill else WireColumn(array)
+    return dataclasses.replace(sent, packed_as=f"array<{element}>")

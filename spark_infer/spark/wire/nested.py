@@ -8,12 +8,13 @@ from pyspark.sql.types import ArrayType, DataType, NullType, StructType
 
 from spark_infer.bundle import Input, RaggedInput
 from spark_infer.spark.wire.casts import cast_sql, wire_type
+from spark_infer.spark.wire.column import WireColumn
 from spark_infer.spark.wire.guards import guarded_array
-from spark_infer.spark.wire.nulls import Sent, need_mask, split
+from spark_infer.spark.wire.nulls import need_mask, split
 from spark_infer.spark.wire.source import SPARK_4, Source, as_column, field_of, with_texts
 
 
-def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> Sent:
+def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> WireColumn:
     """Return an array column with its elements cast, and its nulls beside it."""
     (name,) = item.column_names
     levels = len(item.item_shape) + isinstance(item, RaggedInput)
@@ -24,7 +25,7 @@ def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> 
         column = as_column(source)
     else:
         column = with_texts([source], lambda texts: _cast(item, name, texts[0], kind, levels))
-    return split(column, levels, wire_type(item)) if need_mask(item) else Sent(column)
+    return split(column, levels, wire_type(item)) if need_mask(item) else WireColumn(column)
 
 
 def _cast(item: Input, name: str, text: str, kind: DataType | None, levels: int) -> str:

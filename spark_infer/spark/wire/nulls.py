@@ -8,23 +8,16 @@ column booleans in arrays. Where pandas would change the other values, 0 stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_infer.bundle import Input
+from spark_infer.spark.wire.column import WireColumn
 
 _FLOATS = ("float", "double")
 _AS_TEXT = "array_join(transform({values}, e -> IF(e IS NULL, '1', '0')), '')"
 """Marks as text: Spark takes microseconds for each row to hand an array to pandas, even a null."""
-
-
-class Sent(NamedTuple):
-    """A column on the wire, and the mask of its nulls where there is one."""
-
-    values: Column
-    mask: Column | None = None
 
 
 def need_mask(item: Input) -> bool:
@@ -32,7 +25,7 @@ def need_mask(item: Input) -> bool:
     return item.vocabulary is None or not isinstance(item.vocabulary[0], str)
 
 
-def filled(elements: Sequence[str], sources: Sequence[str], kind: str) -> Sent:
+def filled(elements: Sequence[str], sources: Sequence[str], kind: str) -> WireColumn:
     """Return an array of SQL elements, and the mask, given what each is computed from."""
     holds_null = " OR ".join(f"({source}) IS NULL" for source in sources)
     # Floats need no 0: their nulls arrive as NaN, and the mask says which were none. The mask is
@@ -41,24 +34,24 @@ def filled(elements: Sequence[str], sources: Sequence[str], kind: str) -> Sent:
     mask = f"CASE WHEN {holds_null} THEN {_AS_TEXT.format(values=values)} END"
     if kind not in _FLOATS:
         values = f"array({', '.join(f'coalesce({e}, CAST(0 AS {kind}))' for e in elements)})"
-    return Sent(F.expr(values), F.expr(mask))
+    return WireColumn(F.expr(values), F.expr(mask))
 
 
-def marked(column: Column, kind: str) -> Sent:
+def marked(column: Column, kind: str) -> WireColumn:
     """Return an array column without nulls in its elements, and the mask as text."""
     some = _some_null(column, 1)
     marks = F.transform(column, lambda e: F.when(e.isNull(), "1").otherwise("0"))
     values = F.transform(column, lambda e: F.coalesce(e, F.lit(0).cast(kind)))
-    return Sent(F.when(some, values).otherwise(column), F.when(some, F.array_join(marks, "")))
+    return WireColumn(F.when(some, values).otherwise(column), F.when(some, F.array_join(marks, "")))
 
 
-def split(column: Column, depth: int, kind: str) -> Sent:
+def split(column: Column, depth: int, kind: str) -> WireColumn:
     """Return an array column of a depth without nulls in its elements, and the mask."""
     some = _some_null(column, depth)
     zero = F.lit(0).cast(kind)
     values = F.when(some, mapped(column, depth, lambda value: F.coalesce(value, zero)))
     mask = F.when(some, mapped(column, depth, lambda value: value.isNull()))
-    return Sent(values.otherwise(column), mask)
+    return WireColumn(values.otherwise(column), mask)
 
 
 def _some_null(column: Column, depth: int) -> Column:
