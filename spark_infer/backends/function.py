@@ -16,7 +16,8 @@ class FunctionBackend(HostBackend):
     """Runs a function of NumPy arrays, for models that need no framework and for tests.
 
     Args:
-        function: Called with the tensors in order; returns one array, or one for each output.
+        function: Called with the tensors in order; returns one array, or one for each output, which
+            it may use again for the next batch.
     """
 
     def __init__(self, function: NumpyFunction) -> None:
@@ -26,4 +27,4 @@ class FunctionBackend(HostBackend):
         """Run one batch."""
         outputs = self._function(*tensors.values())
         several = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-        return [np.asarray(output) for output in several]
+        return [np.array(output) for output in several]

@@ -73,6 +73,7 @@ def load_backend(
         threads=options.threads,
         row_independent=manifest.row_independent,
         stochastic=manifest.stochastic,
+        is_program=manifest.model_format == "export",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,6 +32,9 @@ class TorchBackend(HostBackend):
         threads: CPU threads of one batch, for this whole process; None leaves torch's setting.
         row_independent: Whether a row's outputs do not depend on the rows beside it or on padding.
         stochastic: Whether equal rows may get different outputs.
+        is_program: Whether the module is that of a program, which writes to no input and keeps no
+            output: it gets the memory of its inputs, which may be Arrow's, and gives that of its
+            outputs. Code may do either, so it gets copies, and copies are taken of what it returns.
     """
 
     no_grad: ClassVar[type[contextlib.AbstractContextManager[object]]] = torch.inference_mode
@@ -46,9 +49,11 @@ class TorchBackend(HostBackend):
         threads: int | None = None,
         row_independent: bool = True,
         stochastic: bool = False,
+        is_program: bool = False,
     ) -> None:
         self.row_independent = row_independent
         self.stochastic = stochastic
+        self._is_program = is_program
         if threads is not None:
             torch.set_num_threads(threads)
         self._outputs = list(outputs)
@@ -61,12 +66,10 @@ class TorchBackend(HostBackend):
 
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch."""
-        # Made outside of inference mode, a tensor counts how often it is written to.
-        inputs = [view(array) for array in tensors.values()]
+        take = view if self._is_program else copied
+        inputs = [take(array) for array in tensors.values()]
         with self.no_grad():
-            outputs = self._call(inputs)
-            _check_unchanged(tensors, inputs)
-            return [_by_itself(with_numpy_type(output).cpu()).numpy() for output in outputs]
+            return [self._given(output).numpy() for output in self._call(inputs)]
 
     def _call(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Call the module with tensors on its device; return its outputs in order."""
@@ -79,6 +82,11 @@ class TorchBackend(HostBackend):
                     "tensors, or a dict of them by output name"
                 )
         return found
+
+    def _given(self, output: torch.Tensor) -> torch.Tensor:
+        """Return an output on the host that nobody writes to, and that keeps its memory alone."""
+        is_part = output.untyped_storage().nbytes() > output.numel() * output.itemsize
+        return output.to("cpu", numpy_type(output), copy=is_part or not self._is_program)
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
         if self._dtype is torch.float32:
@@ -135,7 +143,7 @@ class _Shared:
     """Offers an array's memory as writable and keeps the array alive.
 
     Arrow's memory is read-only, and torch has no read-only tensors: it warns about such an array.
-    Models read their inputs, so sharing is right and a copy of every batch would be waste.
+    What only reads its inputs may share it, where a copy of every batch would be waste.
     """
 
     def __init__(self, array: Array) -> None:
@@ -150,25 +158,14 @@ def view(array: Array) -> torch.Tensor:
     return torch.from_numpy(array if array.flags.writeable else np.asarray(_Shared(array)))
 
 
-def _check_unchanged(names: Iterable[str], inputs: Sequence[torch.Tensor]) -> None:
-    """Raise where the model wrote to an input, whose memory is Arrow's and may be run again."""
-    for name, tensor in zip(names, inputs, strict=True):
-        if tensor._version:
-            raise PredictionError(
-                f"the model changes its input {name!r} in place; use an operation that returns a "
-                "new tensor, or clone the input in forward()"
-            )
+def copied(array: Array) -> torch.Tensor:
+    """Return a contiguous tensor of its own memory."""
+    return torch.from_numpy(np.array(array, order="C"))
 
 
-def _by_itself(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor that keeps no more memory than its own, where it is part of a larger one."""
-    whole = tensor.untyped_storage().nbytes()
-    return tensor.clone() if whole > tensor.numel() * tensor.element_size() else tensor
-
-
-def with_numpy_type(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the tensor in a type that NumPy users expect: float32 for half precision."""
-    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+def numpy_type(tensor: torch.Tensor) -> torch.dtype:
+    """Return the type that NumPy users expect of a tensor: float32 for half precision."""
+    return torch.float32 if tensor.dtype in (torch.bfloat16, torch.float16) else tensor.dtype
 
 
 def seed_anew() -> None:

@@ -10,7 +10,7 @@ from torch import cuda
 from spark_infer.backends.backend import Array, Pending
 from spark_infer.backends.memory import Memory
 from spark_infer.backends.options import Precision
-from spark_infer.backends.torch.backend import TorchBackend, view, with_numpy_type
+from spark_infer.backends.torch.backend import TorchBackend, numpy_type, view
 from spark_infer.backends.torch.staging import Loan, Staging
 
 
@@ -29,6 +29,7 @@ class CudaBackend(TorchBackend):
         threads: CPU threads of this whole process; None leaves torch's setting.
         row_independent: As for ``TorchBackend``.
         stochastic: As for ``TorchBackend``.
+        is_program: Of no effect, for batches are copied to the device and back.
     """
 
     runs_at_once = False
@@ -43,6 +44,7 @@ class CudaBackend(TorchBackend):
         threads: int | None = None,
         row_independent: bool = True,
         stochastic: bool = False,
+        is_program: bool = False,
     ) -> None:
         # The current device belongs to a thread, and batches may come from another one.
         index = torch.device(device).index
@@ -55,6 +57,7 @@ class CudaBackend(TorchBackend):
             threads=threads,
             row_independent=row_independent,
             stochastic=stochastic,
+            is_program=is_program,
         )
         # torch gives its streams and events no types.
         self._uploads = cuda.Stream(self._device)  # type: ignore[no-untyped-call]
@@ -124,7 +127,7 @@ class CudaBackend(TorchBackend):
 
     def _download(self, output: torch.Tensor) -> Loan:
         """Start the copy of an output to the host, behind the model on its stream."""
-        output = with_numpy_type(output)
+        output = output.to(numpy_type(output))
         loan = self._staging.borrow(output.shape, output.dtype)
         loan.tensor.copy_(output, non_blocking=True)
         return loan

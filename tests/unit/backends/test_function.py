@@ -17,6 +17,14 @@ def test_several_outputs() -> None:
         assert [output.tolist() for output in outputs] == [[0.0], [1.0]]
 
 
+def test_the_next_batch_changes_no_output() -> None:
+    kept = np.zeros(1)
+    backend = FunctionBackend(lambda x: np.add(x, 1, out=kept))
+    (first,) = backend.run({"x": np.array([1.0])})
+    (second,) = backend.run({"x": np.array([5.0])})
+    assert [first.tolist(), second.tolist()] == [[2.0], [6.0]]
+
+
 def test_an_output_of_no_array_becomes_one() -> None:
     (output,) = FunctionBackend(lambda x: 1.5).run({"x": np.zeros(1)})
     assert output.shape == ()

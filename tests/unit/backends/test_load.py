@@ -70,6 +70,7 @@ def test_a_gpu_gets_its_own_backend(
         "threads": 2,
         "row_independent": True,
         "stochastic": False,
+        "is_program": True,
     }
 
 

@@ -84,7 +84,8 @@ def test_read_only_memory_is_shared_without_a_warning() -> None:
     values = read_only(X["x"])
     assert not values.flags.writeable
     seen = []
-    TorchBackend(Call(lambda x: (seen.append(x.data_ptr()), x)[1]), ["y"]).run({"x": values})
+    model = Call(lambda x: (seen.append(x.data_ptr()), x)[1])
+    TorchBackend(model, ["y"], is_program=True).run({"x": values})
     assert seen == [values.__array_interface__["data"][0]]
 
 
@@ -188,16 +189,73 @@ def test_arrow_memory_of_a_record_batch_is_taken() -> None:
     assert TorchBackend(Call(lambda x: x * 2), ["y"]).run({"x": values})[0].tolist() == [2, 4]
 
 
-def test_a_model_that_changes_its_input_is_refused() -> None:
-    def center(x: torch.Tensor) -> torch.Tensor:
-        return x.sub_(1.0).sum(1)
-
-    with pytest.raises(PredictionError, match=r"changes its input 'x' in place.*clone"):
-        TorchBackend(Call(center), ["y"]).run({"x": X["x"].copy()})
+def subtract_in_numpy(x: torch.Tensor) -> torch.Tensor:
+    values = x.numpy()
+    values -= 1.0
+    return x
 
 
-def test_an_output_that_is_part_of_a_larger_tensor_keeps_its_own_memory_alone() -> None:
+@pytest.mark.parametrize("share", [np.copy, read_only], ids=["writable", "read-only"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.sub_(1.0),
+        lambda x: x.data.sub_(1.0),
+        lambda x: x.detach().sub_(1.0),
+        lambda x: torch.from_dlpack(x).sub_(1.0),
+        subtract_in_numpy,
+        lambda x: torch.sub(x, 1.0, out=x),
+    ],
+    ids=["tensor", "data", "detach", "dlpack", "numpy", "out"],
+)
+def test_what_a_model_writes_to_its_input_stays_with_it(change: Any, share: Any) -> None:
+    values = share(X["x"])
+    backend = TorchBackend(Call(lambda x: change(x).sum(1)), ["y"])
+    for _ in range(2):
+        (output,) = backend.run({"x": values})
+        assert output.tolist() == [1.0, 5.0, -3.0]
+    np.testing.assert_array_equal(values, X["x"])
+
+
+class Reuses(nn.Module):
+    """Writes its output to memory that it keeps."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.whole = torch.zeros(3)
+        self.out = torch.zeros(3) if kind == "tensor" else np.zeros(3, np.float32)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        if self.kind == "numpy":
+            np.sum(x.numpy(), axis=1, out=self.out)
+            return torch.from_numpy(self.out)
+        out = self.out if self.kind == "tensor" else self.whole[: len(x)]
+        torch.sum(x, 1, out=out)
+        return {"y": out} if self.kind == "part" else out
+
+
+@pytest.mark.parametrize("kind", ["tensor", "numpy", "part"])
+def test_the_next_batch_changes_no_output(kind: str) -> None:
+    backend = TorchBackend(Reuses(kind), ["y"])
+    (first,) = backend.run(X)
+    (second,) = backend.run({"x": X["x"] * 2})
+    assert first.tolist() == [3.0, 7.0, -1.0]
+    assert second.tolist() == [6.0, 14.0, -2.0]
+
+
+def test_outputs_that_are_one_tensor_are_two_arrays() -> None:
+    one, other = TorchBackend(Call(lambda x: (x, x)), ["a", "b"]).run(X)
+    assert not np.shares_memory(one, other)
+    assert not np.shares_memory(one, X["x"])
+
+
+@pytest.mark.parametrize("is_program", [True, False])
+def test_an_output_that_is_part_of_a_larger_tensor_keeps_its_own_memory_alone(
+    is_program: bool,
+) -> None:
     wide = np.ones((4, 1_000), np.float32)
-    (output,) = TorchBackend(Call(lambda x: (x + 1)[:, 0]), ["y"]).run({"x": wide})
+    backend = TorchBackend(Call(lambda x: (x + 1)[:, 0]), ["y"], is_program=is_program)
+    (output,) = backend.run({"x": wide})
     assert output.tolist() == [2.0] * 4
     assert torch.from_numpy(output).untyped_storage().nbytes() == 16
