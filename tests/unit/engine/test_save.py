@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -152,13 +153,32 @@ class Fussy(nn.Module):
         (lambda x: x.long(), "returned int64, the signature promises float32"),
         (lambda x: {"z": x}, r"returned a dict with \['z'\], without 'y'"),
         (lambda x: (x, 1.5), "the model returned float; return a tensor"),
-        (lambda x: x.add_(1.0) * 2, "changes its input 'x' in place"),
     ],
 )
 def test_outputs_that_do_not_fit_stop_the_save(tmp_path: Path, function: Any, message: str) -> None:
     with pytest.raises(SignatureError, match=f"the bundle is not saved: .*{message}"):
         save_line(tmp_path / "b", Returns(function))
     assert list(tmp_path.iterdir()) == []
+
+
+class Fills(nn.Module):
+    """Replaces NaN in its input."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x[torch.isnan(x)] = -1.0
+        return x.mul_(2.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"format": "module", "module": f"{__name__}:Fills"}])
+def test_a_model_may_write_to_its_input(tmp_path: Path, options: dict[str, Any]) -> None:
+    bundle = save_line(tmp_path / "b", Fills(), **options)
+    backend = load_backend(bundle, allow_modules=(__name__,))
+    values = np.array([1.0, np.nan, 3.0], np.float32)
+    rows = pa.record_batch({"a": pa.array(values)})
+    for _ in range(2):
+        predictor = si.Predictor(si.LocalModel(backend), bundle)
+        assert predictor.predict(rows)["y"].to_pylist() == [2.0, -2.0, 6.0]
+    np.testing.assert_array_equal(values, [1.0, np.nan, 3.0])
 
 
 def test_a_model_that_fails_stops_the_save(tmp_path: Path) -> None:

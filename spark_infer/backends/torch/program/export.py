@@ -34,6 +34,7 @@ from spark_infer.errors import BundleError, SparkInferError
 
 _ROWS = 3
 _LENGTH = 13
+_NOT_HELD = "an assertion in forward() does not hold"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def export(
         with in_eval_mode(model), _quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             traced = torch.export.export(model, arguments, dynamic_shapes=shapes)
+            _keep_assertions(traced.graph_module)
             # Without operators that write to their arguments; no other one is taken apart.
             traced = traced.run_decompositions({})
     except Exception as error:
@@ -106,13 +108,19 @@ def export(
 def _stored(traced: ExportedProgram, outputs: list[str]) -> Export:
     specs = {spec.arg.name: spec for spec in traced.graph_signature.input_specs}
     for spec in traced.graph_signature.output_specs:
-        if spec.kind != OutputKind.USER_OUTPUT:
+        # A program gives an input that is written to a new value, which nobody asks for.
+        if spec.kind not in (OutputKind.USER_OUTPUT, OutputKind.USER_INPUT_MUTATION):
             raise BundleError(
                 f"it changes {spec.target!r} while it predicts, so later answers would depend on "
                 "earlier rows; take that out of forward()"
             )
     (result,) = traced.graph.output_node().args
-    values = in_order(pytree.tree_unflatten(list(result), traced.call_spec.out_spec), outputs)
+    given = [
+        value
+        for value, spec in zip(result, traced.graph_signature.output_specs, strict=True)
+        if spec.kind == OutputKind.USER_OUTPUT
+    ]
+    values = in_order(pytree.tree_unflatten(given, traced.call_spec.out_spec), outputs)
     graph = read_graph(traced.graph, values, traced.graph_module)
     tensors = [
         Tensor(name=name, tensor=str(specs[name].target), kind=_kind(specs[name]))
@@ -123,6 +131,18 @@ def _stored(traced: ExportedProgram, outputs: list[str]) -> Export:
     program = Program(inputs=inputs, tensors=tensors, nodes=graph.nodes, outputs=graph.outputs)
     known = {**traced.constants, **traced.state_dict}
     return Export(program, {tensor.tensor: known[tensor.tensor] for tensor in tensors})
+
+
+def _keep_assertions(graphs: torch.nn.Module) -> None:
+    """Give assertions without a message one: torch drops them where it takes operators apart."""
+    for part in graphs.modules():
+        if not isinstance(part, torch.fx.GraphModule):
+            continue
+        for node in part.graph.nodes:
+            if node.target == torch.ops.aten._assert_async.default:
+                node.target = torch.ops.aten._assert_async.msg
+                node.args = (*node.args, _NOT_HELD)
+        part.recompile()
 
 
 def _kind(spec: InputSpec) -> Any:

@@ -14,7 +14,7 @@ from torch import nn
 import spark_infer as si
 from spark_infer.backends import load_backend
 from spark_infer.backends.torch.program.export import export
-from spark_infer.backends.torch.program.graph import load_program
+from spark_infer.backends.torch.program.graph import build_module, load_program
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
 from tests.unit.models import fraud_model
@@ -179,6 +179,38 @@ def test_a_custom_operator_cannot_be_stored() -> None:
     signature = si.Signature(inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("y")])
     with pytest.raises(BundleError, match=r"it calls spark_infer_test\.twice\.default, which"):
         export(Custom(), signature)
+
+
+class Asserts(nn.Module):
+    """Takes no negative number, and says so without a word."""
+
+    def __init__(self, *, inside: bool) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def check(x: torch.Tensor) -> torch.Tensor:
+            torch._assert_async((x >= 0).all())
+            return x.sum(1)
+
+        if self.inside:
+            with torch.enable_grad():
+                y = check(x)
+            with torch.no_grad():
+                return y + check(x)
+        return check(x)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_assertions_without_a_message_are_stored(inside: bool) -> None:
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a", "b"])], outputs=[si.Output("y")]
+    )
+    stored = export(Asserts(inside=inside), signature)
+    module = build_module(stored.program, stored.tensors, torch.device("cpu"))
+    assert module(torch.ones(2, 2))[0].tolist() == ([4.0, 4.0] if inside else [2.0, 2.0])
+    with pytest.raises(RuntimeError, match=r"an assertion in forward\(\) does not hold"):
+        module(-torch.ones(2, 2))
 
 
 def test_conditions_and_blocks_without_gradients_are_stored(tmp_path: Path) -> None:
