@@ -64,7 +64,7 @@ def save_bundle(
 
     What the engine relies on is shown first, on random rows (the same in every run) that cover
     the signature, and on ``sample``: the stored model answers as the model does; a row's answer
-    does not depend on the rows beside it, nor on padding behind its end. Answers may differ by
+    does not depend on the rows beside it or before it, nor on padding behind its end. Answers may differ by
     1e-4 of their value and of the usual size of their component, by more in half precision, and
     for numbers above 100 by what rounding of these does. Answers that are NaN, or all the same,
     show nothing: such a model needs a sample.
@@ -139,16 +139,21 @@ def save_bundle(
         if not stochastic:
             eager.check_unchanged()
             eager.check_draws_nothing()
+        proof.check_history(eager)
         proof.check_evidence()
-    artifact = prepare_artifact(
-        model,
-        proof.signature,
-        format=format,
-        module=module,
-        arguments=arguments or {},
-        one_row=not row_independent,
-        shown=proof.shapes,
-    )
+        # What it keeps of the rows that it was tried on is not stored.
+        eager.restore()
+        artifact = prepare_artifact(
+            model,
+            proof.signature,
+            format=format,
+            module=module,
+            arguments=arguments or {},
+            one_row=not row_independent,
+            shown=proof.shapes,
+        )
+    # It holds a copy of the weights.
+    del eager
     manifest = Manifest(
         name=name or target.name,
         model_format=format,

@@ -11,8 +11,11 @@ import numpy as np
 import torch
 
 from spark_infer.backends.torch.backend import TorchBackend
+from spark_infer.backends.torch.state import State
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, SignatureError
+
+_SEED = 20_180_808
 
 
 class EagerBackend(TorchBackend):
@@ -38,19 +41,14 @@ class EagerBackend(TorchBackend):
         kinds = {tensor.dtype for tensor in floats if tensor.itemsize > 1}
         self.resolution = max(torch.finfo(kind).eps for kind in {*kinds, torch.float32})
         self.num_weights = sum(tensor.numel() for tensor in tensors)
-        self._state = {
-            name: (tensor, tensor._version)
-            for name, tensor in (*model.named_parameters(), *model.named_buffers())
-        }
+        self._state = State(model)
         self._generators = _generator_states()
-        self._buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
         super().__init__(model, outputs)
 
     def check_unchanged(self) -> None:
         """Raise SignatureError where the model has changed its own weights or buffers."""
-        now = dict((*self._module.named_parameters(), *self._module.named_buffers()))
-        for name, (tensor, version) in self._state.items():
-            if now.get(name) is not tensor or tensor._version != version:
+        for name in self._state.changed():
+            if name in self._state.registered:
                 raise SignatureError(
                     f"the bundle is not saved: the model changes its {name!r} while it predicts, "
                     "so later answers would depend on earlier rows; take that out of forward()"
@@ -65,14 +63,27 @@ class EagerBackend(TorchBackend):
                     "predicts; take that out of forward(), or save it with stochastic=True"
                 )
 
+    def changed(self) -> list[str]:
+        """Return the names of what is not as it was when this was made."""
+        return self._state.changed()
+
     def restore(self) -> None:
-        """Give the model's buffers the values that they had."""
-        for name, (tensor, version) in self._state.items():
-            if name in self._buffers and tensor._version != version:
-                tensor.copy_(self._buffers[name])
-            holder, _, leaf = name.rpartition(".")
-            if name in self._buffers:
-                self._module.get_submodule(holder)._buffers[leaf] = tensor
+        """Make the model what it was when this was made."""
+        self._state.restore()
+
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """Let whoever draws from the generators that everybody shares draw the same each time."""
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        random.seed(_SEED)
+        np.random.seed(_SEED)
+        torch.default_generator.manual_seed(_SEED)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])
 
 
 def _generator_states() -> dict[str, object]:
@@ -181,8 +192,8 @@ def _check_state(model: torch.nn.Module) -> None:
 
 @contextmanager
 def eager_backend(model: torch.nn.Module, outputs: Sequence[str]) -> Iterator[EagerBackend]:
-    """Yield a backend of a model in evaluation mode; modes and buffers are restored afterwards."""
-    with in_eval_mode(model), torch.no_grad():
+    """Yield a backend of a model in evaluation mode; all that it holds is put back afterwards."""
+    with in_eval_mode(model):
         backend = EagerBackend(model, outputs)
         try:
             yield backend

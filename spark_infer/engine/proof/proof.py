@@ -10,6 +10,7 @@ from spark_infer.backends.fault import sentence
 from spark_infer.bundle import Signature
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
+from spark_infer.engine.proof.checks import Restorable, check_history, check_neighbors
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, SPREADS, Spread, probe
@@ -65,6 +66,7 @@ class Proof:
         self._noise = resolution
         self._tolerance = max(TOLERANCE, _ROUNDINGS * resolution)
         self._shown: list[Shown] = []
+        self._failing: list[tuple[pa.RecordBatch | pa.Table, Decoded, Trial]] = []
         self._silent: dict[str, str] = {}
         self._yardstick = Yardstick(self._tolerance, ())
 
@@ -91,12 +93,26 @@ class Proof:
             raise SignatureError(
                 "the bundle is not saved: the null rules reject every row that it was tried on"
             )
+        everything = [answer for shown in self._shown for answer in shown.answers]
+        self._yardstick = Yardstick.of(everything, self.signature.outputs, self._tolerance)
         if self._compares:
-            everything = [answer for shown in self._shown for answer in shown.answers]
-            self._yardstick = Yardstick.of(everything, self.signature.outputs, self._tolerance)
             self._check_repeats(model)
             self._check_independence()
-            self._check_neighbors(model)
+            if self._batches:
+                close = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
+                check_neighbors(model, self._shown[0], self.signature, close)
+
+    def check_history(self, model: Restorable) -> None:
+        """Raise SignatureError where the model's answers depend on the rows that it saw before."""
+        changed = model.changed()
+        if not changed:
+            return
+        again = self._shown
+        if not self._is_small:
+            by_count = {len(shown.trial.rows): shown for shown in self._shown}
+            again = [by_count[count] for count in {min(by_count), max(by_count)}]
+        for shown in again:
+            check_history(model, shown, self._difference, changed, draws=not self._compares)
 
     def check_evidence(self) -> None:
         """Raise SignatureError where neither random rows nor the sample told anything."""
@@ -161,6 +177,18 @@ class Proof:
                         f"model, {output!r} is {got} instead of {expected} for the row "
                         f"{shown_row(shown.source, int(row))}; {hint}"
                     )
+        self._check_failing(loaded)
+
+    def _check_failing(self, loaded: Backend) -> None:
+        """Raise BundleError where the stored model predicts a row on which the model fails."""
+        for source, decoded, trial in self._failing if self._compares else ():
+            if runs(loaded, decoded, trial):
+                raise BundleError(
+                    f"the bundle is not saved: the model fails on the row "
+                    f"{shown_row(source, int(trial.rows[0]))}, and the stored model predicts it; "
+                    "check such rows in forward() with an operation that is stored, "
+                    "torch._assert_async(condition, message), or clamp what it cannot take"
+                )
 
     def _difference(
         self, one: Answer, other: Answer, moves: Moves | None = None
@@ -172,7 +200,7 @@ class Proof:
         decoded = Decoder(self.signature).decode(source)
         is_large = has_large_numbers(decoded)
         moves: dict[int, Moves] = {}
-        rows = self._runnable(model, decoded, is_probe=is_probe)
+        rows = self._runnable(model, source, decoded, is_probe=is_probe)
         trials = plan(
             decoded,
             rows,
@@ -217,7 +245,14 @@ class Proof:
             self._try(model, source, is_probe=True)
             self._silent = {name: self._silent[name] for name in self._silent if name not in told}
 
-    def _runnable(self, model: Backend, decoded: Decoded, *, is_probe: bool) -> Positions:
+    def _runnable(
+        self,
+        model: Backend,
+        source: pa.RecordBatch | pa.Table,
+        decoded: Decoded,
+        *,
+        is_probe: bool,
+    ) -> Positions:
         """Return the rows to try: without large numbers and NaN where a model raises on them."""
         rows = accepted(decoded)
         if not is_probe:
@@ -225,12 +260,10 @@ class Proof:
         last = decoded.num_rows - 1
         if not any(np.dtype(item.dtype).kind == "f" for item in self.signature.inputs):
             rows = rows[(rows <= last - NUM_ODD) | (rows == last)]
-        odd = rows >= decoded.num_rows - NUM_ODD
-        fine = [
-            not is_odd or runs(model, decoded, Trial(np.array([row])))
-            for row, is_odd in zip(rows, odd, strict=True)
-        ]
-        return rows[np.array(fine, np.bool_)]
+        odd = [Trial(np.array([row])) for row in rows[rows >= decoded.num_rows - NUM_ODD]]
+        failing = [trial for trial in odd if not runs(model, decoded, trial)]
+        self._failing += [(source, decoded, trial) for trial in failing]
+        return rows[~np.isin(rows, [trial.rows[0] for trial in failing])]
 
     def _check_repeats(self, model: Backend) -> None:
         first = self._shown[0]
@@ -255,26 +288,3 @@ class Proof:
                 moves = shown.moves.get(int(row))
                 if expected is not None and (found := self._difference(expected, answer, moves)):
                     raise dependence(shown.source, shown.decoded, shown.trial, int(row), found)
-
-    def _check_neighbors(self, model: Backend) -> None:
-        """Compare batches of one shape, whose sums run in one order, far more closely."""
-        first = self._shown[0]
-        alike = accepted(first.decoded)
-        alike = alike[alike < NUM_ALIKE]
-        half = (len(alike) - 1) // 2
-        if not self._batches or not half:
-            return
-        beside = [np.append(alike[:1], others) for others in (alike[1:][:half], alike[1:][-half:])]
-        trials = [Trial(rows) for rows in beside]
-        ones, others = (
-            run_or_refuse(model, first.decoded, trial, first.source) for trial in trials
-        )
-        yardstick = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
-        if found := yardstick.difference(ones[0], others[0], self.signature.outputs):
-            output, one, other = found
-            raise SignatureError(
-                f"the bundle is not saved: what the model makes of a row depends on the rows "
-                f"beside it, the row {shown_row(first.source, int(alike[0]))}: {output!r} is {one} "
-                f"beside some rows and {other} beside others; let forward() treat each row by "
-                "itself, or pass row_independent=False to run rows one by one"
-            )

@@ -436,6 +436,37 @@ def test_outputs_of_other_kinds_are_compared_too(tmp_path: Path) -> None:
             save(tmp_path / "b", class_of_batch, item, output=output)
 
 
+class Picky(nn.Module):
+    """Raises on NaN in Python code, of which nothing is traced."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling() and torch.isnan(x).any():
+            raise ValueError("NaN is no amount")
+        return torch.nan_to_num(x).sum(1)
+
+
+def test_a_row_on_which_the_model_fails_must_fail_the_stored_one(tmp_path: Path) -> None:
+    signature = si.Signature(inputs=[si.ScalarInput("x", columns=["x"])], outputs=[si.Output("y")])
+    with pytest.raises(
+        BundleError, match=r"fails on the row {'x': nan}, and the stored model predicts it; check"
+    ):
+        si.save_bundle(tmp_path / "b", Picky(), signature=signature)
+    options = {"format": "module", "module": f"{HERE}:Picky"}
+    saved = si.save_bundle(tmp_path / "c", Picky(), signature=signature, **options)
+    rows = predict(saved, [1.0, float("nan")], max_rejected_share=1.0)
+    assert [row["y"] for row in rows] == [1.0, None]
+
+
+def test_an_assertion_without_a_message_rejects_its_rows(tmp_path: Path) -> None:
+    def forward(self: Function, x: Tensor, mask: Tensor) -> Tensor:
+        torch._assert_async((x < 5_000).all())
+        return (x * mask).sum(1)
+
+    saved = save(tmp_path / "b", forward)
+    rows = predict(saved, [[1.0], [6_000.0], [2.0]], max_rejected_share=1.0)
+    assert [row["y"] for row in rows] == [1.0, None, 2.0]
+
+
 def test_a_model_on_a_device_is_sent_to_the_processor(tmp_path: Path) -> None:
     model = nn.Linear(1, 1, device="meta")
     signature = si.Signature(inputs=[si.ScalarInput("x", columns=["x"])], outputs=[si.Output("y")])

@@ -1,0 +1,8 @@
+"""What a model that answers must not let its answers depend on."""
+
+from __future__ import annotations
+
+from spark_infer.engine.proof.checks.history import Restorable, check_history
+from spark_infer.engine.proof.checks.neighbors import check_neighbors
+
+__all__ = ["Restorable", "check_history", "check_neighbors"]
