@@ -154,7 +154,8 @@ class Proof:
         Raises:
             BundleError: It answers otherwise than the model that it was made from.
         """
-        for shown in self._shown:
+        # What the model fitted to the first rows that it saw, this one fits to others.
+        for shown in reversed(self._shown):
             if not shown.trial.is_for_both:
                 continue
             try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,28 @@ def test_what_is_fitted_to_the_first_rows_is_refused_and_undone(
     ):
         save(tmp_path / "b", model, SCALARS, format, row_independent=row_independent)
     assert repr((vars(model), vars(kind).get("first"))) == before
+
+
+class Mapped(nn.Module):
+    """Fits something that is not looked into."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = array("d")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.first:
+            self.first.append(float(x.sum()))
+        return x.float().sum(1) - self.first[0]
+
+
+def test_what_the_stored_model_fits_to_other_rows_is_refused(tmp_path: Path) -> None:
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a", "b"], dtype="int64")],
+        outputs=[si.Output("y", dtype="float32")],
+    )
+    with pytest.raises(BundleError, match="the stored model answers otherwise than the model"):
+        save(tmp_path / "b", Mapped(), signature, "module")
 
 
 def test_of_a_stochastic_model_too(tmp_path: Path) -> None:
