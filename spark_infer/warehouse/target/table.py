@@ -78,6 +78,13 @@ class Table:
             has_partitions=bool(partitions) and bool(found.tracksPartitionsInCatalog()),
         )
 
+    @property
+    def format(self) -> str:
+        """The format of its files, as a job file names it, where that is known."""
+        if not self.serde:
+            return self.provider
+        return self.serde.rpartition(".")[2].lower().removesuffix("serde").removesuffix("hive")
+
     def partitions(self, spark: SparkSession, name: TableName) -> frozenset[str]:
         """Return the names of its partitions, such as ``day=2018-08-08/region=EU``.
 

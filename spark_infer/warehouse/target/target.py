@@ -124,6 +124,11 @@ class Target:
             WarehouseError: The table cannot be written, or what it holds afterwards is not what
                 was written.
         """
+        text = f"target table {self._config.table!r} was not written, its files cannot be looked at"
+        with spark_failures(text):
+            return self._write(df, keys)
+
+    def _write(self, df: DataFrame, keys: Keys) -> Written:
         writer = Writer(self._spark, self._name, self._config, self._key)
         with writer.alone():
             # Again: another run may have written it since.
@@ -155,9 +160,11 @@ class Target:
         if table is None:
             self._name.check_free(self._spark, key="target.table")
             formats.check_storable(self._spark, self._config.format, schema)
+            formats.check_held(self._spark, self._config.format, schema)
             self._check_folder_is_free()
             return None
         formats.check_found(text, table)
+        formats.check_held(self._spark, table.format, schema)
         if table.folder is not None and not table.folder.exists():
             has_rows = table.kind == "MANAGED" or bool(table.partitions(self._spark, self._name))
             if has_rows:

@@ -93,3 +93,15 @@ def test_a_lock_that_cannot_be_made_refuses_the_run(tmp_path: Path) -> None:
     lock = WriterLock(tmp_path / "file" / "scores")
     with pytest.raises(WarehouseError, match=r"scores cannot be locked, .*"), lock.held("scores"):
         pass
+
+
+@pytest.mark.parametrize("step", ["begin", "end"])
+def test_a_mark_that_cannot_be_set_is_one_sentence(tmp_path: Path, step: str) -> None:
+    mark = tmp_path / ".scores.spark_infer.unfinished"
+    if step == "begin":
+        mark.symlink_to(tmp_path / "nowhere" / "file")
+    else:
+        mark.mkdir()
+    lock = WriterLock(tmp_path / "scores")
+    with pytest.raises(WarehouseError, match=r"the mark of an unfinished write, .*; make its fold"):
+        lock.begin() if step == "begin" else lock.end()
