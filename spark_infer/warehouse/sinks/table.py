@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.spark.failures import spark_failures
-from spark_infer.warehouse.target.folder import Folder
-from spark_infer.warehouse.target.name import SESSION_CATALOG, TableName
+from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.name import SESSION_CATALOG, TableName
 
 
 @dataclass(frozen=True)

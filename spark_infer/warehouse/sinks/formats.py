@@ -25,7 +25,7 @@ from pyspark.sql.types import (
 
 from spark_infer.errors import ConfigError, WarehouseError, nearest
 from spark_infer.spark.failures import spark_failures
-from spark_infer.warehouse.target.table import Table
+from spark_infer.warehouse.sinks.table import Table
 
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
 _LOSSY = ("csv", "json", "text", "xml", "hive", "textfile", "libsvm")

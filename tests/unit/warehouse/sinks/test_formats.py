@@ -8,7 +8,7 @@ pytest.importorskip("pyspark")
 
 from pyspark.sql.types import DateType, IntegerType, StringType, StructField
 
-from spark_infer.warehouse.target.formats import check_partition_value, full_type
+from spark_infer.warehouse.sinks.formats import check_partition_value, full_type
 
 
 @pytest.mark.parametrize(

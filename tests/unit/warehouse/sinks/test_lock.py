@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from spark_infer.errors import WarehouseError
-from spark_infer.warehouse.target.lock import WriterLock
+from spark_infer.warehouse.sinks.lock import WriterLock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from spark_infer.warehouse.target.lock import WriterLock
+from spark_infer.warehouse.sinks.lock import WriterLock
 
 lock = WriterLock(Path(sys.argv[1]))
 with lock.held("scores"):
