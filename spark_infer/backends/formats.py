@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from spark_infer._version import versions_of
 from spark_infer.backends.backend import Backend
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.options import ModelOptions
@@ -157,13 +157,7 @@ def find_format(name: str) -> Format:
 
 def built_with(name: str) -> dict[str, str]:
     """Return the versions of what a bundle of a format is saved with, by name."""
-    found = {"python": platform.python_version()}
-    for library in ("spark-infer", *_find_entry(name).packages.values()):
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of(*_find_entry(name).packages.values())
 
 
 def missing_library(
