@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark import Broadcast, SparkContext, TaskContext
 from pyspark.sql import SparkSession
 
-import spark_infer
+from spark_infer._version import __version__
 from spark_infer.backends.load import check_code
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import Layout, Predictor
@@ -73,7 +73,7 @@ class BundleReference:
             _broadcast(context, bundle),
             check_options(options),
             tuple(allow_modules),
-            spark_infer.__version__,
+            __version__,
             bundle.manifest.stochastic,
         )
 
@@ -90,10 +90,10 @@ class BundleReference:
         Raises:
             RuntimeUnavailable: The executor lacks a library, the device, or this version.
         """
-        if self.version != spark_infer.__version__:
+        if self.version != __version__:
             raise RuntimeUnavailable(
                 f"the driver runs spark_infer {self.version}, this executor "
-                f"{spark_infer.__version__}; install the same version on both"
+                f"{__version__}; install the same version on both"
             )
         task = TaskContext.get()
         with metrics.timed("load"):

@@ -84,6 +84,7 @@ def test_a_full_disk_passes(
 def test_versions_name_what_is_installed() -> None:
     found = versions()
     assert found["python"].count(".") == 2
+    assert found["spark-infer"] == __import__("spark_infer").__version__
     assert found["numpy"] == __import__("numpy").__version__
 
 
