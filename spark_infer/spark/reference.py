@@ -64,10 +64,11 @@ class BundleReference:
         try:
             check_code(bundle, allow_modules)
         except RuntimeUnavailable as error:
-            if (context.master or "").partition("[")[0] == "local":
-                raise
-            # The executors may have what this machine has not: they say so otherwise.
-            _log.warning("%s; a query fails unless the executors have it", error)
+            # The executors may have what this Python has not: they say so otherwise.
+            if not context.getConf().contains("spark.executorEnv.PYTHONPATH"):
+                if (context.master or "").partition("[")[0] == "local":
+                    raise
+                _log.warning("%s; a query fails unless the executors have it", error)
         return cls(
             bundle.digest,
             _broadcast(context, bundle),
