@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from spark_infer._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from spark_infer.backends import Backend, FunctionBackend, ModelOptions
     from spark_infer.bundle import (
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from spark_infer.model import BatchOptions, LocalModel, load_model
     from spark_infer.spark import predict, predict_udf, register
     from spark_infer.warehouse import ScoringJob
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ArrayInput",

@@ -6,10 +6,14 @@ import time
 from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    # It does not know the model; it only carries what one learned.
+    from spark_infer.model.sizing import LearnedSize
 
 Stage = Literal["load", "wait", "assemble", "run", "unpack"]
 
@@ -38,8 +42,8 @@ class Metrics:
         seconds: Wall-clock seconds of each stage, summed over tasks: ``load`` the model, ``wait``
             for input, ``assemble`` tensors, ``run`` the model, ``unpack`` its outputs.
         peak_memory_bytes: Most memory that a worker's device had in use.
-        learned_tokens: Token budget that ``batch_size="auto"`` came to, by padded length (a power
-            of four); the largest of the workers'.
+        learned: What ``batch_size="auto"`` came to, by padded length (a power of four); of the
+            workers' sizes the largest.
     """
 
     num_rows: int = 0
@@ -57,7 +61,7 @@ class Metrics:
     row_lengths: Counter[int] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     peak_memory_bytes: int = 0
-    learned_tokens: dict[int, int] = field(default_factory=dict)
+    learned: dict[int, LearnedSize] = field(default_factory=dict)
 
     def timed(self, stage: Stage) -> AbstractContextManager[None]:
         """Add the time spent inside to a stage."""
@@ -85,13 +89,13 @@ class Metrics:
         summed = {
             item.name: getattr(self, item.name) + getattr(other, item.name)
             for item in fields(self)
-            if item.name not in ("peak_memory_bytes", "learned_tokens")
+            if item.name not in ("peak_memory_bytes", "learned")
         }
-        learned = dict(self.learned_tokens)
-        for length, tokens in other.learned_tokens.items():
-            learned[length] = max(tokens, learned.get(length, 0))
+        learned = dict(self.learned)
+        for length, size in other.learned.items():
+            learned[length] = max(size, learned.get(length, size), key=lambda item: item.tokens)
         peak = max(self.peak_memory_bytes, other.peak_memory_bytes)
-        return Metrics(**summed, peak_memory_bytes=peak, learned_tokens=learned)
+        return Metrics(**summed, peak_memory_bytes=peak, learned=learned)
 
     @property
     def num_batches(self) -> int:
@@ -106,6 +110,10 @@ class Metrics:
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON data."""
         data: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        learned = data.pop("learned")
+        data["learned_tokens"] = {
+            length: size.tokens for length, size in learned.items() if size.rates
+        }
         for name in ("batch_rows", "row_lengths", "learned_tokens"):
             data[name] = {str(key): count for key, count in sorted(data[name].items())}
         data["seconds"] = {stage: round(value, 6) for stage, value in self.seconds.items()}

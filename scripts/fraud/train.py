@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,7 @@ from fraud.features import FEATURES, HISTORY, HISTORY_FIELDS, HISTORY_LENGTH, SC
 from fraud.fit import FitOptions, Model, Rows, choose_passes, fit
 from fraud.models import DenseModel, SequenceModel
 from fraud.protocol import Protocol, known_cards
+from spark_infer.bundle import ModelFormat
 
 _SCORE = si.Output("fraud_score", dtype="float32")
 _SCALARS = si.ScalarInput("features", columns=SCALARS)
@@ -46,7 +47,7 @@ class Recipe:
     features: Mapping[str, str]
     model: type[Model]
     arguments: Mapping[str, Any]
-    format: Literal["export", "module"]
+    format: ModelFormat
 
 
 RECIPES = (

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pydantic import ConfigDict
+
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
 
@@ -22,14 +24,19 @@ class ModelOptions:
         ConfigError: A value is out of range.
     """
 
+    # The job file's reference shows the docstrings below, and those of further options.
+    __pydantic_config__ = ConfigDict(use_attribute_docstrings=True)
+
     device: str = "cpu"
-    """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``."""
+    """Where the model runs: ``"cpu"``, ``"cuda"`` (the GPU that Spark gave the task) or
+    ``"cuda:N"``."""
 
     precision: Precision = "float32"
     """Type of weights and matrix products: ``float32``, ``bfloat16`` or ``float16``."""
 
     threads: int | None = None
-    """CPU threads of one batch. None: in a task of Spark its cores, elsewhere what torch takes."""
+    """CPU threads of one batch. Default: in a task of Spark its cores, elsewhere as many as torch
+    takes."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):

@@ -30,7 +30,15 @@ def max_bytes(name: str) -> int | None:
 
 
 ModelFormat = Literal["export", "module"]
-MODEL_FORMATS: tuple[ModelFormat, ...] = ("export", "module")
+"""How a model is stored: one name for each entry of ``backends.formats.FORMATS``."""
+
+_DESCRIPTIONS: dict[str, tuple[dict[str, type], str]] = {
+    "module": (
+        {"module": str, "arguments": dict},
+        "a module (text), its arguments (an object) and nothing else",
+    )
+}
+"""What the manifest says of the model, beside its files: keys and kinds, and the same in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,21 +87,11 @@ class Manifest:
                     f"feature {shown(feature)} is no column of the signature"
                     f"{nearest(feature[:100], columns)}"
                 )
-        if self.model_format == "module":
-            self._check_module()
-        elif self.model:
+        keys, words = _DESCRIPTIONS.get(self.model_format, ({}, "empty"))
+        if {key: type(value) for key, value in self.model.items()} != keys:
             raise BundleError(
-                f"manifest: model of format {self.model_format!r} must be empty, got "
+                f"manifest: model of format {self.model_format!r} must be {words}, got "
                 f"{shown(dict(self.model))}"
-            )
-
-    def _check_module(self) -> None:
-        given = dict(self.model)
-        path, arguments = given.pop("module", None), given.pop("arguments", None)
-        if not isinstance(path, str) or not isinstance(arguments, dict) or given:
-            raise BundleError(
-                "manifest: model of format 'module' must be a module (text), its arguments (an "
-                f"object) and nothing else, got {shown(dict(self.model))}"
             )
 
     def to_json(self) -> dict[str, Any]:

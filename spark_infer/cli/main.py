@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from spark_infer.backends.load import missing_library
+from spark_infer.backends.formats import missing_library
 from spark_infer.cli import render
 from spark_infer.cli.stop import Stop, Stopped
 from spark_infer.errors import (

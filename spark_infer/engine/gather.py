@@ -50,7 +50,7 @@ def gather(
     """Gather record batches into the rows of windows.
 
     Args:
-        record_batches: Record batches of one schema, of whatever size.
+        record_batches: Record batches of whatever size. Where the schema changes a window ends.
         columns: Those that a window is to have. The bytes of others count, for whoever made the
             record batches keeps them until their predictions come.
         max_rows: Rows of a window of several record batches; None keeps each by itself.
@@ -62,14 +62,16 @@ def gather(
     for record_batch in record_batches:
         sizes.append(record_batch.num_rows)
         for piece in _pieces(record_batch, max_rows, max_bytes):
+            kept = _only(piece, columns)
             if held and (
                 max_rows is None
+                or not held[0].schema.equals(kept.schema)
                 or num_rows + piece.num_rows > max_rows
                 or num_bytes + piece.nbytes > max_bytes
             ):
                 yield _joined(held)
                 held, num_rows, num_bytes = [], 0, 0
-            held.append(_only(piece, columns))
+            held.append(kept)
             num_rows += piece.num_rows
             num_bytes += piece.nbytes
         if held and max_rows is None:
@@ -126,6 +128,6 @@ def _concat(parts: list[Table]) -> pa.RecordBatch:
     tables = [
         part if isinstance(part, pa.Table) else pa.Table.from_batches([part]) for part in parts
     ]
-    joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    joined = pa.concat_tables(tables).combine_chunks()
     columns = [column.chunk(0) for column in joined.columns]
     return pa.RecordBatch.from_arrays(columns, schema=joined.schema)

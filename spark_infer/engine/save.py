@@ -8,8 +8,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from spark_infer.backends import load_backend
-from spark_infer.backends.artifact import prepare_artifact
-from spark_infer.backends.module_path import MODULE_FORMAT
+from spark_infer.backends.formats import FORMATS, built_with, find_format
 from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.documents import as_path, check_kind
@@ -22,20 +21,12 @@ from spark_infer.errors import BundleError
 if TYPE_CHECKING:
     import torch
 
-_HINTS: dict[ModelFormat, str] = {
-    "export": "the traced program keeps one way through the model's Python code; write the model "
-    f"without branches on sizes or values, or {MODULE_FORMAT}",
-    "module": "what is rebuilt from arguments and state_dict lacks something, such as plain "
-    "attributes or buffers with persistent=False; pass it as arguments",
-}
-
-
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "signature": ((Signature,), "a Signature"),
     "features": ((Mapping, NoneType), "a dict of SQL expressions by column name"),
     "stochastic": ((bool,), "True or False"),
     "row_independent": ((bool,), "True or False"),
-    "format": ((str,), "'export' or 'module'"),
+    "format": ((str,), " or ".join(map(repr, FORMATS))),
     "module": ((str, NoneType), "text such as 'package.module:Class'"),
     "arguments": ((Mapping, NoneType), "a dict of the class's keyword arguments"),
     "name": ((str, NoneType), "text"),
@@ -102,13 +93,6 @@ def save_bundle(
             fit the signature, rows depend on each other or on padding, a feature is no column of
             it, or one is more than a computation from columns.
     """
-    from spark_infer.backends.torch.eager import (
-        check_arguments,
-        check_model,
-        check_parameters,
-        eager_backend,
-    )
-
     target = as_path(path, name="the bundle's path", error=BundleError)
     _check_kinds(
         signature=signature,
@@ -122,38 +106,35 @@ def save_bundle(
         description=description,
         metadata=metadata,
     )
-    check_model(model)
-    check_arguments(model, signature.tensor_names)
-    check_parameters(model, signature.tensor_names)
     check_features(features or {})
-    with eager_backend(model, [output.name for output in signature.outputs]) as eager:
+    storing = find_format(format)
+    with storing.original(model, signature) as original:
         proof = Proof(
             signature,
             sample=None if sample is None else as_table(sample, where="sample"),
             stochastic=stochastic,
             row_independent=row_independent,
-            resolution=eager.resolution,
-            is_small=eager.num_weights < SMALL,
+            resolution=original.resolution,
+            is_small=original.num_weights < SMALL,
         )
-        proof.check_model(eager)
+        proof.check_model(original)
         if not stochastic:
-            eager.check_unchanged()
-            eager.check_draws_nothing()
-        proof.check_history(eager)
+            original.check_unchanged()
+            original.check_draws_nothing()
+        proof.check_history(original)
         proof.check_evidence()
         # What it keeps of the rows that it was tried on is not stored.
-        eager.restore()
-        artifact = prepare_artifact(
+        original.restore()
+        artifact = storing.prepare(
             model,
             proof.signature,
-            format=format,
             module=module,
             arguments=arguments or {},
             one_row=not row_independent,
             shown=proof.shapes,
         )
     # It holds a copy of the weights.
-    del eager
+    del original
     manifest = Manifest(
         name=name or target.name,
         model_format=format,
@@ -164,12 +145,12 @@ def save_bundle(
         model=artifact.description,
         description=description,
         metadata=dict(metadata or {}),
-        built_with=artifact.built_with,
+        built_with=built_with(format),
     )
 
     def check(bundle: Bundle) -> None:
         allowed = () if module is None else (module.partition(":")[0],)
-        proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=_HINTS[format])
+        proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=storing.hint)
 
     return write_bundle(target, manifest, artifact.write, check)
 

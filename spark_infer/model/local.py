@@ -46,6 +46,7 @@ class LocalModel:
         check_kind(sizer, (BatchSizer, NoneType), name="sizer", wanted=wanted)
         self._backend = backend
         self._sizer = sizer or BatchSizer()
+        self._sizer.note_idle(backend.memory())
         self._cost = RerunCost()
         self._turn = threading.Lock()
         self._stock_taken = -_STOCK_SECONDS
@@ -63,8 +64,9 @@ class LocalModel:
     ) -> Generator[Running, None, None]:
         """Run rows of windows, see ``Model``."""
         isolation = Isolation(self._backend, options, self._sizer, self._cost, metrics, self._turn)
-        run = Run(self._backend, options, self._sizer, self._cost, isolation, self._turn)
-        plan = Plan(options, self._sizer, self._cost, metrics, looks=run.observes)
+        run = Run(self._backend, self._sizer, self._cost, isolation, self._turn)
+        looks = self._backend.runs_at_once
+        plan = Plan(options, self._sizer, self._cost, metrics, looks=looks)
         batches = plan.batches(windows)
         if overlap:
             batches = in_background(batches, capacity=_AHEAD, name="spark_infer assemble")
@@ -78,6 +80,7 @@ class LocalModel:
             self._take_stock(metrics, at_last=True)
         finally:
             running.close()
+            self._sizer.keep()
 
     def _take_stock(self, metrics: Metrics, *, at_last: bool = False) -> None:
         """Count what is the same for all batches; now and then, for it asks the system."""
@@ -87,7 +90,9 @@ class LocalModel:
         self._stock_taken = now
         peak = self._backend.memory().peak_bytes
         metrics.peak_memory_bytes = max(metrics.peak_memory_bytes, peak)
-        metrics.learned_tokens |= self._sizer.tokens_by_length()
+        metrics.learned |= self._sizer.learned()
+        # A worker of Spark may end with its task, and without a word.
+        self._sizer.keep(at_last=at_last)
 
     def memory(self) -> Memory:
         """Return the memory of the device on which it runs."""

@@ -18,7 +18,7 @@ OnError = Literal["reject", "fail"]
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions(ModelOptions):
-    """Options of a prediction.
+    """Options of a prediction. A job file has the same, by the same names.
 
     Raises:
         ConfigError: A value is out of range.
@@ -28,8 +28,8 @@ class BatchOptions(ModelOptions):
     """Most rows that the model runs together; ``"auto"`` learns what is fastest."""
 
     max_tokens: int | None = None
-    """Token budget: rows x padded length of a batch stay within it. None: no limit, or what
-    ``batch_size="auto"`` learns. Without ragged inputs a row is one token."""
+    """Token budget: rows x padded length of a batch stay within it. Default: no limit, or
+    what ``batch_size="auto"`` learns. Without ragged inputs a row is one token."""
 
     pad_multiple: int = 1
     """Padded lengths are multiples of this, so that compiled programs see few shapes."""
@@ -52,7 +52,7 @@ class BatchOptions(ModelOptions):
     sees the end of the rows (not in a column function)."""
 
     max_bisections: int = 100_000
-    """Batches that may be run again in halves to find the rows at fault."""
+    """Batches that a task may run again in halves to find the rows at fault."""
 
     dedupe: Switch = "auto"
     """Predict equal rows once. ``"auto"``: while enough rows repeat to pay for the comparison."""

@@ -13,8 +13,11 @@ from spark_infer.metrics import Metrics
 from spark_infer.model.failures import RerunCost
 from spark_infer.model.model import Window
 from spark_infer.model.options import BatchOptions
-from spark_infer.model.sizing import BatchSizer, Efficiency
-from spark_infer.tensors import Rows, cut_batches, length_order
+from spark_infer.model.sizing import BatchSizer, Choice, Efficiency
+from spark_infer.tensors import Cut, Rows, cut_batches, length_order
+
+NO_CHOICE = Choice(1)
+"""The budget of no rows."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Batch:
         window: The window they belong to.
         rows: The rows; none where none of a window is to run.
         length: Padded length, summed over the ragged inputs; 1 without any.
+        choice: The budget within which they are.
         tensors: What the model gets.
         seconds: What it took to assemble them.
         error: Why there are no tensors.
@@ -34,6 +38,7 @@ class Batch:
     window: Window
     rows: Rows
     length: int = 1
+    choice: Choice = NO_CHOICE
     tensors: dict[str, Array] = field(default_factory=dict)
     seconds: float = 0.0
     error: Exception | None = None
@@ -83,9 +88,15 @@ class Plan:
             yield Batch(window, rows, ends_window=True)
             return
         padded = window.decoded.padded(rows, self._options.pad_rule)
-        batches = cut_batches(len(rows), padded, budget=self._budget, max_rows=self._max_rows)
-        for start, stop, length in batches:
-            yield self._assembled(window, rows.part(start, stop), length, stop == len(rows))
+        cuts = cut_batches(
+            len(rows),
+            padded,
+            choose=self._choose,
+            max_rows=self._max_rows,
+            max_tokens=self._options.max_tokens,
+        )
+        for cut in cuts:
+            yield self._assembled(window, rows, cut)
 
     def _ordered(self, window: Window) -> Rows:
         lengths = [window.rows.take(lengths) for lengths in window.decoded.ragged.values()]
@@ -94,7 +105,8 @@ class Plan:
         self._metrics.count_lengths(np.sum(lengths, axis=0))
         return window.rows.ordered(length_order(lengths))
 
-    def _assembled(self, window: Window, rows: Rows, length: int, ends_window: bool) -> Batch:
+    def _assembled(self, window: Window, ordered: Rows, cut: Cut[Choice]) -> Batch:
+        rows = ordered.part(cut.start, cut.stop)
         tensors: dict[str, Array] = {}
         error: Exception | None = None
         start = time.perf_counter()
@@ -104,8 +116,9 @@ class Plan:
             error = raised
         seconds = time.perf_counter() - start
         self._metrics.spent("assemble", seconds)
-        self._count(window, rows, length)
-        return Batch(window, rows, length, tensors, seconds, error, ends_window)
+        self._count(window, rows, cut.length)
+        ends_window = cut.stop == len(ordered)
+        return Batch(window, rows, cut.length, cut.budget, tensors, seconds, error, ends_window)
 
     def _max_rows(self) -> int | None:
         """Return the most rows of a batch."""
@@ -113,14 +126,12 @@ class Plan:
         limits = [None if size == "auto" else size, self._cost.max_rows()]
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def _budget(self, length: int, efficiency: Efficiency | None) -> int:
-        """Return the most tokens of a batch of this padded length."""
-        if self._options.batch_size == "auto":
-            tokens = self._sizer.tokens(length, efficiency, look=self._looks)
-        else:
-            tokens = self._sizer.ceiling(length)
-        most = self._options.max_tokens
-        return tokens if most is None else min(tokens, most)
+    def _choose(self, length: int, num_rows: int, efficiency: Efficiency | None) -> Choice:
+        """Return the budget of a batch of this padded length."""
+        if self._options.batch_size != "auto":
+            return Choice(self._sizer.ceiling(length))
+        most = num_rows * length
+        return self._sizer.choose(length, efficiency, most=most, look=self._looks)
 
     def _count(self, window: Window, rows: Rows, length: int) -> None:
         metrics, num_rows = self._metrics, len(rows)

@@ -9,7 +9,6 @@ from threading import Lock
 from spark_infer.backends import Backend, Pending
 from spark_infer.model.failures import Failure, Isolation, RerunCost
 from spark_infer.model.model import Result
-from spark_infer.model.options import BatchOptions
 from spark_infer.model.plan import Batch
 from spark_infer.model.sizing import BatchSizer
 
@@ -72,28 +71,21 @@ class Run:
 
     Args:
         backend: The model.
-        options: Whether batch sizes are learned.
         sizer: Learns from how batches went.
         cost: Is told how many rows run.
         isolation: Finds the rows at fault.
         turn: Is held by whoever uses the backend.
-
-    Attributes:
-        observes: Whether the time of every batch is recorded.
     """
 
     def __init__(
         self,
         backend: Backend,
-        options: BatchOptions,
         sizer: BatchSizer,
         cost: RerunCost,
         isolation: Isolation,
         turn: Lock,
     ) -> None:
         self._backend = backend
-        self._learns = options.batch_size == "auto"
-        self.observes = self._learns and backend.runs_at_once
         self._sizer = sizer
         self._cost = cost
         self._isolation = isolation
@@ -128,24 +120,18 @@ class Run:
         return Running(batch, outcome, time.perf_counter() - start, self._isolation)
 
     def _submitted(self, batch: Batch, start: float) -> Pending:
-        is_wanted = self._is_wanted(batch)
         pending = self._backend.submit(batch.tensors)
-        if not is_wanted:
+        if not batch.choice.wants_time:
             return pending
         outputs = pending()
         self._learn(batch, batch.seconds + time.perf_counter() - start)
         return lambda: outputs
 
-    def _is_wanted(self, batch: Batch) -> bool:
-        """Tell whether the time of a batch is to be recorded."""
-        rows = len(batch.rows)
-        return self.observes or (
-            self._learns and self._sizer.is_wanted(batch.length, rows * batch.length, rows)
-        )
-
     def _learn(self, batch: Batch, seconds: float) -> None:
-        rows = len(batch.rows)
-        tokens = rows * batch.length
-        is_trial = self._sizer.is_trial(batch.length, tokens, rows)
-        memory = self._backend.memory() if is_trial else None
-        self._sizer.record(batch.length, tokens, rows, seconds, memory=memory)
+        self._sizer.record(
+            batch.choice,
+            length=batch.length,
+            tokens=len(batch.rows) * batch.length,
+            seconds=seconds,
+            memory=self._backend.memory() if batch.choice.wants_memory else None,
+        )

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from spark_infer.bundle.documents import as_path
 from spark_infer.errors import ConfigError, is_full
 
 _NUM_CHARACTERS = 2**16
@@ -115,7 +116,8 @@ def check_writable(directory: str | os.PathLike[str]) -> None:
     Raises:
         ConfigError: The directory cannot be made or written, or its disk is full.
     """
-    with _writing(Path(directory)) as file:
+    folder = as_path(directory, name="report.path", error=ConfigError)
+    with _writing(folder) as file:
         file.write(" " * _NUM_CHARACTERS)
         file.flush()
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
-
-_PACKAGES = ("spark-infer", "pyspark", "torch", "numpy", "pyarrow", "pandas")
+from spark_infer._version import versions_of
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that are installed, by name."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of("pyspark", "torch", "numpy", "pyarrow", "pandas")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spark_infer.model.sizing import LearnedSize
+from spark_infer.model.sizing import Ceiling, LearnedSize
 from spark_infer.runtime.locks import locked
 from spark_infer.runtime.notes import read_note, write_note
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""A file of another version is as good as none."""
 
 MAX_ENTRIES = 200
 """Most models (digest, device and precision) that the file keeps; the oldest goes first."""
@@ -31,13 +33,19 @@ class LearnedSizes:
 
     Args:
         path: The file. A lock file stands beside it.
+        clock: Returns the seconds since 1970.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self._clock = clock
 
     def load(self, digest: str, device: str, precision: str) -> dict[int, LearnedSize]:
-        """Return the sizes of one model by length bucket; empty when none are known."""
+        """Return the sizes of one model by length bucket; empty when none are known.
+
+        A ceiling that is a day old no longer counts: other processes took their share of the
+        memory when it ran out, and are gone.
+        """
         return self._read().get(_key(digest, device, precision), {})
 
     def save(
@@ -68,13 +76,18 @@ class LearnedSizes:
 
     def _read(self) -> dict[str, _Sizes]:
         try:
-            return _parse(read_note(self._path))
+            entries = _parse(read_note(self._path))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as e:
             # Any JSON can stand in a damaged file.
             _logger.warning("learned batch sizes in %s are ignored: %r", self._path, e)
             return {}
+        now = self._clock()
+        return {
+            key: {bucket: fresh for bucket, size in sizes.items() if (fresh := size.at(now))}
+            for key, sizes in entries.items()
+        }
 
     def _write(self, entries: dict[str, _Sizes]) -> None:
         data = {
@@ -105,8 +118,11 @@ def _merged(old: Mapping[int, LearnedSize], new: Mapping[int, LearnedSize]) -> _
 
 def _parse(text: bytes) -> dict[str, _Sizes]:
     data = json.loads(text)
-    if data["format_version"] != FORMAT_VERSION:
-        raise ValueError(f"format version {data['format_version']!r}, expected {FORMAT_VERSION}")
+    version = data["format_version"]
+    if type(version) is int and version != FORMAT_VERSION:
+        return {}
+    if version != FORMAT_VERSION:
+        raise ValueError(f"format version {version!r}, expected {FORMAT_VERSION}")
     return {
         key: {int(bucket): _size(fields) for bucket, fields in sizes.items()}
         for key, sizes in data["entries"].items()
@@ -115,11 +131,13 @@ def _parse(text: bytes) -> dict[str, _Sizes]:
 
 def _size(fields: dict[str, Any]) -> LearnedSize:
     rates = {int(tokens): rate for tokens, rate in fields["rates"].items()}
-    size = LearnedSize(**{**fields, "rates": rates})
-    counts = [size.tokens] if size.ceiling is None else [size.tokens, size.ceiling]
+    ceiling = None if fields["ceiling"] is None else Ceiling(**fields["ceiling"])
+    size = LearnedSize(**{**fields, "rates": rates, "ceiling": ceiling})
+    counts = [size.tokens, *rates] + ([] if ceiling is None else [ceiling.tokens])
     if not all(type(count) is int and count > 0 for count in counts):
         raise ValueError(f"{size} counts no tokens")
     numbers = all(isinstance(rate, float | int) and rate > 0 for rate in rates.values())
+    numbers = numbers and (ceiling is None or isinstance(ceiling.since, float | int))
     if not (numbers and isinstance(size.settled, bool) and (rates or not size.settled)):
         raise TypeError(f"{size} is of other types")
     return size

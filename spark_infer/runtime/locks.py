@@ -1,4 +1,8 @@
-"""Locks between the processes of a machine. The system drops them when their holder dies."""
+"""Locks between the processes of a machine. The system drops them when their holder dies.
+
+Files and folders are locked, by one or shared by many, and who waits is woken by the system; the
+filelock package locks files alone, for one, and asks again every 50 ms.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spark_infer.bundle.folder import open_plain
+
+
+def take(path: Path, *, mode: int = 0o600, wait: bool = False) -> int:
+    """Hold a lock file alone; close the result, or end the process, to let go.
+
+    Args:
+        path: The lock file; made when missing.
+        mode: Its permissions when it is made.
+        wait: Whether to wait while another process or thread holds it.
+
+    Raises:
+        BlockingIOError: Another one holds it.
+        OSError: It cannot be made, or is no plain file.
+    """
+    return _lock(
+        lambda: open_plain(path, os.O_RDWR | os.O_CREAT, mode),
+        path,
+        fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB,
+    )
 
 
 @contextmanager
@@ -25,16 +48,12 @@ def locked(
     Raises:
         OSError: It cannot be made, or is no plain file.
     """
-
-    def open_it() -> int:
-        return open_plain(path, os.O_RDWR | os.O_CREAT, mode)
-
     try:
-        descriptor = _lock(open_it, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = take(path, mode=mode)
     except BlockingIOError:
         if on_wait is not None:
             on_wait()
-        descriptor = _lock(open_it, path, fcntl.LOCK_EX)
+        descriptor = take(path, mode=mode, wait=True)
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -82,8 +83,9 @@ def _loaded(key: _Key) -> LoadedModel | None:
 def _load(key: _Key, bundle: Bundle) -> LoadedModel:
     digest, options, allow_modules = key
     backend = load_backend(bundle, options, allow_modules=allow_modules)
-    model = LocalModel(backend, _sizer(digest, options))
-    _models[key] = LoadedModel(bundle, model, PredictionCache())
+    sizer = _sizer(digest, options)
+    atexit.register(sizer.keep, at_last=True)
+    _models[key] = LoadedModel(bundle, LocalModel(backend, sizer), PredictionCache())
     while len(_models) > CAPACITY:
         _models.popitem(last=False)
     return _models[key]
@@ -97,5 +99,5 @@ def _sizer(digest: str, options: ModelOptions) -> BatchSizer:
         device = f"cpu x{options.threads}"
     known = sizes.load(digest, device, options.precision)
     return BatchSizer(
-        learned=known, on_change=lambda now: sizes.save(digest, device, options.precision, now)
+        learned=known, on_keep=lambda now: sizes.save(digest, device, options.precision, now)
     )

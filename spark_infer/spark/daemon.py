@@ -20,9 +20,8 @@ def preload() -> None:
     """Import what every worker needs. Without torch the worker itself says what is missing."""
     with contextlib.suppress(ImportError):
         import spark_infer.backends.torch.backend
-        import spark_infer.backends.torch.cuda
-        import spark_infer.backends.torch.module
-        import spark_infer.backends.torch.program.graph
+        import spark_infer.backends.torch.module.format
+        import spark_infer.backends.torch.program.format
 
         os.register_at_fork(after_in_child=spark_infer.backends.torch.backend.seed_anew)
     os.register_at_fork(after_in_child=np.random.seed)

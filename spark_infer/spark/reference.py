@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark import Broadcast, SparkContext, TaskContext
 from pyspark.sql import SparkSession
 
-import spark_infer
+from spark_infer._version import __version__
 from spark_infer.backends.load import check_code
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.engine import Layout, Predictor
@@ -64,16 +64,17 @@ class BundleReference:
         try:
             check_code(bundle, allow_modules)
         except RuntimeUnavailable as error:
-            if (context.master or "").partition("[")[0] == "local":
-                raise
-            # The executors may have what this machine has not: they say so otherwise.
-            _log.warning("%s; a query fails unless the executors have it", error)
+            # The executors may have what this Python has not: they say so otherwise.
+            if not context.getConf().contains("spark.executorEnv.PYTHONPATH"):
+                if (context.master or "").partition("[")[0] == "local":
+                    raise
+                _log.warning("%s; a query fails unless the executors have it", error)
         return cls(
             bundle.digest,
             _broadcast(context, bundle),
             check_options(options),
             tuple(allow_modules),
-            spark_infer.__version__,
+            __version__,
             bundle.manifest.stochastic,
         )
 
@@ -90,10 +91,10 @@ class BundleReference:
         Raises:
             RuntimeUnavailable: The executor lacks a library, the device, or this version.
         """
-        if self.version != spark_infer.__version__:
+        if self.version != __version__:
             raise RuntimeUnavailable(
                 f"the driver runs spark_infer {self.version}, this executor "
-                f"{spark_infer.__version__}; install the same version on both"
+                f"{__version__}; install the same version on both"
             )
         task = TaskContext.get()
         with metrics.timed("load"):

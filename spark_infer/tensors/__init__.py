@@ -5,7 +5,7 @@ from __future__ import annotations
 from spark_infer.tensors.arrow.casts import type_problem
 from spark_infer.tensors.arrow.schema import check_schema, output_schema, packed_name
 from spark_infer.tensors.arrow.types import arrow_dtype
-from spark_infer.tensors.buckets import PadRule, cut_batches, length_order
+from spark_infer.tensors.buckets import Cut, PadRule, cut_batches, length_order
 from spark_infer.tensors.collected import Collected
 from spark_infer.tensors.decode import Decoded, Decoder
 from spark_infer.tensors.dense import Dense
@@ -16,6 +16,7 @@ from spark_infer.tensors.rows import Rows
 
 __all__ = [
     "Collected",
+    "Cut",
     "Decoded",
     "Decoder",
     "Dense",

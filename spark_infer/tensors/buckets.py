@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,52 @@ from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.rows import Positions
 
 L = TypeVar("L", int, Lengths)
-Budget: TypeAlias = "Callable[[int, Callable[[int], float] | None], int]"
+
+
+class Budget(Protocol):
+    """How many tokens a batch may hold, and whatever else is to travel with the batch."""
+
+    @property
+    def tokens(self) -> int:
+        """Rows x padded length."""
+        ...
+
+
+B_co = TypeVar("B_co", bound=Budget, covariant=True)
+
+
+class Choose(Protocol[B_co]):
+    """Returns the budget of a batch that is about to be cut."""
+
+    def __call__(
+        self, length: int, num_rows: int, efficiency: Callable[[int], float] | None
+    ) -> B_co:
+        """Return the budget.
+
+        Args:
+            length: Padded length of the batch's first row.
+            num_rows: Most rows that it can have.
+            efficiency: Returns which share of the batch's tokens would not be padding, by its
+                budget; None without ragged inputs.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Cut(Generic[B_co]):
+    """A batch that was cut.
+
+    Attributes:
+        start: First row.
+        stop: Row after the last.
+        length: Padded length.
+        budget: What was chosen for it.
+    """
+
+    start: int
+    stop: int
+    length: int
+    budget: B_co
 
 
 @dataclass(frozen=True)
@@ -71,9 +116,10 @@ def cut_batches(
     num_rows: int,
     padded: Sequence[Lengths],
     *,
-    budget: Budget,
+    choose: Choose[B_co],
     max_rows: Callable[[], int | None] = lambda: None,
-) -> Iterator[tuple[int, int, int]]:
+    max_tokens: int | None = None,
+) -> Iterator[Cut[B_co]]:
     """Cut rows into batches: rows x padded length stays within a token budget.
 
     A row that is longer than the budget runs alone. Without ragged inputs the length is 1 and
@@ -83,14 +129,13 @@ def cut_batches(
         num_rows: Number of rows.
         padded: Padded length of each row in each ragged input, the rows longest first. Lengths of
             several inputs add up.
-        budget: Returns the most tokens of the next batch, given the length of its first row, and
-            a function that returns which share of the batch's tokens would not be padding, by
-            its budget; None without ragged inputs. It is asked when a batch is cut, so that it
+        choose: Returns the budget of the next batch. It is asked when a batch is cut, so that it
             may change from one to the next.
         max_rows: Returns the most rows of a batch, None for no such limit. It is asked as often.
+        max_tokens: Most tokens of a batch, whatever its budget; None for no such limit.
 
     Yields:
-        First row, row after the last, and padded length of a batch.
+        The batches.
     """
     start = 0
     ends = np.cumsum([0, *np.sum(padded, axis=0)]) if padded else None
@@ -99,14 +144,17 @@ def cut_batches(
         limit = max_rows()
         most = left if limit is None else min(left, limit)
         length = sum(int(lengths[start]) for lengths in padded) if padded else 1
-        tokens = budget(length, _efficiency(ends, start, most, length))
+        if max_tokens is not None:
+            most = min(most, max(max_tokens // length, 1))
+        budget = choose(length, most, _efficiency(ends, start, most, length))
+        tokens = budget.tokens if max_tokens is None else min(budget.tokens, max_tokens)
         size = min(most, max(tokens // length, 1))
         if not padded:
             # Two batches of 5,000 beat one of 8,192 and one of 1,808.
             size = -(-left // -(-left // size)) if size < left else left
         elif len(padded) > 1:
             size, length = _fit(padded, start, size, max(tokens, length))
-        yield start, start + size, length
+        yield Cut(start, start + size, length, budget)
         start += size
 
 

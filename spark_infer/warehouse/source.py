@@ -64,7 +64,9 @@ def where(
         with spark_failures(f"{key} ({condition})", hint, ConfigError):
             # As a text of its own: pasted into a query, it could be the rest of one (LIMIT, UNION).
             spark._jsparkSession.sessionState().sqlParser().parseExpression(condition)
-            return sql_with(spark, f"SELECT * FROM {view} WHERE (\n{condition}\n)", values)
+            # Without the alias, WHERE itself would be one, and a name in parentheses its columns.
+            query = f"SELECT * FROM {view} AS {view} WHERE (\n{condition}\n)"
+            return sql_with(spark, query, values)
     finally:
         spark.catalog.dropTempView(view)
 

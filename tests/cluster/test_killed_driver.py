@@ -28,7 +28,7 @@ from pyspark import SparkContext
 
 import spark_infer as si
 from spark_infer.spark import session
-from spark_infer.warehouse.target.lock import WriterLock
+from spark_infer.warehouse.sinks.lock import WriterLock
 
 moment, folder = sys.argv[1], Path(sys.argv[2])
 

@@ -7,10 +7,11 @@ import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.backends.fault import sentence
+from spark_infer.backends.formats import Original
 from spark_infer.bundle import Signature
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
-from spark_infer.engine.proof.checks import Restorable, check_history, check_neighbors
+from spark_infer.engine.proof.checks import check_history, check_neighbors
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, SPREADS, Spread, probe
@@ -102,7 +103,7 @@ class Proof:
                 close = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
                 check_neighbors(model, self._shown[0], self.signature, close)
 
-    def check_history(self, model: Restorable) -> None:
+    def check_history(self, model: Original) -> None:
         """Raise SignatureError where the model's answers depend on the rows that it saw before."""
         changed = model.changed()
         if not changed:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from pyspark import SparkConf
 
 from spark_infer.errors import ConfigError, RuntimeUnavailable, is_full
+from spark_infer.runtime.locks import take
 
 FOLDER = "spark_infer_catalog"
 """Its folder, in the current directory."""
@@ -80,20 +79,16 @@ def _hold(folder: Path) -> None:
         return
     try:
         folder.mkdir(exist_ok=True)
-        descriptor = os.open(folder / "in_use.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        _held[folder] = take(folder / "in_use.lock", mode=0o666)
+    except BlockingIOError:
+        raise RuntimeUnavailable(
+            f"the catalog in {folder} is used by another process, and only one at a time can; run "
+            "again when it has ended, or use a metastore (spark.hive.metastore.uris)",
+            transient=True,
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"no catalog is configured, and {folder} cannot be made: {error.strerror}; start in a "
             "directory that can be written, or set spark.sql.warehouse.dir",
             transient=is_full(error),
         ) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise RuntimeUnavailable(
-            f"the catalog in {folder} is used by another process, and only one at a time can; run "
-            "again when it has ended, or use a metastore (spark.hive.metastore.uris)",
-            transient=True,
-        ) from None
-    _held[folder] = descriptor

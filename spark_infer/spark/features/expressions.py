@@ -27,10 +27,11 @@ from spark_infer.bundle.features import (
 )
 from spark_infer.bundle.features.words import words
 from spark_infer.errors import BundleError, ConfigError, SignatureError
-from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.features.moments import check_moments, is_typed
 from spark_infer.spark.features.parsed import CATALYST, Parsed, parse
 from spark_infer.spark.names import Names
+from spark_infer.spark.wire import by_name
 
 _COLUMNS = ("UnresolvedAttribute", "UnresolvedNamedLambdaVariable")
 _CLASSES = words(
@@ -186,11 +187,45 @@ class _Names:
             raise SignatureError(f"the source has no column {first!r}{hint}")
 
 
-def _check_no_variables(spark: SparkSession) -> None:
+def check_names(spark: SparkSession, columns: Collection[str]) -> None:
+    """Check that columns which nobody has looked for yet can be nothing but columns.
+
+    Where the rows lack a column, Spark takes its name for a function or a variable of the session.
+
+    Raises:
+        ConfigError: The session has another meaning for one of the names.
+    """
+    has_variables = _has_variables(spark)
+    for name in columns:
+        what = None
+        if name.lower() in SESSION_NAMES:
+            what = "something that Spark tells of the session, the file or the time"
+        elif has_variables and _is_variable(spark, name):
+            what = "a SQL variable of the session"
+        if what is not None:
+            raise ConfigError(
+                f"column {name!r} is also {what}, which would be read where the rows lack it; pass "
+                f"the column (df[{name!r}]), or use predict, which looks for it"
+            )
+
+
+def _is_variable(spark: SparkSession, name: str) -> bool:
+    try:
+        spark.sql(f"SELECT {by_name(name, 'system', 'session')}")
+    except SPARK_FAILURES:
+        return False
+    return True
+
+
+def _has_variables(spark: SparkSession) -> bool:
     if int(spark.version.partition(".")[0]) < 4:
-        return  # It has none.
+        return False
     variables = spark._jsparkSession.sessionState().catalogManager().tempVariableManager()
-    if not variables.isEmpty():
+    return not variables.isEmpty()
+
+
+def _check_no_variables(spark: SparkSession) -> None:
+    if _has_variables(spark):
         raise ConfigError(
             "the Spark session has SQL variables (DECLARE), and a bundle's features could read "
             "them where a column is missing; drop them, use predict, or pass the columns"

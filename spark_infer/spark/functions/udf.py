@@ -14,7 +14,7 @@ from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_session
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.features import check_expressions
+from spark_infer.spark.features import check_expressions, check_names
 from spark_infer.spark.functions.described import describe
 from spark_infer.spark.functions.task import Kind, prediction_udf, resolve_kind
 from spark_infer.spark.names import Names
@@ -59,7 +59,8 @@ class PredictFunction:
         Raises:
             SignatureError: The arguments do not match the bundle's source columns.
             BundleError: A feature is more than a computation from columns.
-            ConfigError: The session cannot use the features.
+            ConfigError: The session cannot use the features, or has another meaning for a column's
+                name that no argument stands for.
         """
         with active(self._spark):
             return self._column(columns, named)
@@ -81,6 +82,7 @@ class PredictFunction:
             names.check_readable(signature)
             features = self._bundle.features
             check_expressions(self._spark, features)
+            check_names(self._spark, [n for n in self.column_names if n not in features])
             given = {
                 name: f"({features[name]})" if name in features else by_name(name)
                 for name in self.column_names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from pyspark.sql import functions as F
 from spark_infer.spark.wire.casts import literal
 
 Source = Column | str
-_VARIABLE = "${"
-"""Spark puts a setting's value in the place of what begins so in SQL text."""
+_PLAIN = re.compile(r"`\w+`", re.ASCII)
+"""A quoted name that Spark reads as it stands. In any other it may put a setting's value in the
+place of ``${...}``, or take the name for a pattern of names (``quotedRegexColumnNames``)."""
 
 SPARK_4 = int(pyspark.__version__.split(".")[0]) >= 4
 
@@ -43,19 +45,24 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def by_name(name: str) -> str:
-    """Return SQL text for a column of this name, which costs fewer calls than a Spark column."""
-    return _written(quoted(name))
+def by_name(name: str, *within: str) -> str:
+    """Return SQL text for a column of this name, which costs fewer calls than a Spark column.
+
+    Args:
+        name: The name.
+        within: What the column is one of, such as a table; outermost first.
+    """
+    return _written(".".join(map(quoted, (*within, name))))
 
 
 def field_of(text: str, name: str) -> str:
     """Return SQL text for a field of a struct."""
-    return f"{text}[{literal(name)}]" if _VARIABLE in name else f"{text}.{quoted(name)}"
+    return f"{text}[{literal(name)}]"
 
 
 def _written(name: str) -> str:
     """Return a quoted name such that Spark reads it as it is."""
-    return f"IDENTIFIER({literal(name)})" if _VARIABLE in name else name
+    return name if _PLAIN.fullmatch(name) else f"IDENTIFIER({literal(name)})"
 
 
 def with_texts(sources: Sequence[Source], make: Callable[[Sequence[str]], str]) -> Column:

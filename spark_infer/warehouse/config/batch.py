@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, create_model, model_validator
 
-from spark_infer.backends import Precision
+from spark_infer.backends import ModelOptions
 from spark_infer.errors import ConfigError
 from spark_infer.model import BatchOptions
 from spark_infer.warehouse.values import Section
 
+_IN_FILE: dict[Any, Any] = {Sequence[int]: tuple[int, ...]}
+"""What a section holds in the place of an option's type."""
 
-class BatchConfig(Section):
-    """How rows are cut into batches, where the model runs, and what happens to rows that fail."""
 
-    batch_size: int | Literal["auto"] = Field(
-        "auto", description="Most rows that the model runs together; auto learns what is fastest."
-    )
-    max_tokens: int | None = Field(
-        None, description="Most rows x padded length of a batch. Default: no limit, or learned."
-    )
-    pad_multiple: int = Field(1, description="Padded lengths are multiples of this.")
-    bucket_edges: tuple[int, ...] = Field(
-        (), description="Ascending lengths to pad to; longer rows follow pad_multiple."
-    )
-    window_rows: int = Field(32_768, description="Rows that are ordered by length together.")
-    window_bytes: int = Field(64 * 2**20, description="Most bytes of input held together.")
-    on_error: Literal["reject", "fail"] = Field(
-        "reject",
-        description="reject: a row on which the model fails gets no prediction, and a reason. "
-        "fail: the first failure ends the run.",
-    )
+def _keys() -> dict[str, Any]:
+    """Return each option as a key: its type and default, and its docstring for the reference."""
+    kinds, meanings = get_type_hints(BatchOptions), _meanings()
+    return {
+        option.name: (
+            _IN_FILE.get(kinds[option.name], kinds[option.name]),
+            Field(option.default, description=meanings.get(option.name)),
+        )
+        for option in dataclasses.fields(BatchOptions)
+    }
+
+
+def _meanings() -> dict[str, str]:
+    """Return the options' docstrings; none where Python runs without its source files."""
+    return {
+        name: " ".join(option["description"].replace("``", "").split())
+        for kind in (ModelOptions, BatchOptions)  # each knows the docstrings of its own fields
+        for name, option in TypeAdapter(kind).json_schema()["properties"].items()
+        if "description" in option
+    }
+
+
+if TYPE_CHECKING:
+    _Options = Section
+else:
+    _Options = create_model("_Options", __base__=Section, **_keys())
+
+
+class BatchConfig(_Options):
+    """How rows are cut into batches, where the model runs, and what happens to rows that fail.
+
+    Every option is a key, with its default. Those that stand here mean something else to a job.
+    """
+
     max_rejected_share: float = Field(
         0.05,
         description="Share of the run's rows, rounded up to a whole row, that may get no "
         "prediction, for whatever reason; with more, nothing is written. Scoring stops as soon as "
         "the model fails on that share of a task's rows, from 1,000 rows on.",
     )
-    max_bisections: int = Field(
-        100_000, description="Batches that a task may run again to find the rows at fault."
-    )
-    dedupe: bool | Literal["auto"] = Field(
-        "auto", description="Predict equal rows once; auto: while enough rows repeat to pay."
-    )
-    cache_bytes: int = Field(64 * 2**20, description="A worker's cache of predictions; 0: none.")
-    overlap: bool | Literal["auto"] = Field(
-        "auto", description="Read and pad in one thread, run in another; auto: on a GPU."
-    )
-    device: str = Field("cpu", description="cpu, cuda (the GPU that Spark gave the task), cuda:0.")
-    precision: Precision = Field("float32", description="float32, bfloat16 or float16.")
 
     @model_validator(mode="after")
     def _is_in_range(self) -> BatchConfig:

@@ -20,6 +20,7 @@ from spark_infer.warehouse.values import Section, SqlText, WrittenText
 LINEAGE_COLUMNS = ("bundle_name", "bundle_digest", "run_id", "scored_at")
 _PARAMETER_NAME = re.compile(r"(?!.*__)[A-Za-z_][A-Za-z0-9_]*")
 _JOB_NAME = re.compile(r"[^/\s][^/]{0,99}")
+_MAX_NAME_BYTES = 200
 _SPARK_KEY = re.compile(r"(?!spark\.spark\.)[^.\s]+(\.[^.\s]+)+")
 
 
@@ -70,10 +71,11 @@ class JobConfig(Section):
     @field_validator("name")
     @classmethod
     def _names_a_file(cls, value: str) -> str:
-        if not value.isprintable() or not _JOB_NAME.fullmatch(value):
+        is_name = value.isprintable() and _JOB_NAME.fullmatch(value)
+        if not is_name or len(value.encode()) > _MAX_NAME_BYTES:
             raise ValueError(
-                f"{value!r} must be up to 100 printable characters without /: reports are files "
-                "of that name"
+                f"{value!r} must be up to 100 printable characters ({_MAX_NAME_BYTES} bytes in "
+                "UTF-8) without /: reports are files of that name"
             )
         return value
 

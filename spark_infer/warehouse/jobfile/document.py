@@ -86,6 +86,8 @@ class _Loader(yaml.SafeLoader):
     def scalar(self, node: yaml.ScalarNode) -> str:
         """Return the text of a value."""
         text = str(node.value)
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise _refusal("half of a pair of \\uD800 to \\uDFFF is no character", node)
         if node.style is not None:
             return text
         what = _WHAT.get(node.tag.removeprefix(_TAG))

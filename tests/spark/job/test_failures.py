@@ -110,7 +110,7 @@ def test_the_report_says_what_was_known(failed: Failed) -> None:
     assert report["bundle"]["digest"]
     assert report["finished_at"] >= report["started_at"]
     assert {"python", "pyspark", "pyarrow"} <= report["versions"].keys()
-    assert list(report["seconds"]) == ["bundle", "start", "check", "load", "keys"]
+    assert list(report["seconds"]) == ["bundle", "start", "source", "check", "load", "keys"]
 
 
 def test_a_run_that_fails_before_the_bundle_is_read_writes_a_report(failed: Failed) -> None:
@@ -151,7 +151,7 @@ def test_what_a_step_raises_ends_the_run_there(
 
     with pytest.raises(KeyboardInterrupt):
         job().run(spark, on_step=stop)
-    assert seen == ["bundle", "start", "check", "load", "keys", "score", "write"]
+    assert seen == ["bundle", "start", "source", "check", "load", "keys", "score", "write"]
     assert not spark.catalog.tableExists("broken.scores")
     (path,) = (tmp_path / "reports").iterdir()
     report = json.loads(path.read_text())

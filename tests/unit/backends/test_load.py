@@ -10,11 +10,9 @@ from torch import nn
 
 import spark_infer as si
 from spark_infer.backends import load_backend
-from spark_infer.backends.load import missing_library
-from spark_infer.backends.torch import backend as torch_backend
-from spark_infer.backends.torch import cuda as torch_cuda
+from spark_infer.backends.torch import format as torch_format
 from spark_infer.backends.torch import weights
-from spark_infer.backends.torch.program import graph as torch_graph
+from spark_infer.backends.torch.program import format as export_format
 from spark_infer.backends.torch.weights import WEIGHTS_FILE
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.digest import seal
@@ -55,11 +53,11 @@ def test_a_gpu_gets_its_own_backend(
     fraud: Bundle, monkeypatch: pytest.MonkeyPatch, device: str
 ) -> None:
     # No test here has a GPU: these stand for what needs one.
-    monkeypatch.setattr(torch_backend, "check_device", lambda device: None)
+    monkeypatch.setattr(torch_format, "check_device", lambda device: None)
     monkeypatch.setattr(
-        torch_graph, "load_program", lambda path, device, *_, **__: f"program on {device}"
+        export_format, "load_program", lambda path, device, *_, **__: f"program on {device}"
     )
-    monkeypatch.setattr(torch_cuda, "CudaBackend", lambda model, outputs, **rest: (model, rest))
+    monkeypatch.setattr(torch_format, "CudaBackend", lambda model, outputs, **rest: (model, rest))
     model, options = load_backend(
         fraud, si.ModelOptions(device=device, precision="bfloat16", threads=2)
     )
@@ -150,12 +148,3 @@ def test_code_that_fails_is_a_broken_bundle(recurrent_copy: Bundle) -> None:
 class Explodes(nn.Module):
     def __init__(self, x: int) -> None:
         raise LookupError("out of luck")
-
-
-def test_a_missing_library_is_named_with_its_python() -> None:
-    import sys
-
-    error = missing_library(ModuleNotFoundError("no", name="torch.export"))
-    assert isinstance(error, RuntimeUnavailable)
-    assert str(error).startswith(f"torch is not installed for {sys.executable} on host ")
-    assert "pip install torch" in str(error)

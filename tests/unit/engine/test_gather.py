@@ -96,9 +96,21 @@ def test_columns_that_are_not_read_count_in_bytes_and_are_left_out() -> None:
     assert {tuple(window.schema.names) for window in found} == {NAMES}
 
 
-def test_a_column_of_nulls_alone_is_gathered_with_others() -> None:
-    null = pa.RecordBatch.from_pydict({"n": pa.nulls(2)})
-    (window,) = gather(
-        [null, *batches([2])], columns=NAMES, max_rows=10, max_bytes=10**6, sizes=deque()
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"x": pa.array([1], pa.int64())},
+        {"n": pa.array([1], pa.int32())},
+        {"n": pa.array([[1]], pa.list_(pa.int64()))},
+        {"n": pa.array(["1"])},
+        {"n": pa.nulls(1)},
+    ],
+)
+def test_where_the_schema_changes_a_window_ends(other: dict[str, pa.Array]) -> None:
+    first, second = batches([2, 3]), [pa.RecordBatch.from_pydict(other)]
+    sizes: deque[int] = deque()
+    found = gather(
+        [*first, *second, *first], columns=NAMES, max_rows=100, max_bytes=10**6, sizes=sizes
     )
-    assert window["n"].to_pylist() == [None, None, 0, 1]
+    assert [window.num_rows for window in found] == [5, 1, 5]
+    assert list(sizes) == [2, 3, 1, 2, 3]

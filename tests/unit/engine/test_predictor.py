@@ -336,3 +336,30 @@ def test_errors_of_this_project_pass_through() -> None:
 def test_columns_that_do_not_fit_are_named() -> None:
     with pytest.raises(SignatureError, match=r"column 'h' is missing"):
         predictor().predict(batch_of([]).drop_columns(["h"]))
+
+
+def test_a_record_batch_of_a_stream_is_read_as_one_alone() -> None:
+    signature = Signature(
+        inputs=[
+            ScalarInput("x", columns=[Column("a", nulls=7.0)]),
+            RaggedInput("r", column="h", nulls="empty"),
+        ],
+        outputs=[Output("y")],
+    )
+    summing = LocalModel(FunctionBackend(lambda x, r, r_mask: x[:, 0] + (r * r_mask).sum(1)))
+    floats, ints = pa.array([1.0, 2.0]), pa.array([1, 2], pa.int32())
+    lists = pa.array([[1.0], [2.0, 3.0]])
+    good = [
+        {"a": floats, "h": lists},
+        {"a": ints, "h": lists.cast(pa.list_(pa.int64()))},
+        {"a": floats, "h": lists.cast(pa.large_list(pa.float32()))},
+        {"h": lists, "a": pa.nulls(2)},
+    ]
+    given = [pa.RecordBatch.from_pydict(columns) for columns in good]
+    alone = [Predictor(summing, signature).predict(rows) for rows in given]
+    assert list(Predictor(summing, signature).stream(given)) == alone
+    for missing in ({"a": floats}, {"h": lists}, {"A": floats, "h": lists}):
+        bad = pa.RecordBatch.from_pydict(missing)
+        for order in ([*given, bad], [bad, *given], [given[0], bad, given[0]]):
+            with pytest.raises(SignatureError, match="is missing"):
+                list(Predictor(summing, signature).stream(order))

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_infer.backends import Array, HostBackend, Pending
+from spark_infer.backends import Array, HostBackend, Memory, Pending
 from spark_infer.bundle import Output, RaggedInput, ScalarInput, Signature
 from spark_infer.engine import Predictor
 from spark_infer.errors import PredictionError
 from spark_infer.model import BatchOptions, LocalModel
-from spark_infer.model.sizing import BatchSizer, LearnedSize
+from spark_infer.model.sizing import BatchSizer, Choice, LearnedSize
 
 SIGNATURE = Signature(
     inputs=[
@@ -134,3 +134,56 @@ def test_once_settled_a_device_is_not_waited_for_batch_by_batch() -> None:
     assert sum(found.num_rows for found in predictor.stream(batches(2_000, 500))) == 2_000
     assert len(events) > 20
     assert events != ["submit", "wait"] * (len(events) // 2)
+
+
+def test_what_was_learned_is_kept_when_a_stream_ends_and_else_not_too_often() -> None:
+    kept: list[set[int]] = []
+    sizer = BatchSizer(on_keep=lambda known: kept.append(set(known)), clock=lambda: 0.0)
+    predictor = Predictor(LocalModel(Device(set()), sizer), SIGNATURE, BatchOptions(dedupe=False))
+    for length in (64, 256):
+        sizer.lower(length, 1 << 20)
+        assert not kept or length not in kept[-1]
+        assert sum(found.num_rows for found in predictor.stream(batches(40, 10))) == 40
+        assert length in kept[-1]
+    num_kept = len(kept)
+    for length in (1024, 4096):
+        sizer.lower(length, 1 << 20)
+        predictor.predict(batches(40, 40)[0])
+        stream = predictor.stream(batches(40, 10))
+        next(stream)
+        stream.close()
+    assert len(kept) == num_kept
+    list(predictor.stream(batches(40, 10)))
+    assert {64, 256, 1024, 4096} <= kept[-1]
+
+
+class Wanting(LateDevice):
+    """Counts how often its memory is asked for."""
+
+    num_asked = 0
+
+    def memory(self) -> Memory:
+        self.num_asked += 1
+        return Memory(1, 100)
+
+
+def test_times_and_memory_are_taken_of_the_batches_that_were_chosen_for_them() -> None:
+    recorded = []
+
+    class Watched(BatchSizer):
+        def record(self, choice: Choice, **what: Any) -> None:
+            recorded.append((choice, what))
+            super().record(choice, **what)
+
+    sizer = Watched(learned={4: LearnedSize(64, None, {64: 1.0}, settled=True)})
+    options = BatchOptions(overlap=False, dedupe=False)
+    list(Predictor(LocalModel(Wanting(set()), sizer), SIGNATURE, options).stream(batches(500, 100)))
+    assert recorded == []
+    sizer = Watched(start_tokens=64)
+    device = Wanting(set())
+    list(Predictor(LocalModel(device, sizer), SIGNATURE, options).stream(batches(500, 100)))
+    assert {choice.purpose for choice, _ in recorded} == {"trial", "compare"}
+    assert all(what["memory"] == Memory(1, 100) for _, what in recorded)
+    # Once when the model is made, and once at least to take stock.
+    assert device.num_asked >= len(recorded) + 2
+    assert all(what["tokens"] <= choice.tokens for choice, what in recorded)

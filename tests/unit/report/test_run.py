@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,4 +84,11 @@ def test_a_full_disk_passes(
 def test_versions_name_what_is_installed() -> None:
     found = versions()
     assert found["python"].count(".") == 2
+    assert found["spark-infer"] == __import__("spark_infer").__version__
     assert found["numpy"] == __import__("numpy").__version__
+
+
+@pytest.mark.parametrize("directory", ["a\0b", "", None, 5])
+def test_what_is_no_directory_is_named(directory: Any) -> None:
+    with pytest.raises(ConfigError, match=r"report.path must be a path, got"):
+        check_writable(directory)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from spark_infer.runtime import locks
-from spark_infer.runtime.locks import claimed, locked, share
+from spark_infer.runtime.locks import claimed, locked, share, take
 
 
 def test_many_share_and_nobody_claims_what_is_shared(tmp_path: Path) -> None:
@@ -26,6 +27,38 @@ def test_a_lock_file_is_held_alone(tmp_path: Path) -> None:
         assert not mine
     with claimed(tmp_path / "lock") as mine:
         assert mine
+
+
+def test_what_is_taken_is_held_until_it_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held = take(path, mode=0o600)
+    with pytest.raises(BlockingIOError):
+        take(path)
+    os.close(held)
+    os.close(take(path, wait=True))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.symlink_to("file"),
+        lambda path: path.symlink_to("nothing"),
+        lambda path: path.mkdir(),
+        os.mkfifo,
+    ],
+    ids=["link", "link to nothing", "folder", "pipe"],
+)
+def test_what_is_no_plain_file_is_never_a_lock_file(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    (tmp_path / "file").touch()
+    make(tmp_path / "lock")
+    with pytest.raises(OSError, match=r"link|directory|no plain file"):
+        take(tmp_path / "lock")
+    with pytest.raises(OSError, match=r"link|directory|no plain file"), locked(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_who_waits_says_so_once(tmp_path: Path) -> None:

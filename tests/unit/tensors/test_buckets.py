@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_infer.bundle import RaggedInput
-from spark_infer.tensors import PadRule, cut_batches, length_order
+from spark_infer.tensors import Cut, PadRule, cut_batches, length_order
 
 ANY = RaggedInput("x", column="x")
 LENGTHS = st.lists(st.integers(0, 40), max_size=60)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A budget that is no more than that."""
+
+    tokens: int
+
+
+def cut(
+    num_rows: int, padded: Any, budget: Callable[..., int], **limits: Any
+) -> list[tuple[int, int, int]]:
+    """Cut batches; return their first rows, rows after the last, and lengths."""
+    found = cut_batches(num_rows, padded, choose=lambda *given: Tokens(budget(*given)), **limits)
+    return [(batch.start, batch.stop, batch.length) for batch in found]
 
 
 @given(lengths=LENGTHS, offset=st.sampled_from([0, 70_000]))
@@ -82,7 +99,7 @@ def test_batches_cover_all_rows_within_the_budget(
     order = length_order(lengths)
     padded = [values[order] for values in lengths]
     num_rows = len(order)
-    found = list(cut_batches(num_rows, padded, budget=lambda *_: tokens, max_rows=lambda: max_rows))
+    found = cut(num_rows, padded, lambda *_: tokens, max_rows=lambda: max_rows)
     assert [stop for _, stop, _ in found][-1] == num_rows
     assert [start for start, _, _ in found] == [0, *(stop for _, stop, _ in found[:-1])]
     for start, stop, length in found:
@@ -96,7 +113,7 @@ def test_batches_cover_all_rows_within_the_budget(
 
 @given(num_rows=st.integers(0, 300), tokens=st.integers(1, 300))
 def test_rows_of_one_length_are_cut_evenly(num_rows: int, tokens: int) -> None:
-    found = [stop - start for start, stop, _ in cut_batches(num_rows, [], budget=lambda *_: tokens)]
+    found = [stop - start for start, stop, _ in cut(num_rows, [], lambda *_: tokens)]
     assert sum(found) == num_rows
     assert len(found) == -(-num_rows // tokens)
     assert not found or max(found) - min(found) <= 1
@@ -104,25 +121,53 @@ def test_rows_of_one_length_are_cut_evenly(num_rows: int, tokens: int) -> None:
 
 def test_the_budget_is_asked_for_each_batch() -> None:
     budgets = iter([1, 4, 6])
-    found = list(cut_batches(5, [np.array([2, 2, 2, 1, 1])], budget=lambda *_: next(budgets)))
+    found = cut(5, [np.array([2, 2, 2, 1, 1])], lambda *_: next(budgets))
     assert [stop for _, stop, _ in found] == [1, 3, 5]
 
 
 def test_the_budget_knows_what_it_would_pad() -> None:
     asked = []
 
-    def budget(length: int, efficiency: Any) -> int:
-        asked.append((length, [round(efficiency(tokens), 3) for tokens in (1, 8, 12, 99)]))
+    def budget(length: int, num_rows: int, efficiency: Any) -> int:
+        asked.append(
+            (length, num_rows, [round(efficiency(tokens), 3) for tokens in (1, 8, 12, 99)])
+        )
         return 8
 
-    assert list(cut_batches(4, [np.array([4, 2, 2, 1])], budget=budget)) == [(0, 2, 4), (2, 4, 2)]
+    assert cut(4, [np.array([4, 2, 2, 1])], budget) == [(0, 2, 4), (2, 4, 2)]
     # 4 of 4; 6 of 8; 8 of 12; 9 of 16. Then 2 of 2; 3 of 4.
-    assert asked == [(4, [1.0, 0.75, 0.667, 0.562]), (2, [1.0, 0.75, 0.75, 0.75])]
+    assert asked == [(4, 4, [1.0, 0.75, 0.667, 0.562]), (2, 2, [1.0, 0.75, 0.75, 0.75])]
 
 
 def test_without_ragged_inputs_nothing_is_padded() -> None:
-    def budget(length: int, efficiency: Any) -> int:
+    def budget(length: int, num_rows: int, efficiency: Any) -> int:
         assert (length, efficiency) == (1, None)
         return 3
 
-    assert list(cut_batches(5, [], budget=budget)) == [(0, 3, 1), (3, 5, 1)]
+    assert cut(5, [], budget) == [(0, 3, 1), (3, 5, 1)]
+
+
+def test_what_was_chosen_comes_with_the_batch() -> None:
+    budgets = [Tokens(4), Tokens(8), Tokens(1)]
+    chosen = iter(budgets)
+    found = list(cut_batches(4, [np.array([4, 3, 2, 1])], choose=lambda *_: next(chosen)))
+    assert found == [
+        Cut(0, 1, 4, budgets[0]),
+        Cut(1, 3, 3, budgets[1]),
+        Cut(3, 4, 1, budgets[2]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "padded", [[np.array([4, 4, 4, 2])], [np.array([2] * 4), np.array([2] * 4)]]
+)
+def test_no_budget_goes_beyond_the_most_tokens(padded: Any) -> None:
+    asked = []
+
+    def budget(length: int, num_rows: int, efficiency: Any) -> int:
+        asked.append(num_rows)
+        return 100
+
+    assert cut(4, padded, budget, max_tokens=9)[0] == (0, 2, 4)
+    assert asked[0] == 2
+    assert cut(4, padded, budget, max_tokens=3)[0] == (0, 1, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from typing import Any
@@ -12,7 +13,9 @@ pytest.importorskip("pyspark")
 
 from pydantic import BaseModel, ValidationError
 
+from spark_infer.model import BatchOptions
 from spark_infer.warehouse.config import JobConfig, ParameterConfig
+from spark_infer.warehouse.config.batch import BatchConfig
 from spark_infer.warehouse.jobfile.document import parse
 
 JOB = """
@@ -163,12 +166,33 @@ def test_a_default_is_of_its_type_when_the_file_is_read() -> None:
             ParameterConfig.model_validate(parse(wrong))
 
 
-@pytest.mark.parametrize("name", ["a/b", "../x", "/etc/x", "a\nb", "x" * 101, "", " a", "\x1b[2J"])
+@pytest.mark.parametrize(
+    "name", ["a/b", "../x", "/etc/x", "a\nb", "x" * 101, "", " a", "\x1b[2J", "夜" * 67]
+)
 def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match=r"must be up to 100 printable characters without /"):
+    with pytest.raises(
+        ValidationError, match=r"must be up to 100 printable characters .*without /"
+    ):
         job(name=json.dumps(name))
 
 
 @pytest.mark.parametrize("name", ["nightly", "fraud 2.1", "a..b", "été"])
 def test_a_name_may_have_dots_and_blanks(name: str) -> None:
     assert job(name=json.dumps(name)).name == name
+
+
+def test_every_option_is_a_key_with_its_default_and_meaning() -> None:
+    options, config = BatchOptions(), BatchConfig.model_validate({})
+    assert list(BatchConfig.model_fields) == [item.name for item in dataclasses.fields(options)]
+    assert config.options() == dataclasses.replace(options, max_rejected_share=0.05)
+    for name, key in BatchConfig.model_fields.items():
+        assert key.description, name
+        assert "`" not in key.description
+        assert "\n" not in key.description
+
+
+def test_a_list_of_the_file_is_an_option() -> None:
+    config = BatchConfig.model_validate({"bucket_edges": [8, 16]})
+    assert config.options() == BatchOptions(bucket_edges=(8, 16), max_rejected_share=0.05)
+    with pytest.raises(ValidationError, match="must be a list such as"):
+        BatchConfig.model_validate({"bucket_edges": "8"})

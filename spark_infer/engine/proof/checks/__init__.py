@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spark_infer.engine.proof.checks.history import Restorable, check_history
+from spark_infer.engine.proof.checks.history import check_history
 from spark_infer.engine.proof.checks.neighbors import check_neighbors
 
-__all__ = ["Restorable", "check_history", "check_neighbors"]
+__all__ = ["check_history", "check_neighbors"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
 
-from spark_infer.backends import Backend
+from spark_infer.backends.formats import Original
 from spark_infer.engine.proof.advice import run_or_refuse
 from spark_infer.engine.proof.answers import Answer
 from spark_infer.engine.proof.trials import Shown
@@ -20,24 +18,8 @@ Difference = Callable[[Answer, Answer, Moves | None], tuple[str, str, str] | Non
 _MOST_NAMES = 3
 
 
-class Restorable(Backend, Protocol):
-    """A model that can be made what it was before it ran."""
-
-    def changed(self) -> list[str]:
-        """Return the names of what is not as it was."""
-        ...
-
-    def restore(self) -> None:
-        """Make the model what it was."""
-        ...
-
-    def seeded(self) -> AbstractContextManager[None]:
-        """Let it draw the same random numbers each time."""
-        ...
-
-
 def check_history(
-    model: Restorable, shown: Shown, difference: Difference, changed: Sequence[str], *, draws: bool
+    model: Original, shown: Shown, difference: Difference, changed: Sequence[str], *, draws: bool
 ) -> None:
     """Ask a model that saw no rows for answers that it gave after others.
 
@@ -72,7 +54,7 @@ def check_history(
         )
 
 
-def _ask(model: Restorable, shown: Shown) -> Sequence[Answer]:
+def _ask(model: Original, shown: Shown) -> Sequence[Answer]:
     with model.seeded():
         return run_or_refuse(model, shown.decoded, shown.trial, shown.source)
 

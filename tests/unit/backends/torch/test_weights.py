@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from spark_infer.backends.torch.module import load_module
+from spark_infer.backends.torch.module.classes import load_module
 from spark_infer.backends.torch.program.graph import load_program
 from spark_infer.backends.torch.weights import assign_weights, map_weights, save_weights
 from spark_infer.bundle import Bundle

@@ -116,3 +116,11 @@ def test_a_directory_that_cannot_be_written_is_told(folder: Path) -> None:
     folder.write_text("a file")
     with pytest.raises(ConfigError, match=f"{folder} cannot be made: .*spark.sql.warehouse.dir"):
         embedded(jvm(), Conf())
+
+
+def test_a_link_in_the_place_of_its_lock_is_refused(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (folder / "in_use.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"spark_infer_catalog cannot be made: .*symbolic link"):
+        embedded(jvm(), Conf())
+    assert not (tmp_path / "elsewhere").exists()

@@ -73,6 +73,8 @@ def test_other_words_and_quoted_ones_are_text(text: str) -> None:
         ("a: b\n---\na: c", "another document"),
         ("a: \x00", "special characters"),
         ("a: [", "line 1"),
+        ('a: "x\\uD83D"', "line 1, column 4: half of a pair"),
+        ('"\\uDE00": b', "half of a pair"),
     ],
 )
 def test_what_a_job_file_does_not_need_is_refused_in_one_line(text: str, problem: str) -> None:

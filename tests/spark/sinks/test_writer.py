@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_infer.errors import WarehouseError
-from spark_infer.warehouse import job as job_module
-from spark_infer.warehouse.target.lock import WriterLock
+from spark_infer.warehouse.sinks import FileTable
+from spark_infer.warehouse.sinks.lock import WriterLock
 
 APPEND = {"mode": "append", "partition_by": [], "keep": []}
 BROKEN = {"a": "if(id = 2, double(raise_error('broken')), a)"}
@@ -69,7 +70,7 @@ def test_a_second_writer_waits_and_says_so(
 def test_a_first_run_that_fails_leaves_what_another_has_filled(
     spark: SparkSession, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spark_infer.warehouse.target.writer import Writer
+    from spark_infer.warehouse.sinks.writer import Writer
 
     create = Writer.create
 
@@ -87,7 +88,7 @@ def test_a_write_that_fails_leaves_neither_table_nor_folder(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job.location().parent.mkdir(exist_ok=True)
-    from spark_infer.warehouse.target.writer import Writer
+    from spark_infer.warehouse.sinks.writer import Writer
 
     create = Writer.create
 
@@ -177,14 +178,14 @@ def test_staging_of_a_day_ago_is_swept_and_no_younger(job: Any) -> None:
     assert [old.exists(), young.exists(), grown.exists()] == [False, True, True]
 
 
-def between_keys_and_scoring(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
-    scored_rows = job_module.scored_rows
+def between_keys_and_scoring(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+    stage = FileTable.stage
 
-    def changed(*arguments: Any) -> Any:
+    def changed(self: FileTable, *args: Any) -> Any:
         change()
-        return scored_rows(*arguments)
+        return stage(self, *args)
 
-    monkeypatch.setattr(job_module, "scored_rows", changed)
+    monkeypatch.setattr(FileTable, "stage", changed)
 
 
 @pytest.mark.parametrize(

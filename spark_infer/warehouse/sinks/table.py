@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.spark.failures import spark_failures
-from spark_infer.warehouse.target.folder import Folder
-from spark_infer.warehouse.target.name import SESSION_CATALOG, TableName
+from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.name import SESSION_CATALOG, TableName
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,13 @@ class Table:
             partition_columns=partitions,
             has_partitions=bool(partitions) and bool(found.tracksPartitionsInCatalog()),
         )
+
+    @property
+    def format(self) -> str:
+        """The format of its files, as a job file names it, where that is known."""
+        if not self.serde:
+            return self.provider
+        return self.serde.rpartition(".")[2].lower().removesuffix("serde").removesuffix("hive")
 
     def partitions(self, spark: SparkSession, name: TableName) -> frozenset[str]:
         """Return the names of its partitions, such as ``day=2018-08-08/region=EU``.

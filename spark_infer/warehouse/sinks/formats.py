@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 from pyspark.sql.types import (
+    ArrayType,
     BooleanType,
     ByteType,
     DataType,
@@ -14,6 +15,7 @@ from pyspark.sql.types import (
     DecimalType,
     IntegerType,
     LongType,
+    MapType,
     ShortType,
     StringType,
     StructField,
@@ -23,7 +25,7 @@ from pyspark.sql.types import (
 
 from spark_infer.errors import ConfigError, WarehouseError, nearest
 from spark_infer.spark.failures import spark_failures
-from spark_infer.warehouse.target.table import Table
+from spark_infer.warehouse.sinks.table import Table
 
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
 _LOSSY = ("csv", "json", "text", "xml", "hive", "textfile", "libsvm")
@@ -118,11 +120,15 @@ def check_types(
                 "dates come back as they were; derive such a column with a feature"
             )
     cuts = str(spark.conf.get(_TIMESTAMPS)).upper() == "TIMESTAMP_MILLIS"
-    times = [name for name in key if isinstance(types[name], TimestampType)]
+    times = [
+        name
+        for name in key
+        if any(isinstance(part.kind, TimestampType) for part in parts_of(name, types[name]))
+    ]
     if cuts and times:
         raise ConfigError(
-            f"key: column {times[0]!r} is a timestamp, and {_TIMESTAMPS} is TIMESTAMP_MILLIS, "
-            f"which cuts its microseconds, so {_WHY}; set it to TIMESTAMP_MICROS"
+            f"key: column {times[0]!r} is or holds a timestamp, and {_TIMESTAMPS} is "
+            f"TIMESTAMP_MILLIS, which cuts its microseconds, so {_WHY}; set it to TIMESTAMP_MICROS"
         )
 
 
@@ -148,12 +154,81 @@ def check_storable(spark: SparkSession, name: str, columns: StructType) -> None:
             )
 
 
+def check_held(spark: SparkSession, name: str, columns: StructType) -> None:
+    """Prove that a format gives back names and values of these columns as they were written.
+
+    Raises:
+        WarehouseError: It does not.
+    """
+    parts = [part for field in columns.fields for part in parts_of(field.name, field.dataType)]
+    is_orc = "orc" in name.lower()
+    for part in parts:
+        if is_orc and "`" in part.name:
+            raise WarehouseError(
+                f"target: a table of format {name} gives back null for column {part.path}, whose "
+                "name has a backtick; rename it with a feature, or use parquet"
+            )
+        text = part.kind.simpleString() if isinstance(part.kind, StringType) else ""
+        if " collate " in text and name.lower() != "parquet":
+            raise WarehouseError(
+                f"target: a table of format {name} is not known to give back column {part.path}, "
+                f"which is {text}; cast it to string with a feature, or use parquet"
+            )
+    if is_orc and any(isinstance(part.kind, TimestampType) for part in parts):
+        zones = _zones(spark)
+        other = [zone for zone, is_utc in zones.items() if not is_utc]
+        if other:
+            raise WarehouseError(
+                f"target: a table of format {name} keeps timestamps as the clock of the machine "
+                f"shows them, and Spark runs in zone {other[0]}, so that they would be others in "
+                "another zone; start Spark with -Duser.timezone=UTC "
+                "(spark.driver.extraJavaOptions and spark.executor.extraJavaOptions), or use "
+                "parquet"
+            )
+
+
+def _zones(spark: SparkSession) -> dict[str, bool]:
+    """Return the zones of the driver's and of an executor's JVM, and whether each is UTC."""
+    jvm: Any = spark.sparkContext._jvm
+    zone = jvm.java.time.ZoneId
+    # An executor computes it: it counts as another value each time.
+    asked = spark.range(1).selectExpr("reflect('java.time.ZoneId', 'systemDefault')").first()
+    assert asked is not None
+    names = {str(zone.systemDefault().getId()), str(asked[0])}
+    utc = jvm.java.time.ZoneOffset.UTC.getRules()
+    return {name: bool(zone.of(name).getRules().equals(utc)) for name in sorted(names)}
+
+
+class Part(NamedTuple):
+    """A column, or a field somewhere in one."""
+
+    name: str
+    path: str
+    kind: DataType
+
+
+def parts_of(name: str, kind: DataType, within: str = "") -> Iterator[Part]:
+    """Yield a column, and the fields and elements in it."""
+    path = f"{within}.{name}" if within else name
+    yield Part(name, repr(path), kind)
+    if isinstance(kind, StructType):
+        for field in kind.fields:
+            yield from parts_of(field.name, field.dataType, path)
+    elif isinstance(kind, ArrayType):
+        yield from parts_of("element", kind.elementType, path)
+    elif isinstance(kind, MapType):
+        yield from parts_of("key", kind.keyType, path)
+        yield from parts_of("value", kind.valueType, path)
+
+
 def check_partition_value(column: str, kind: DataType, value: str | None) -> str | None:
     """Return why a value would not come back from the name of its partition, or None."""
     if value is None or not isinstance(kind, StringType):
         return None
     if value in ("", _NULL_PARTITION):
         return f"{column}={value!r} would come back as null"
+    if value.endswith(" "):
+        return f"{column}={value!r} ends in a blank, which catalogs take for the value without it"
     if "\0" in value:
         return f"{column}={value!r} holds a zero byte"
     if _num_bytes(column) + 1 + _num_bytes(value) > _MAX_NAME_BYTES:

@@ -16,10 +16,10 @@ from spark_infer.spark.failures import SPARK_FAILURES, explained
 from spark_infer.spark.names import unused
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
-from spark_infer.warehouse.target.folder import Folder
-from spark_infer.warehouse.target.lock import WriterLock
-from spark_infer.warehouse.target.name import TableName
-from spark_infer.warehouse.target.table import Table, default_folder
+from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.lock import WriterLock
+from spark_infer.warehouse.sinks.name import TableName
+from spark_infer.warehouse.sinks.table import Table, default_folder
 
 WRITING = {
     "spark.sql.sources.partitionOverwriteMode": "dynamic",

@@ -56,6 +56,49 @@ def test_one_expression_keeps_the_rows_that_meet_it(job: Any, condition: str) ->
         assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.parametrize("place", ["source.filter", "rows"])
+@pytest.mark.parametrize(
+    ("columns", "condition", "wanted"),
+    [
+        ("id, id > 1 AS flag", "flag", [2, 3]),
+        ("id, id > 1 AS flag", "`flag`", [2, 3]),
+        ("id, id > 1 AS flag", "true", [1, 2, 3]),
+        ("id, id > 1 AS flag", "NOT flag", [1]),
+        ("id", "true", [1, 2, 3]),
+        ("id", "false OR (id = 2)", [2]),
+    ],
+)
+def test_a_name_alone_is_a_condition(
+    job: Any, place: str, columns: str, condition: str, wanted: list[int]
+) -> None:
+    job.spark.sql("DROP TABLE store.tx")
+    rows = f"SELECT {columns} FROM (SELECT CAST(id + 1 AS INT) AS id FROM range(3))"
+    job.spark.sql(f"CREATE TABLE store.tx USING parquet AS {rows}")
+    job.run(
+        features={"a": "CAST(id AS DOUBLE)", "b": "0"},
+        target={"partition_by": [], "keep": [], "mode": "append"},
+        **{**conditions(place, condition), **({} if place == "rows" else {"rows": None})},
+    )
+    assert [row[0] for row in job.scores()] == wanted
+
+
+@pytest.mark.parametrize("place", ["source.filter", "rows"])
+def test_a_source_of_one_column_is_not_renamed_by_a_condition(job: Any, place: str) -> None:
+    job.spark.sql("DROP TABLE store.tx")
+    job.spark.sql("CREATE TABLE store.tx USING parquet AS SELECT true AS flag UNION SELECT false")
+    settings = {
+        "features": {"a": "CAST(flag AS DOUBLE)", "b": "0"},
+        "target": {"partition_by": [], "keep": [], "mode": "append"},
+    }
+    with pytest.raises(
+        ConfigError, match=r"active.*cannot be resolved|UNRESOLVED_COLUMN|'active' is missing"
+    ):
+        job.run(key=["active"], **settings, **conditions(place, "active"))
+    job.run(key=["flag"], **settings, **conditions(place, "flag"))
+    (row,) = job.spark.table("store.scores").collect()
+    assert (row.flag, row.score) == (True, 1.0)
+
+
 def conditions(place: str, condition: str) -> dict[str, Any]:
     if place == "rows":
         return {"rows": condition, "source": {"table": "store.tx"}}

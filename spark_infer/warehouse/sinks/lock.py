@@ -59,9 +59,30 @@ class WriterLock:
         return self._mark.exists()
 
     def begin(self) -> None:
-        """Remember that a write has begun."""
-        self._mark.touch()
+        """Remember that a write has begun.
+
+        Raises:
+            WarehouseError: That cannot be done.
+        """
+        with self._marking("cannot be made, and nothing was written"):
+            self._mark.touch()
 
     def end(self) -> None:
-        """Remember that it has ended, and left nothing behind."""
-        self._mark.unlink(missing_ok=True)
+        """Remember that it has ended, and left nothing behind.
+
+        Raises:
+            WarehouseError: That cannot be done.
+        """
+        with self._marking("cannot be removed, though the table is written"):
+            self._mark.unlink(missing_ok=True)
+
+    @contextmanager
+    def _marking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise WarehouseError(
+                f"the mark of an unfinished write, {self._mark}, {what}: {error.strerror}; make "
+                "its folder writable",
+                transient=is_full(error),
+            ) from None

@@ -1,9 +1,9 @@
-"""The target table: checked before, written by one run at a time, looked at again afterwards."""
+"""A table of files: checked before, written by one run at a time, looked at again afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import reduce
 from operator import and_, or_
 
@@ -13,38 +13,29 @@ from pyspark.sql.types import StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError
-from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
-from spark_infer.warehouse.keys import Keys, Partition, partition_texts
-from spark_infer.warehouse.target import formats
-from spark_infer.warehouse.target.coverage import Coverage
-from spark_infer.warehouse.target.lock import WriterLock
-from spark_infer.warehouse.target.name import TableName
-from spark_infer.warehouse.target.table import Table, default_folder
-from spark_infer.warehouse.target.writer import Writer
+from spark_infer.warehouse.rows.keys import Keys, Partition, partition_texts
+from spark_infer.warehouse.rows.staging import Staged, drop, stage
+from spark_infer.warehouse.sinks import formats
+from spark_infer.warehouse.sinks.coverage import Coverage
+from spark_infer.warehouse.sinks.lock import WriterLock
+from spark_infer.warehouse.sinks.name import TableName
+from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.table import Table, default_folder
+from spark_infer.warehouse.sinks.writer import Writer
 
 _MAX_EXAMPLES = 3
 _MAX_PRUNED = 500
 """Partitions that a query may name; more are looked for by the run's id alone."""
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a run has put into the table.
+class FileTable:
+    """A table of files that receives the predictions; a ``Sink``.
 
-    Attributes:
-        rows: Number of rows.
-        rejected: Rows among them that have no prediction.
-    """
-
-    rows: int
-    rejected: int
-
-
-class Target:
-    """The table that receives the predictions.
+    Rows are staged in Spark's own storage, on the executors' disks.
 
     One run of spark_infer at a time writes a table whose folder is on a local file system; others
     wait. On other file systems whoever starts the runs must see that they do not overlap. A run
@@ -57,6 +48,7 @@ class Target:
         key: Columns that identify a row.
         coverage: Which rows of the target the run replaces.
         run_id: The run, as in the rows' lineage.
+        beside: The user's session, which is to see what was published.
 
     Raises:
         ConfigError: The table's name is none, or its catalog is not there.
@@ -69,8 +61,11 @@ class Target:
         key: Sequence[str],
         coverage: Coverage,
         run_id: str,
+        *,
+        beside: SparkSession,
     ) -> None:
         self._spark = spark
+        self._beside = beside
         self._config = config
         self._key = list(key)
         self._coverage = coverage
@@ -114,8 +109,20 @@ class Target:
         elif self._is_overwritten:
             self._check_stale(table, keys)
 
-    def write(self, df: DataFrame, keys: Keys) -> Written:
-        """Publish the rows, and look whether they are there.
+    def stage(self, df: DataFrame, keys: Keys) -> Staged:
+        """Score the rows onto the executors' disks, and count them.
+
+        Raises:
+            WarehouseError: They are not the rows whose keys were checked.
+        """
+        return stage(df, keys, self._key, self._config.partition_by)
+
+    def discard(self, staged: Staged) -> None:
+        """Drop what was staged."""
+        drop(staged.df)
+
+    def publish(self, staged: Staged) -> Published:
+        """Write the rows, and look whether they are there.
 
         Where it raises an error whose message does not say that the table was written, the table
         is as it was before.
@@ -124,6 +131,14 @@ class Target:
             WarehouseError: The table cannot be written, or what it holds afterwards is not what
                 was written.
         """
+        text = f"target table {self._config.table!r} was not written, its files cannot be looked at"
+        try:
+            with spark_failures(text):
+                return self._write(staged.df, staged.keys)
+        finally:
+            self._refresh()
+
+    def _write(self, df: DataFrame, keys: Keys) -> Published:
         writer = Writer(self._spark, self._name, self._config, self._key)
         with writer.alone():
             # Again: another run may have written it since.
@@ -142,10 +157,11 @@ class Target:
                 self._check_kept(before)
                 return self._read_back(keys, expected)
 
-    def refresh(self, spark: SparkSession) -> None:
-        """Have another session look at the table anew, of whose files it may know of before."""
-        if spark.catalog.tableExists(self._name.sql):
-            spark.sql(f"REFRESH TABLE {self._name.sql}")
+    def _refresh(self) -> None:
+        """Have the other session look at the table anew, of whose files it may know of before."""
+        with suppress(*SPARK_FAILURES):
+            if self._beside.catalog.tableExists(self._name.sql):
+                self._beside.sql(f"REFRESH TABLE {self._name.sql}")
 
     def _table(self) -> Table | None:
         return Table.find(self._spark, self._name)
@@ -155,9 +171,11 @@ class Target:
         if table is None:
             self._name.check_free(self._spark, key="target.table")
             formats.check_storable(self._spark, self._config.format, schema)
+            formats.check_held(self._spark, self._config.format, schema)
             self._check_folder_is_free()
             return None
         formats.check_found(text, table)
+        formats.check_held(self._spark, table.format, schema)
         if table.folder is not None and not table.folder.exists():
             has_rows = table.kind == "MANAGED" or bool(table.partitions(self._spark, self._name))
             if has_rows:
@@ -244,7 +262,7 @@ class Target:
                 "before, is gone: something else removed it meanwhile; score it again"
             )
 
-    def _read_back(self, keys: Keys, expected: int) -> Written:
+    def _read_back(self, keys: Keys, expected: int) -> Published:
         """Prove that the table holds the run's rows, and its partitions no others."""
         rows = self._spark.table(self._name.sql)
         ours = F.col("run_id") == self._run_id
@@ -266,7 +284,7 @@ class Target:
                 "the same partitions: something else wrote it meanwhile, or the source changed "
                 "while rows of a lost executor were scored again; run the same range again"
             )
-        return Written(found["rows"], found["rejected"])
+        return Published(found["rows"], found["rejected"])
 
     def _is_in(self, values: Partition) -> Column:
         pairs = zip(self._config.partition_by, values, strict=True)

@@ -8,7 +8,7 @@ pytest.importorskip("pyspark")
 
 from pyspark.sql.types import DateType, IntegerType, StringType, StructField
 
-from spark_infer.warehouse.target.formats import check_partition_value, full_type
+from spark_infer.warehouse.sinks.formats import check_partition_value, full_type
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ from spark_infer.warehouse.target.formats import check_partition_value, full_typ
         ("x" * 254, "254 characters long"),
         ("ä" * 127, "127 characters long"),
         ("/" * 85, "85 characters long"),
+        (" ", "ends in a blank"),
+        ("a ", "ends in a blank"),
     ],
 )
 def test_a_text_that_a_folder_cannot_hold_is_told(value: str, why: str) -> None:
@@ -27,7 +29,7 @@ def test_a_text_that_a_folder_cannot_hold_is_told(value: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, " ", "a ", "NULL", "a/b", "%", "x" * 253, "ä" * 126, "/" * 84, "."]
+    "value", [None, " a", "a\u3000", "NULL", "a/b", "%", "x" * 253, "ä" * 126, "/" * 84, "."]
 )
 def test_any_other_text_is_held(value: str | None) -> None:
     assert check_partition_value("p", StringType(), value) is None

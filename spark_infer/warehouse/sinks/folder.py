@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
+
+from spark_infer.spark.failures import SPARK_FAILURES
 
 _DAY = 24 * 60 * 60
 _STAGING = (".spark-staging-", ".hive-staging_")
@@ -54,9 +57,11 @@ class Folder:
         programs may be writing, and nobody can ask them; none of their files having changed for a
         day, they are not.
         """
-        for entry in self._entries():
-            if _is_staging(entry) and time.time() - self._newest(entry) > _DAY:
-                self._files.delete(entry.getPath(), True)
+        # What they do not keep still while it is looked at is theirs.
+        with suppress(*SPARK_FAILURES):
+            for entry in self._entries():
+                if _is_staging(entry) and time.time() - self._newest(entry) > _DAY:
+                    self._files.delete(entry.getPath(), True)
 
     def has_foreign_writer(self) -> bool:
         """Return whether another program seems to be adding files, which an append would mix in."""

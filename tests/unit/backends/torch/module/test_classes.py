@@ -7,7 +7,7 @@ import pytest
 from torch.nn import Bilinear  # noqa: F401 - a bundle may name what a module imported
 
 from spark_infer.backends.module_path import ModulePath
-from spark_infer.backends.torch.module import build, load_module
+from spark_infer.backends.torch.module.classes import build, load_module
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError, RuntimeUnavailable
 from tests.unit.models import HERE, Line, Recurrent

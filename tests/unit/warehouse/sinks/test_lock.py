@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from spark_infer.errors import WarehouseError
-from spark_infer.warehouse.target.lock import WriterLock
+from spark_infer.warehouse.sinks.lock import WriterLock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from spark_infer.warehouse.target.lock import WriterLock
+from spark_infer.warehouse.sinks.lock import WriterLock
 
 lock = WriterLock(Path(sys.argv[1]))
 with lock.held("scores"):
@@ -93,3 +93,15 @@ def test_a_lock_that_cannot_be_made_refuses_the_run(tmp_path: Path) -> None:
     lock = WriterLock(tmp_path / "file" / "scores")
     with pytest.raises(WarehouseError, match=r"scores cannot be locked, .*"), lock.held("scores"):
         pass
+
+
+@pytest.mark.parametrize("step", ["begin", "end"])
+def test_a_mark_that_cannot_be_set_is_one_sentence(tmp_path: Path, step: str) -> None:
+    mark = tmp_path / ".scores.spark_infer.unfinished"
+    if step == "begin":
+        mark.symlink_to(tmp_path / "nowhere" / "file")
+    else:
+        mark.mkdir()
+    lock = WriterLock(tmp_path / "scores")
+    with pytest.raises(WarehouseError, match=r"the mark of an unfinished write, .*; make its fold"):
+        lock.begin() if step == "begin" else lock.end()

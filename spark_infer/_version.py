@@ -1,0 +1,26 @@
+"""The version of spark_infer, said once, and the versions of what it runs with."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+__version__ = "0.1.0"
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """Return the versions of Python, of spark_infer and of packages that are installed, by name.
+
+    spark_infer's own is that of the code that runs, which may be a folder or an archive that was
+    never installed.
+
+    Args:
+        packages: Their names, as pip calls them.
+    """
+    found = {"python": platform.python_version(), "spark-infer": __version__}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

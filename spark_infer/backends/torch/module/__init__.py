@@ -1,0 +1,1 @@
+"""Models of format ``module``: their class is imported where they are loaded, with its weights."""

@@ -1,0 +1,220 @@
+"""One execution of a job."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_infer.bundle import Bundle
+from spark_infer.errors import ConfigError
+from spark_infer.report import RunReport
+from spark_infer.report.run import Status
+from spark_infer.report.versions import versions
+from spark_infer.spark.dataframe import predict_prepared
+from spark_infer.spark.driver.session import active, own_session, session
+from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.features import Featured, with_bundle_features, with_features
+from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.names import Names
+from spark_infer.spark.reference import BundleReference
+from spark_infer.warehouse.binding import BINDING, with_session_zone
+from spark_infer.warehouse.preflight import check_executor
+from spark_infer.warehouse.rows.keys import check_keys
+from spark_infer.warehouse.rows.lineage import with_lineage
+from spark_infer.warehouse.rows.rejects import check_rejects
+from spark_infer.warehouse.rows.staging import Staged
+from spark_infer.warehouse.sinks import WRITING, Coverage, FileTable, Sink
+from spark_infer.warehouse.source import read_source, where
+from spark_infer.warehouse.steps import Steps
+
+if TYPE_CHECKING:
+    from spark_infer.warehouse.job import ScoringJob
+
+
+class Run:
+    """Opens a job's source, scores it, publishes what came of it and reports.
+
+    Args:
+        job: The job.
+        given: The session beside which the run has its own; None for one that runs or is started.
+        on_step: See ``ScoringJob.run``.
+    """
+
+    def __init__(
+        self,
+        job: ScoringJob,
+        given: SparkSession | None,
+        on_step: Callable[[str], None] | None,
+    ) -> None:
+        self.job = job
+        self.given = given
+        self.started_at = _now()
+        self.run_id = f"{self.started_at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        self.steps = Steps(on_step)
+        self.values: Mapping[str, Any] = job.values
+        self.bundle: Bundle | None = None
+        self.found: dict[str, Any] = {}
+        """Fields of the report, as they become known."""
+
+    def execute(self) -> RunReport:
+        """Run the job and write its report. Errors are those of ``ScoringJob.run``."""
+        try:
+            self._start()
+            with active(self.spark):
+                sink, staged = self.score(self._source())
+                try:
+                    self.publish(sink, staged)
+                finally:
+                    sink.discard(staged)
+        except BaseException as error:
+            failed = isinstance(error, Exception) and not self.steps.is_stopped
+            report = self._report("failed" if failed else "interrupted", error)
+            with suppress(ConfigError):  # That is the reason, or does not hide it.
+                report.write(self.job.config.report.path)
+            raise
+        report = self._report("done")
+        try:
+            report.write(self.job.config.report.path)
+        except ConfigError as error:
+            raise ConfigError(
+                f"the target was written, but not its report: {error}", transient=error.transient
+            ) from None
+        return report
+
+    def _start(self) -> None:
+        config, step = self.job.config, self.steps.step
+        with step("bundle"):
+            self.bundle = self.job.check()
+        with step("start"):
+            self.given = self.given or session(f"spark-infer {config.name}", config.spark)
+            # In a session of its own: nothing is set under the user or under another run.
+            with spark_failures("Spark's session cannot be used", kind=ConfigError):
+                self.spark = own_session(self.given, {**BINDING, **WRITING}, config.spark)
+                self.metrics = metrics_accumulator(self.spark)
+            self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
+
+    def _source(self) -> DataFrame:
+        config = self.job.config
+        with self.steps.step("source"), spark_failures("the job cannot be prepared"):
+            self.values = with_session_zone(self.spark, config.parameters, self.job.values)
+            return read_source(self.spark, config.source, self.values)
+
+    def score(self, source: DataFrame) -> tuple[Sink, Staged]:
+        """Score rows of the source to where no reader looks.
+
+        Everything is checked before a row is scored. The sink is to publish the rows or to
+        discard them.
+
+        Raises:
+            SparkInferError: Anything is wrong; the target is as it was.
+        """
+        config, step, bundle = self.job.config, self.steps.step, self.bundle
+        assert bundle is not None
+        with step("check"), spark_failures("the job cannot be prepared"):
+            rows = self._rows(source, bundle)
+            predicted = self._predicted(rows, bundle)
+            sink = self._sink(rows)
+            sink.check(predicted.schema)
+        with step("load"):
+            check_executor(self.spark, bundle, config.batch.options(), config.bundle.allow_modules)
+        with step("keys"), spark_failures("the source cannot be read, nothing was written"):
+            keys = check_keys(rows.df, config.key, config.target.partition_by)
+            self.found["rows_in"] = keys.rows
+            sink.check_rows(keys, predicted.schema)
+        with step("score"), spark_failures("scoring failed and the target is as it was"):
+            staged = sink.stage(predicted, keys)
+            try:
+                batches = self.metrics.value.to_json()
+                self.found |= {"rows_rejected": staged.rejected, "batches": batches}
+                # What stops a run by its results stands here: all is known, nothing is published.
+                check_rejects(staged, config.batch.max_rejected_share)
+            except BaseException:
+                sink.discard(staged)
+                raise
+        return sink, staged
+
+    def publish(self, sink: Sink, staged: Staged) -> None:
+        """Publish what was scored.
+
+        Raises:
+            SparkInferError: It is not published, or cannot be read back.
+        """
+        with self.steps.step("write"):
+            published = sink.publish(staged)
+        self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
+
+    def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
+        """Return the rows to score, with the job's features and beside them the bundle's."""
+        config = self.job.config
+        names = Names.of_session(self.spark)
+        config.check_columns(names, [output.name for output in bundle.signature.outputs])
+        prepared = with_features(source, config.features)
+        featured = with_bundle_features(prepared, bundle.features)
+        own = (("key", config.key), ("target.partition_by", config.target.partition_by))
+        for place, wanted in own:
+            for name in wanted:
+                names.one(name, prepared.columns, where=place)
+        for name in config.target.keep:
+            featured.column(name, where="target.keep")
+        # Not before: a window of the bundle sees all rows that were read, as one of the job does.
+        rows = where(featured.df, config.rows, self.values, key="rows")
+        return replace(featured, df=rows)
+
+    def _sink(self, rows: Featured) -> Sink:
+        config = self.job.config
+        names = Names.of_session(self.spark)
+        carried = [*config.key, *config.target.keep]
+        coverage = Coverage(
+            filter=config.source.filter,
+            rows=config.rows,
+            values=self.values,
+            carried=[name for name in carried if names.find(name, rows.given)],
+            derived=list(config.features),
+        )
+        assert self.given is not None
+        return FileTable(
+            self.spark, config.target, config.key, coverage, self.run_id, beside=self.given
+        )
+
+    def _predicted(self, rows: Featured, bundle: Bundle) -> DataFrame:
+        config = self.job.config
+        reference = BundleReference.share(
+            self.spark, bundle, config.batch.options(), config.bundle.allow_modules
+        )
+        keep = [*config.key, *config.target.keep]
+        predicted = predict_prepared(rows, bundle.signature, reference, keep, self.metrics)
+        return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
+
+    def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
+        config, bundle, seconds = self.job.config, self.bundle, self.steps.seconds
+        known: dict[str, str] = {"path": config.bundle.path}
+        if bundle is not None:
+            known = {"name": bundle.name, "digest": bundle.digest, "path": str(bundle.path)}
+        found = {"spark_application_id": "", **self.found}
+        if "rows_in" in found and seconds.get("score"):
+            found["rows_per_second"] = round(found["rows_in"] / seconds["score"], 1)
+        return RunReport(
+            job=config.name,
+            run_id=self.run_id,
+            status=status,
+            step=self.steps.current if error else "",
+            reason=str(error) or type(error).__name__ if error else "",
+            started_at=self.started_at.isoformat(timespec="seconds"),
+            finished_at=_now().isoformat(timespec="seconds"),
+            parameters={name: str(value) for name, value in self.values.items()},
+            bundle=known,
+            target=config.target.table,
+            versions=versions(),
+            seconds=seconds,
+            **found,
+        )
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
