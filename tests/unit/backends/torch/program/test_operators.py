@@ -9,6 +9,7 @@ import torch
 from spark_infer.backends.torch.program.operators import (
     draws,
     find_operator,
+    find_overload,
     operator_name,
 )
 from spark_infer.errors import BundleError
@@ -132,4 +133,4 @@ def test_a_traced_call_of_something_else_cannot_be_stored(target: object) -> Non
     ],
 )
 def test_calls_that_draw(name: str, arguments: Any, named: Any, expected: bool) -> None:
-    assert draws(find_operator(name), arguments, named) is expected
+    assert draws(find_overload(name), arguments, named) is expected
