@@ -83,8 +83,11 @@ def _check_declared(call: Node, argument: Any, value: JsonValue) -> None:
         return
     limits = CHOICES.get(argument.name, _INT64)
     for number in _flat(value):
-        known = isinstance(number, int) or (argument.name in CHOICES and number is not None)
-        if known and number not in limits:
+        if isinstance(number, int):
+            fits = number in limits
+        else:
+            fits = number is None or argument.name not in CHOICES
+        if not fits:
             raise _error(call, f"{limits[0]} to {limits[-1]} as {argument.name!r}", number)
 
 

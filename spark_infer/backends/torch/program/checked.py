@@ -86,6 +86,7 @@ def embedding_bag(
         {indices.dtype, offsets.dtype} <= {*whole},
         "indices and offsets in whole numbers",
     )
+    _require("embedding_bag", len(offsets) > int(include_last_offset), "a bag or more")
     # These two wait for no GPU.
     last = torch.cat([offsets[1:], offsets.new_full((1,), len(indices))])
     torch._assert_async(
@@ -107,6 +108,12 @@ def embedding_bag(
         include_last_offset,
         padding_idx,
     )
+
+
+def eigvals(x: torch.Tensor) -> Any:
+    """Return eigenvalues; torch's own gives the library what is not finite, which it dies of."""
+    torch._assert_async(torch.isfinite(x).all(), "linalg_eigvals takes finite numbers")
+    return torch.ops.aten.linalg_eigvals.default(x)
 
 
 def lstm(
@@ -231,6 +238,7 @@ CHECKED: dict[str, Callable[..., Any]] = {
     "aten.binary_cross_entropy.default": binary_cross_entropy,
     "aten.embedding_bag.padding_idx": embedding_bag,
     "aten.gru.input": _with_one_state("gru", 3),
+    "aten.linalg_eigvals.default": eigvals,
     "aten.lstm.input": lstm,
     "aten.rnn_relu.input": _with_one_state("rnn_relu", 1),
     "aten.rnn_tanh.input": _with_one_state("rnn_tanh", 1),

@@ -4,8 +4,8 @@ Written down, not derived: a new release of torch admits nothing by itself. Left
 that write to their arguments, make tensors of memory that nobody has filled, reinterpret memory
 (``as_strided``), take files, storage, addresses or packed weights, belong to training, or whose
 kernels trust sizes that they were given (``segment_reduce``, ``ctc_loss``, ``native_batch_norm``,
-``linalg_lstsq``, ``_stack``) or numbers (``histogramdd``, ``range``). To admit one, see that its
-kernel checks what it is given, or check it in its place, and add its name.
+``linalg_lstsq``, ``_stack``) or numbers (``histogramdd``, ``native_group_norm``, ``range``). To
+admit one, see that its kernel checks what it is given, or check it in its place, and add its name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ATEN = frozenset(
     masked_select matmul matrix_H matrix_exp matrix_power max max_pool1d max_pool1d_with_indices
     max_pool2d max_pool2d_with_indices max_pool3d max_pool3d_with_indices maximum mean median
     meshgrid min minimum mish mm mode moveaxis movedim mse_loss msort mul multinomial multiply mv
-    mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow native_dropout native_group_norm
+    mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow native_dropout
     native_layer_norm ne neg negative new_full new_ones new_zeros nextafter nonzero norm
     norm_except_dim normal normal_functional not_equal nuclear_norm numpy_T one_hot ones ones_like
     outer pad pad_sequence pairwise_distance permute pinverse pixel_shuffle pixel_unshuffle poisson
