@@ -20,9 +20,19 @@ def save_weights(root: Path, state: Mapping[str, torch.Tensor]) -> None:
 
 
 def map_weights(root: Path) -> dict[str, torch.Tensor]:
-    """Map the weights into memory; processes that map the same file share its pages."""
+    """Map the weights into memory; processes that map the same file share its pages.
+
+    Raises:
+        BundleError: A byte of a boolean is neither 0 nor 1, which torch's kernels count on.
+    """
     path = root / WEIGHTS_FILE
-    return load_file(path) if path.stat().st_size else {}
+    tensors = load_file(path) if path.stat().st_size else {}
+    for name, tensor in tensors.items():
+        if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
+            raise BundleError(
+                f"{WEIGHTS_FILE} holds {name!r}, whose bytes are no booleans; save the bundle again"
+            )
+    return tensors
 
 
 def assign_weights(module: torch.nn.Module, root: Path) -> torch.nn.Module:

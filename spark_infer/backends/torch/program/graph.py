@@ -13,28 +13,34 @@ import torch
 from pydantic import JsonValue
 from torch import fx
 
+from spark_infer.backends.torch.program.arguments import check_call
 from spark_infer.backends.torch.program.operators import (
     draws,
     find_operator,
+    find_overload,
     operator_name,
-    takes_text,
 )
 from spark_infer.backends.torch.program.program import Graph, Node, Program
 from spark_infer.backends.torch.weights import map_weights
 from spark_infer.errors import BundleError
 
+_DTYPES = """
+    bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64
+    complex32 complex64 complex128 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz
+    float8_e8m0fnu
+    """.split()  # noqa: SIM905 - a list in quotes would be a page for each letter
 _CONSTANTS: dict[str, dict[str, Any]] = {
-    kind: {
-        str(value).removeprefix("torch."): value
-        for value in vars(torch).values()
-        if isinstance(value, of)
-    }
-    for kind, of in (
-        ("dtype", torch.dtype),
-        ("layout", torch.layout),
-        ("memory_format", torch.memory_format),
+    kind: {name: getattr(torch, name) for name in names if hasattr(torch, name)}
+    for kind, names in (
+        ("dtype", _DTYPES),
+        ("layout", ["strided"]),
+        (
+            "memory_format",
+            ["contiguous_format", "preserve_format", "channels_last", "channels_last_3d"],
+        ),
     )
 }
+"""Those of plain tensors: kernels of quantized and sparse ones trust what is stored in them."""
 _FLOATS = {str(value): value for value in (math.nan, math.inf, -math.inf)}
 _HERE = "here"
 _MAX_DEPTH = 20
@@ -150,22 +156,21 @@ class _Builder:
             self._attributes[path] = tensor
             self._define(name, self._graph.get_attr(path))
         for call in graph.nodes:
-            function = find_operator(call.operator)
-            if not self._stochastic and draws(function, call.arguments, call.named):
-                raise BundleError(
-                    f"its program draws random numbers ({call.operator!r}), and the bundle does "
-                    "not say so; save it with stochastic=True"
-                )
-            is_text = takes_text(function)
-            places: list[tuple[int | str, JsonValue]] = [*enumerate(call.arguments)]
-            for place, value in [*places, *call.named.items()]:
-                if _holds_text(value) and not is_text(place):
-                    raise BundleError(f"operator {call.operator!r} takes no text {value!r}")
-            arguments = tuple(self._argument(value) for value in call.arguments)
-            named = {key: self._argument(value) for key, value in call.named.items()}
-            self._define(call.name, self._graph.call_function(function, arguments, named))
+            self._define(call.name, self._call(call))
         self._graph.output(tuple(self._argument(value) for value in graph.outputs))
         return fx.GraphModule(self._attributes, self._graph)
+
+    def _call(self, call: Node) -> fx.Node:
+        overload = find_overload(call.operator)
+        if not self._stochastic and draws(overload, call.arguments, call.named):
+            raise BundleError(
+                f"its program draws random numbers ({call.operator!r}), and the bundle does "
+                "not say so; save it with stochastic=True"
+            )
+        arguments = [self._argument(value) for value in call.arguments]
+        named = {key: self._argument(value) for key, value in call.named.items()}
+        check_call(call, overload)
+        return self._graph.call_function(find_operator(call.operator), tuple(arguments), named)
 
     def _inner(self) -> _Builder:
         return _Builder(self._device, stochastic=self._stochastic, depth=self._depth + 1)
@@ -208,10 +213,6 @@ class _Builder:
         path = f"__branch_{len(self._attributes)}"
         self._attributes[path] = self._inner().build(graph, {})
         return self._graph.get_attr(path)
-
-
-def _holds_text(value: JsonValue) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and any(map(_holds_text, value)))
 
 
 def read_graph(graph: fx.Graph, outputs: Sequence[object], owner: torch.nn.Module) -> Graph:

@@ -3,8 +3,9 @@
 Written down, not derived: a new release of torch admits nothing by itself. Left out are operators
 that write to their arguments, make tensors of memory that nobody has filled, reinterpret memory
 (``as_strided``), take files, storage, addresses or packed weights, belong to training, or whose
-kernels trust sizes that they were given (``segment_reduce``, ``ctc_loss``, ``native_batch_norm``).
-To admit one, see that its kernel checks what it is given, and add its name.
+kernels trust sizes that they were given (``segment_reduce``, ``ctc_loss``, ``native_batch_norm``,
+``linalg_lstsq``, ``_stack``) or numbers (``histogramdd``, ``native_group_norm``, ``range``). To
+admit one, see that its kernel checks what it is given, or check it in its place, and add its name.
 """
 
 from __future__ import annotations
@@ -31,30 +32,29 @@ ATEN = frozenset(
     fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_ihfft2 fft_ihfftn fft_irfft fft_irfft2
     fft_irfftn fft_rfft fft_rfft2 fft_rfftfreq fft_rfftn fill fix flatten flip fliplr flipud
     float_power floor floor_divide fmax fmin fmod frac frexp frobenius_norm full full_like gather
-    gcd ge gelu ger glu gradient greater greater_equal grid_sampler grid_sampler_2d grid_sampler_3d
-    group_norm gru gt hamming_window hann_window hardshrink hardsigmoid hardswish hardtanh heaviside
-    histc histogram histogramdd hsplit hstack hypot i0 igamma igammac im2col imag index index_add
-    index_copy index_fill index_put index_reduce index_select inner instance_norm inverse isclose
-    isfinite isin isinf isnan isneginf isposinf isreal istft item kaiser_window kron kthvalue
-    layer_norm lcm ldexp le leaky_relu lerp less less_equal lgamma lift_fresh_copy linalg__powsum
-    linalg_cholesky linalg_cholesky_ex linalg_cond linalg_cross linalg_det linalg_diagonal
-    linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh linalg_inv linalg_inv_ex linalg_lstsq
-    linalg_lu linalg_lu_factor linalg_lu_factor_ex linalg_lu_solve linalg_matmul linalg_matrix_exp
-    linalg_matrix_norm linalg_matrix_power linalg_matrix_rank linalg_multi_dot linalg_norm
-    linalg_pinv linalg_qr linalg_slogdet linalg_solve linalg_solve_ex linalg_solve_triangular
-    linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve linalg_vander linalg_vecdot
-    linalg_vector_norm linear linspace log log10 log1p log2 log_sigmoid log_softmax logaddexp
-    logaddexp2 logcumsumexp logdet logical_and logical_not logical_or logical_xor logit logspace
-    logsumexp lstm lstm_cell lt mH mT masked_fill masked_scatter masked_select matmul matrix_H
-    matrix_exp matrix_power max max_pool1d max_pool1d_with_indices max_pool2d
-    max_pool2d_with_indices max_pool3d max_pool3d_with_indices maximum mean median meshgrid min
-    minimum mish mm mode moveaxis movedim mse_loss msort mul multinomial multiply mv mvlgamma
-    nan_to_num nanmean nanmedian nanquantile nansum narrow native_dropout native_group_norm
+    gcd ge gelu ger glu gradient greater greater_equal grid_sampler group_norm gru gt hamming_window
+    hann_window hardshrink hardsigmoid hardswish hardtanh heaviside histc hsplit hstack hypot i0
+    igamma igammac im2col imag index index_add index_copy index_fill index_put index_reduce
+    index_select inner instance_norm inverse isclose isfinite isin isinf isnan isneginf isposinf
+    isreal istft item kaiser_window kron kthvalue layer_norm lcm ldexp le leaky_relu lerp less
+    less_equal lgamma lift_fresh_copy linalg__powsum linalg_cholesky linalg_cholesky_ex linalg_cond
+    linalg_cross linalg_det linalg_diagonal linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh
+    linalg_inv linalg_inv_ex linalg_lu linalg_lu_factor linalg_lu_factor_ex linalg_lu_solve
+    linalg_matmul linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_matrix_rank
+    linalg_multi_dot linalg_norm linalg_pinv linalg_qr linalg_slogdet linalg_solve linalg_solve_ex
+    linalg_solve_triangular linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve
+    linalg_vander linalg_vecdot linalg_vector_norm linear linspace log log10 log1p log2 log_sigmoid
+    log_softmax logaddexp logaddexp2 logcumsumexp logdet logical_and logical_not logical_or
+    logical_xor logit logspace logsumexp lstm lstm_cell lt mH mT masked_fill masked_scatter
+    masked_select matmul matrix_H matrix_exp matrix_power max max_pool1d max_pool1d_with_indices
+    max_pool2d max_pool2d_with_indices max_pool3d max_pool3d_with_indices maximum mean median
+    meshgrid min minimum mish mm mode moveaxis movedim mse_loss msort mul multinomial multiply mv
+    mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow native_dropout
     native_layer_norm ne neg negative new_full new_ones new_zeros nextafter nonzero norm
     norm_except_dim normal normal_functional not_equal nuclear_norm numpy_T one_hot ones ones_like
     outer pad pad_sequence pairwise_distance permute pinverse pixel_shuffle pixel_unshuffle poisson
     polar polygamma positive pow prelu prod qr quantile rad2deg rand rand_like randint randint_like
-    randn randn_like randperm range ravel real reciprocal reflection_pad1d reflection_pad2d
+    randn randn_like randperm ravel real reciprocal reflection_pad1d reflection_pad2d
     reflection_pad3d relu relu6 remainder renorm repeat repeat_interleave replication_pad1d
     replication_pad2d replication_pad3d reshape reshape_as rms_norm rnn_relu rnn_relu_cell rnn_tanh
     rnn_tanh_cell roll rot90 round row_stack rrelu rsqrt rsub scalar_tensor
@@ -85,8 +85,22 @@ INTERNAL = frozenset(
     _functional_assert_async _functional_assert_scalar _is_all_true _is_any_true
     _linalg_check_errors _linalg_det _linalg_eigh _linalg_slogdet _linalg_solve_ex _linalg_svd
     _local_scalar_dense _log_softmax _native_batch_norm_legit_no_training _neg_view _prelu_kernel
-    _safe_softmax _shape_as_tensor _softmax _stack _to_copy _trilinear _unique2 _unsafe_view
-    _upsample_bicubic2d_aa _upsample_bilinear2d_aa _weight_norm
+    _safe_softmax _shape_as_tensor _softmax _to_copy _unique2 _unsafe_view _upsample_bicubic2d_aa
+    _upsample_bilinear2d_aa _weight_norm
     """.split()  # noqa: SIM905 - as above
 )
 """Those with an underscore that torch.export writes."""
+
+OVERLOADS: dict[str, str] = {
+    "embedding_bag": "padding_idx",
+    **dict.fromkeys(("gru", "lstm", "rnn_relu", "rnn_tanh"), "input"),
+    **dict.fromkeys(("_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa"), "vec"),
+    **dict.fromkeys(("upsample_bicubic2d", "upsample_bilinear2d", "upsample_linear1d"), "vec"),
+    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"), "vec"),
+    "upsample_trilinear3d": "vec",
+}
+"""The one overload that torch.export writes, of those whose others take more on trust.
+
+Others of ``upsample`` take sizes and scales that need not fit, those of recurrent layers a packed
+sequence, that of ``embedding_bag`` what ``padding_idx`` takes.
+"""

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from pydantic import JsonValue
 from torch._ops import HigherOrderOperator, OpOverload
-from torch.nn import functional
 
-from spark_infer.backends.torch.program.names import ATEN, INTERNAL
+from spark_infer.backends.torch.program.checked import CHECKED
+from spark_infer.backends.torch.program.names import ATEN, INTERNAL, OVERLOADS
 from spark_infer.errors import BundleError
 
 Operator = Callable[..., Any]
@@ -47,24 +47,6 @@ _BLOCKS: dict[str, Operator] = {
 """What runs in the place of torch's own, which load its compiler first: seconds in each process."""
 
 
-def batch_norm(
-    x: torch.Tensor,
-    weight: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    mean: torch.Tensor,
-    variance: torch.Tensor,
-    _: float,
-    epsilon: float,
-) -> tuple[torch.Tensor, None, None]:
-    """Normalize by stored statistics, whose sizes torch's own operator takes on trust."""
-    return functional.batch_norm(x, mean, variance, weight, bias, eps=epsilon), None, None
-
-
-def weight_norm(v: torch.Tensor, g: torch.Tensor, dim: int = 0) -> torch.Tensor:
-    """Return a weight by direction and length; torch's own takes the size of ``g`` on trust."""
-    return v * (g / torch.norm_except_dim(v, 2, dim))
-
-
 _FILLED: dict[str, str] = {
     "aten.empty.memory_format": "aten.zeros.default",
     "aten.empty_like.default": "aten.zeros_like.default",
@@ -78,8 +60,7 @@ _SWITCHES = ("train", "training")
 _SHARES = ("dropout_p",)
 
 _REPLACED: dict[str, Operator] = {
-    "aten._native_batch_norm_legit_no_training.default": batch_norm,
-    "aten._weight_norm.default": weight_norm,
+    **CHECKED,
     # A view is possible by the strides that were traced, which other devices need not have.
     "aten.view.default": torch.ops.aten.reshape.default,
     "aten._unsafe_view.default": torch.ops.aten.reshape.default,
@@ -115,15 +96,23 @@ _NAME_OF: dict[object, str] = {
 
 
 def find_operator(name: str) -> Operator:
-    """Return the operator of this name.
+    """Return what runs as the operator of this name.
+
+    Raises:
+        BundleError: It is not admitted, or this torch does not have it.
+    """
+    overload = find_overload(name)
+    return _OTHERS[name] if overload is None else _REPLACED.get(name, overload)
+
+
+def find_overload(name: str) -> OpOverload | None:
+    """Return torch's own operator of this name, None for one that is not torch's.
 
     Raises:
         BundleError: It is not admitted, or this torch does not have it.
     """
     if name in _OTHERS:
-        return _OTHERS[name]
-    if name in _REPLACED:
-        return _REPLACED[name]
+        return None
     match = _ATEN.fullmatch(name)
     if match is None or not _is_admitted(*match.groups()):
         raise BundleError(f"operator {name!r} is not one that a program may call")
@@ -152,29 +141,14 @@ def operator_name(target: object) -> str:
     return name
 
 
-def takes_text(function: Operator) -> Callable[[int | str], bool]:
-    """Return which arguments of an operator, by place or name, may be text.
-
-    torch also reads text where a device belongs.
-    """
-    if not isinstance(function, OpOverload):
-        return lambda place: function is with_autocast and place == 0
-    arguments = function._schema.arguments
-    texts = {argument.name for argument in arguments if "str" in str(argument.type)}
-    places = {index for index, argument in enumerate(arguments) if argument.name in texts}
-    return lambda place: place in texts or place in places
-
-
 def draws(
-    function: Operator, arguments: Sequence[JsonValue], named: Mapping[str, JsonValue]
+    function: OpOverload | None, arguments: Sequence[JsonValue], named: Mapping[str, JsonValue]
 ) -> bool:
     """Return whether a call draws random numbers.
 
     Dropout, recurrent layers and attention do where they are told that this is training.
     """
-    if not isinstance(function, OpOverload):
-        return False
-    if torch.Tag.nondeterministic_seeded not in function.tags:
+    if function is None or torch.Tag.nondeterministic_seeded not in function.tags:
         return False
     for place, argument in enumerate(function._schema.arguments):
         value = argument.default_value if argument.has_default_value() else None
@@ -187,7 +161,7 @@ def draws(
 
 
 def _is_admitted(base: str, overload: str) -> bool:
-    if base not in ATEN and base not in INTERNAL:
+    if (base not in ATEN and base not in INTERNAL) or OVERLOADS.get(base, overload) != overload:
         return False
     try:
         # Only what runs by dispatch: torch.ops also finds functions of the old TorchScript runtime.

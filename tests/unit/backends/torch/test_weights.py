@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_tied_and_transposed_weights_survive(tmp_path: Path) -> None:
     mapped = map_weights(tmp_path)
     assert mapped.keys() == state.keys()
     assert all(mapped[name].equal(tensor) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_booleans_are_of_two_bytes(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    save_weights(tmp_path, {"w": torch.ones(3), "seen": torch.ones(shape, dtype=torch.bool)})
+    assert map_weights(tmp_path)["seen"].all()
+    path = tmp_path / "weights.safetensors"
+    data = path.read_bytes()
+    header = int.from_bytes(data[:8], "little") + 8
+    start = header + json.loads(data[8:header])["seen"]["data_offsets"][0]
+    path.write_bytes(data[:start] + b"\x02" + data[start + 1 :])
+    with pytest.raises(BundleError, match="holds 'seen', whose bytes are no booleans"):
+        map_weights(tmp_path)
 
 
 def test_a_model_without_weights(tmp_path: Path) -> None:
