@@ -39,6 +39,11 @@ class Figure:
         return verdict(self.before, self.after, at_most=self.at_most)
 
     @property
+    def noise(self) -> float:
+        """How far a median may move and still be called the same."""
+        return noise(self.before, self.after)
+
+    @property
     def change(self) -> float:
         """The median after to the median before."""
         return _ratio(statistics.median(self.after), statistics.median(self.before))
@@ -47,21 +52,23 @@ class Figure:
 def verdict(before: Sequence[float], after: Sequence[float], *, at_most: bool = False) -> str:
     """Return ``slower`` or ``faster`` where medians differ by more than noise, else ``same``.
 
-    Noise is the larger of the two spreads: the medians differ by more than one side's own values
-    did from round to round.
-
     Args:
         before: One side's values, none negative.
         after: The other's.
         at_most: Whether less is better.
     """
-    noise = max(spread(before), spread(after), LEAST_NOISE)
+    factor = noise(before, after)
     old, new = statistics.median(before), statistics.median(after)
     if at_most:
         old, new = new, old
-    if new * noise < old:
+    if new * factor < old:
         return "slower"
-    return "faster" if new > old * noise else "same"
+    return "faster" if new > old * factor else "same"
+
+
+def noise(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return the larger of the two spreads: how far a side's own values move between rounds."""
+    return max(spread(before), spread(after), LEAST_NOISE)
 
 
 def spread(values: Sequence[float]) -> float:

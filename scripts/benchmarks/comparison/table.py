@@ -17,7 +17,7 @@ WIDTH = 200
 
 
 def print_figures(figures: Sequence[Figure]) -> None:
-    """Print medians, their ratio, the spread of each side and the verdict."""
+    """Print medians, their ratio, the spread of each side, the verdict and what it cannot see."""
     table = Table("benchmark", "figure", box=None)
     for column in ("before", "after", "after/before", "spread before", "spread after"):
         table.add_column(column, justify="right")
@@ -33,7 +33,13 @@ def print_figures(figures: Sequence[Figure]) -> None:
             *(f"{spread(side):.3f}" if side else "" for side in _sides(figure)),
             f"[{style}]{figure.verdict}[/]" if style else figure.verdict,
         )
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH).print(table)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    hidden = [figure.noise for figure in figures if figure.verdict == "same"]
+    if hidden:
+        console.print(
+            f"same: no change beyond the spread, which hides up to {max(hidden):.3f} times"
+        )
 
 
 def _sides(figure: Figure) -> tuple[Sequence[float], Sequence[float]]:
