@@ -2,18 +2,26 @@
 
 Every figure is a ratio to a contender measured in the same run: contenders are interleaved, and
 the median of the repetitions counts. ``all`` runs one after another, each in a process of its own.
+``compare`` shows whether a change made something slower: ``bench.py compare main HEAD``.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.comparison.checkout import checked_out
+from benchmarks.comparison.errors import ComparisonError
+from benchmarks.comparison.rounds import alternate
+from benchmarks.comparison.side import Side
+from benchmarks.comparison.table import print_figures
 from benchmarks.harness.machine import cache_directory
 from benchmarks.harness.report import print_ratios, print_result, read_json, write_json
 from rich.console import Console
@@ -66,9 +74,19 @@ BENCHMARKS = {
 }
 
 
+COMPARE = "whether anything is slower in one checkout than in another"
+FURTHER = "Options of the benchmarks follow AFTER, and each benchmark gets them: --rows 1000."
+LEAST_ROUNDS = 3
+
+
 def main() -> None:
-    """Run one benchmark, or all, and print tables."""
-    options = _parser().parse_args()
+    """Run one benchmark, or all, or compare two checkouts, and print tables."""
+    parser = _parser()
+    options, others = parser.parse_known_args()
+    if options.benchmark == "compare":
+        sys.exit(compare(options, others))
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     if options.benchmark == "all":
         run_all(options)
         return
@@ -86,10 +104,8 @@ def run_all(options: argparse.Namespace) -> None:
     results, failed = [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "result.json"
-        for name, benchmark in BENCHMARKS.items():
-            if name == "gpu" and not _has_device():
-                Console(highlight=False).print("gpu: not run, torch sees no CUDA device")
-                continue
+        for name in _names():
+            benchmark = BENCHMARKS[name]
             for variant in benchmark.variants:
                 command = [sys.executable, __file__, name, *variant, "--json", str(path)]
                 command += _settings(benchmark, options)
@@ -101,6 +117,58 @@ def run_all(options: argparse.Namespace) -> None:
     write_json(results, options.json)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def compare(options: argparse.Namespace, others: Sequence[str]) -> int:
+    """Run benchmarks of two checkouts in alternation and print what changed.
+
+    Args:
+        options: Those of ``compare``.
+        others: Those that each benchmark gets.
+
+    Returns:
+        The exit code: 1 if a figure is slower, else 2 if a benchmark failed or nothing can be
+        compared, else 0; 130 and 143 if interrupted. The worktrees are gone in any case.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    names = _names() if options.benchmarks == ["all"] else options.benchmarks
+    settings = [*(["--quick"] if options.quick else []), *others]
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="bench_", ignore_cleanup_errors=True) as folder,
+            checked_out(options.before, Path(folder) / "before") as before,
+            checked_out(options.after, Path(folder) / "after") as after,
+        ):
+            sides = (
+                Side("before", options.before, before, Path(folder) / "before_data"),
+                Side("after", options.after, after, Path(folder) / "after_data"),
+            )
+            done = [alternate(name, settings, sides, options.rounds) for name in names]
+    except ComparisonError as error:
+        print(f"bench.py compare: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    figures = [figure for rounds in done for figure in rounds.figures()]
+    print_figures(figures)
+    failures = [
+        f"{rounds.benchmark} failed {side}: {error}"
+        for rounds in done
+        for side, error in rounds.failures.items()
+    ]
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if any(figure.verdict == "slower" for figure in figures):
+        return 1
+    return 2 if failures else 0
+
+
+def _names() -> list[str]:
+    """Return the benchmarks that can run here, and say which cannot."""
+    if _has_device():
+        return list(BENCHMARKS)
+    Console(highlight=False).print("gpu: not run, torch sees no CUDA device")
+    return [name for name in BENCHMARKS if name != "gpu"]
 
 
 def _size(benchmark: Benchmark, options: argparse.Namespace) -> tuple[int, int]:
@@ -156,7 +224,31 @@ def _parser() -> argparse.ArgumentParser:
     every.add_argument("--scale", type=float, default=1.0, help="share of each benchmark's rows")
     _add_quick(every)
     _add_texts(every)
+    _add_compare(commands.add_parser("compare", help=COMPARE, description=COMPARE, epilog=FURTHER))
     return parser
+
+
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    command.add_argument("before", help="git revision, or the folder of a checkout")
+    command.add_argument("after", help="the same, of what may be slower")
+    command.add_argument(
+        "--benchmarks",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        default=["all"],
+        help="names, with commas between them; default: all that can run here",
+    )
+    command.add_argument(
+        "--rounds", type=_rounds, default=5, help="runs of each benchmark on each side; default: 5"
+    )
+    _add_quick(command)
+
+
+def _rounds(text: str) -> int:
+    if not text.isdecimal() or int(text) < LEAST_ROUNDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number from {LEAST_ROUNDS} on: fewer rounds do not show what is noise"
+        )
+    return int(text)
 
 
 def _add_quick(command: argparse.ArgumentParser) -> None:
