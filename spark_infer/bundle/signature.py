@@ -50,14 +50,14 @@ class Signature:
         _no_repeats("column", (name for item in self.inputs for name in item.column_names))
         _no_repeats("tensor", self.tensor_names)
         _no_repeats("output", (output.name.casefold() for output in self.outputs))
-        ragged = {item.name: None for item in self.inputs if isinstance(item, RaggedInput)}
+        ragged = [item.name for item in self.ragged]
         for output in self.outputs:
             if output.name.casefold() == REASON_COLUMN:
                 raise SignatureError(f"output name {REASON_COLUMN!r} is taken; choose another")
             if output.lengths_of is not None and output.lengths_of not in ragged:
                 raise SignatureError(
                     f"output {output.name!r}: lengths_of names {output.lengths_of!r}, but the "
-                    f"ragged inputs are {[*ragged]}{nearest(output.lengths_of[:100], ragged)}"
+                    f"ragged inputs are {ragged}{nearest(output.lengths_of[:100], ragged)}"
                 )
 
     @property
@@ -69,6 +69,11 @@ class Signature:
     def tensor_names(self) -> tuple[str, ...]:
         """Tensors in the order in which the model takes them."""
         return tuple(name for item in self.inputs for name in item.tensor_names)
+
+    @property
+    def ragged(self) -> tuple[RaggedInput, ...]:
+        """The ragged inputs, in order."""
+        return tuple(item for item in self.inputs if isinstance(item, RaggedInput))
 
     @property
     def vocabularies(self) -> dict[str, list[Any]]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from spark_infer.bundle import Bundle, Manifest, RaggedInput, Signature
+from spark_infer.bundle import Bundle, Manifest, Signature
 from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.engine.gather import Slots, Table, gather, regroup
 from spark_infer.engine.layout import Layout
@@ -73,7 +73,7 @@ class Predictor:
         self._signature = layout_.signature
         self._options = options
         self._decoder = Decoder(layout_.signature, layout_.packed)
-        self._is_ragged = any(isinstance(item, RaggedInput) for item in self._signature.inputs)
+        self._is_ragged = bool(self._signature.ragged)
         if stochastic or not options.dedupe or not options.cache_bytes:
             cache = None
         else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -13,10 +14,33 @@ from spark_infer.tensors.arrow.leaves import Array, plain
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.arrow.schema import check_schema, packed_name, wire_names
 from spark_infer.tensors.buckets import EXACT, PadRule
-from spark_infer.tensors.dense import Dense
-from spark_infer.tensors.ragged import Ragged
 from spark_infer.tensors.rejects import Rejects
 from spark_infer.tensors.rows import Rows
+
+
+class InputRows(Protocol):
+    """All rows of one input."""
+
+    @property
+    def lengths(self) -> Lengths | None:
+        """True length of each row, shape (rows,); None where rows have one shape."""
+        ...
+
+    def tensors(self, item: Any, rows: Rows, pad: PadRule = EXACT) -> dict[str, Array]:
+        """Return the model's tensors for some rows of the input."""
+        ...
+
+
+Reader = Callable[[Sequence[pa.Array], Any, Rejects], InputRows]
+
+READERS: dict[type[Input], Reader] = {
+    ScalarInput: lambda columns, item, rejects: dense.from_columns(
+        [plain(column) for column in columns], item, rejects
+    ),
+    ArrayInput: lambda columns, item, rejects: dense.from_arrays(columns[0], item, rejects),
+    RaggedInput: lambda columns, item, rejects: ragged.from_lists(columns[0], item, rejects),
+}
+"""What reads the columns of each kind of input."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +55,7 @@ class Decoded:
     """
 
     signature: Signature
-    inputs: dict[str, Dense | Ragged]
+    inputs: dict[str, InputRows]
     rejects: Rejects
     num_rows: int
 
@@ -39,34 +63,26 @@ class Decoded:
         """Return the model's tensors for some rows, in the order in which it takes them."""
         tensors: dict[str, Array] = {}
         for item in self.signature.inputs:
-            data = self.inputs[item.name]
-            if isinstance(data, Ragged):
-                assert isinstance(item, RaggedInput)
-                tensors |= data.tensors(item, rows, pad)
-            else:
-                tensors |= data.tensors(item, rows)
+            tensors |= self.inputs[item.name].tensors(item, rows, pad)
         return tensors
 
     @property
     def ragged(self) -> dict[str, Lengths]:
         """True length of each row of each ragged input, by the input's name."""
-        return {
-            name: data.lengths for name, data in self.inputs.items() if isinstance(data, Ragged)
-        }
+        found = {name: data.lengths for name, data in self.inputs.items()}
+        return {name: lengths for name, lengths in found.items() if lengths is not None}
 
     def padded(self, rows: Rows, pad: PadRule = EXACT) -> list[Lengths]:
         """Return the padded length of each of some rows, for each ragged input."""
         return [
-            pad.padded(rows.take(self.lengths(item.name)), item)
-            for item in self.signature.inputs
-            if isinstance(item, RaggedInput)
+            pad.padded(rows.take(self.lengths(item.name)), item) for item in self.signature.ragged
         ]
 
     def lengths(self, name: str) -> Lengths:
         """Return the true length of each row of a ragged input."""
-        data = self.inputs[name]
-        assert isinstance(data, Ragged)
-        return data.lengths
+        lengths = self.inputs[name].lengths
+        assert lengths is not None, name
+        return lengths
 
 
 class Decoder:
@@ -99,16 +115,11 @@ class Decoder:
         inputs = {item.name: self._rows(batch, item, rejects) for item in self._signature.inputs}
         return Decoded(self._signature, inputs, rejects, batch.num_rows)
 
-    def _rows(self, batch: pa.RecordBatch, item: Input, rejects: Rejects) -> Dense | Ragged:
-        if isinstance(item, ScalarInput):
-            if item.name in self._packed:
-                return dense.from_packed(batch.column(self._packed_name(item)), item, rejects)
-            columns = [plain(batch.column(name)) for name in item.column_names]
-            return dense.from_columns(columns, item, rejects)
-        if isinstance(item, ArrayInput):
-            return dense.from_arrays(batch.column(item.column), item, rejects)
-        assert isinstance(item, RaggedInput)
-        return ragged.from_lists(batch.column(item.column), item, rejects)
+    def _rows(self, batch: pa.RecordBatch, item: Input, rejects: Rejects) -> InputRows:
+        if isinstance(item, ScalarInput) and item.name in self._packed:
+            return dense.from_packed(batch.column(self._packed_name(item)), item, rejects)
+        columns = [batch.column(name) for name in item.column_names]
+        return READERS[type(item)](columns, item, rejects)
 
     def _packed_name(self, item: ScalarInput) -> str:
         return packed_name(item, self._signature.column_names)

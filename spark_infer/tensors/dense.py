@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from spark_infer.tensors.arrow.leaves import (
     side_by_side,
 )
 from spark_infer.tensors.arrow.lists import flatten, shaped
+from spark_infer.tensors.buckets import EXACT, PadRule
 from spark_infer.tensors.rejects import Rejects, reject_shapes
 from spark_infer.tensors.rows import BoolArray, Rows
 
@@ -33,9 +35,14 @@ class Dense:
 
     values: Array
     present: BoolArray | None
+    lengths: ClassVar[None] = None
+    """Rows of one shape have none."""
 
-    def tensors(self, item: Input, rows: Rows) -> dict[str, Array]:
-        """Return the model's tensors for some rows; of a run they are views, not copies."""
+    def tensors(self, item: Input, rows: Rows, pad: PadRule = EXACT) -> dict[str, Array]:
+        """Return the model's tensors for some rows; of a run they are views, not copies.
+
+        Nothing is padded.
+        """
         values = rows.take(self.values)
         tensors = {item.name: values}
         if item.presence:

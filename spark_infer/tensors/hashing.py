@@ -52,6 +52,7 @@ def row_hashes(decoded: Decoded, rows: Rows) -> Words:
         if isinstance(data, Ragged):
             _add_ragged(hashes, data, item, rows, number)
         else:
+            assert isinstance(data, Dense)
             _add_dense(hashes, data, item, rows, number)
     return hashes
 

@@ -50,7 +50,7 @@ def way_out(model: Backend, decoded: Decoded, trial: Trial) -> str:
     """Say what would help a model that fails on a batch."""
     if hint := _other_ids(model, decoded, trial) or _whole_numbers(model, decoded, trial):
         return hint
-    ragged = [item for item in decoded.signature.inputs if isinstance(item, RaggedInput)]
+    ragged = decoded.signature.ragged
     lengths = {item.name: int(decoded.lengths(item.name)[trial.rows].max()) for item in ragged}
     for item in ragged:
         length = lengths[item.name]

@@ -49,8 +49,7 @@ def with_min_lengths(
 
 def _open(signature: Signature) -> list[RaggedInput]:
     """Return the inputs that take empty rows."""
-    ragged = (item for item in signature.inputs if isinstance(item, RaggedInput))
-    return [item for item in ragged if not item.min_length]
+    return [item for item in signature.ragged if not item.min_length]
 
 
 def _guarded(

@@ -70,7 +70,7 @@ def probe(
 
 def _lengths(signature: Signature, *, is_small: bool) -> list[int]:
     """Return the lengths to try, or as many ones for a signature without ragged inputs."""
-    ragged = [item for item in signature.inputs if isinstance(item, RaggedInput)]
+    ragged = signature.ragged
     if not ragged:
         return [1] * NUM_ALIKE
     known = sorted({*LENGTHS, *MORE_LENGTHS} if is_small else LENGTHS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from spark_infer.bundle import RaggedInput
 from spark_infer.engine.proof.answers import Trial
 from spark_infer.errors import SignatureError
 from spark_infer.tensors import Decoded
@@ -34,7 +33,7 @@ def dependence(
     """
     output, one, other = found
     tensors = trial.tensors(decoded)
-    ragged = [item for item in decoded.signature.inputs if isinstance(item, RaggedInput)]
+    ragged = decoded.signature.ragged
     padded = [
         f"{tensors[item.name].shape[1]} positions of {item.name!r}"
         for item in ragged

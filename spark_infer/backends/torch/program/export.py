@@ -228,7 +228,7 @@ def _quiet() -> Iterator[None]:
 
 def _recurrent(model: torch.nn.Module, signature: Signature) -> str:
     """Say which layer cannot be traced over a length that varies, if there is one."""
-    varying = [i.name for i in signature.inputs if isinstance(i, RaggedInput) and i.pad_to is None]
+    varying = [item.name for item in signature.ragged if item.pad_to is None]
     layers = [part for part in model.modules() if isinstance(part, torch.nn.RNNBase)]
     if not varying or not layers:
         return ""

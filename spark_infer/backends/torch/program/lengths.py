@@ -51,7 +51,7 @@ def check_lengths(
     traced = dict(zip(signature.tensor_names, shapes.values(), strict=True))
     seen: dict[Any, str] = {}
     sizes: dict[Any, Size] = {}
-    ragged = [item for item in signature.inputs if isinstance(item, RaggedInput)]
+    ragged = signature.ragged
     for item in signature.inputs:
         for name in item.tensor_names:
             if not one_row:
