@@ -134,7 +134,8 @@ def padded_batches(
     values, offsets = tokens.values.to_numpy(), tokens.offsets.to_numpy()
     lengths = np.diff(offsets)
     order = np.argsort(-lengths, kind="stable")
-    batches, start = [], 0
+    batches: list[Batch] = []
+    start = 0
     while start < len(order):
         longest = lengths[order[start]]
         rows = order[start : start + max(max_tokens // longest, 1)]

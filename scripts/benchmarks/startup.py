@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def run(num_rows: int, repetitions: int, spark: bool = True) -> Result:
             kind: stack.enter_context(fork_server(preload=kind == "preloaded", cache=cache))
             for kind in ("bare", "preloaded")
         }
-        contenders = {}
+        contenders: dict[str, Callable[[], object]] = {}
         for kind, names in {"preloaded": list(networks), "bare": ["small"]}.items():
             for name in names:
                 check_equal(networks[name], fork[kind])
@@ -144,14 +145,13 @@ def forked(
 def in_spark(networks: Mapping[str, Workload], stack: ExitStack) -> dict[str, Callable[[], object]]:
     """Return contenders that each run a query, in a session that ends with the stack."""
     spark = stack.enter_context(local_session("startup", FRESH_WORKERS))
-    contenders = {}
+    contenders: dict[str, Callable[[], object]] = {}
     for name, workload in networks.items():
         df = spark.read.parquet(str(workload.rows))
         for kind in ("export", "module"):
             bundle = getattr(workload, kind)
-            contenders[f"Spark, {name}, {kind}"] = noop(
-                lambda df=df, bundle=bundle: si.predict(df, bundle, keep=[], allow_modules=ALLOWED)
-            )
+            query = partial(si.predict, df, bundle, keep=[], allow_modules=ALLOWED)
+            contenders[f"Spark, {name}, {kind}"] = noop(query)
     return contenders
 
 

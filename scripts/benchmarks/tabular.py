@@ -98,7 +98,7 @@ def contenders(
 def check_equal(queries: dict[str, Callable[[], DataFrame]]) -> None:
     """Prove that all contenders compute the same scores."""
     totals = {
-        name: query().agg(F.sum(F.col("score").cast("double"))).first()[0]
+        name: query().agg(F.sum(F.col("score").cast("double"))).collect()[0][0]
         for name, query in queries.items()
         if not name.startswith("identity")
     }

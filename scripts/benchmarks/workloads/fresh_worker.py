@@ -33,12 +33,13 @@ def fork_server(*, preload: bool, cache: Path) -> Iterator[Callable[[Mapping[str
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
+        asks, answers = server.stdin, server.stdout
+        assert asks is not None
+        assert answers is not None
 
         def run(task: Mapping[str, Any]) -> Any:
-            print(json.dumps(task), file=server.stdin, flush=True)
-            answer = server.stdout.readline()
+            print(json.dumps(task), file=asks, flush=True)
+            answer = answers.readline()
             if not answer:
                 raise RuntimeError("a fresh worker failed; what it said is above")
             return json.loads(answer)
@@ -46,7 +47,7 @@ def fork_server(*, preload: bool, cache: Path) -> Iterator[Callable[[Mapping[str
         try:
             yield run
         finally:
-            server.stdin.close()
+            asks.close()
 
 
 def serve() -> None:

@@ -40,7 +40,8 @@ def batch_udf(bundle: Path, precision: str) -> Callable[..., Column]:
         return predict
 
     return predict_batch_udf(
-        make,
+        # pyspark's type for this is a function of one column.
+        make,  # type: ignore[arg-type]
         return_type=FloatType(),
         batch_size=PEER_BATCH_ROWS,
         input_tensor_shapes=[None, None],
