@@ -241,8 +241,8 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
         "--rounds",
         type=_rounds,
         default=5,
-        help="runs of each benchmark on each side; default: 5. With 5, normal noise makes one figure "
-        "in 500 slower, with 3 one in 30",
+        help="runs of each benchmark on each side; default: 5. With 5, normal noise makes one "
+        "figure in 500 slower, with 3 one in 30",
     )
     _add_quick(command)
 
