@@ -183,7 +183,7 @@ class FileTable:
                     f"target table {text}: its folder {table.folder} is not there; mount or "
                     "restore it, or drop the table"
                 )
-        problems = _differences(table.columns, schema, self._names)
+        problems = formats.differences(table.columns, schema, self._names)
         if problems:
             raise WarehouseError(
                 f"target table {text} has other columns than this job writes: "
@@ -297,19 +297,6 @@ class FileTable:
         return ", ".join(
             f"{name}={'NULL' if value is None else repr(value)}" for name, value in pairs
         )
-
-
-def _differences(current: StructType, wanted: StructType, names: Names) -> list[str]:
-    there = {names.key(field.name): formats.full_type(field) for field in current.fields}
-    ours = {names.key(field.name): formats.full_type(field) for field in wanted.fields}
-    problems = [f"column {name!r} is missing" for name in ours if name not in there]
-    problems += [f"column {name!r} is not written" for name in there if name not in ours]
-    problems += [
-        f"column {name!r} is {there[name]}, not {kind}"
-        for name, kind in ours.items()
-        if name in there and names.key(there[name]) != names.key(kind)
-    ]
-    return problems
 
 
 def _some(words: Sequence[str]) -> str:

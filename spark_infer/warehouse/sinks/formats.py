@@ -25,6 +25,7 @@ from pyspark.sql.types import (
 
 from spark_infer.errors import ConfigError, WarehouseError, nearest
 from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.names import Names
 from spark_infer.warehouse.sinks.table import Table
 
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
@@ -244,3 +245,17 @@ def full_type(field: StructField) -> str:
     """Return a column's type as text, with the length of a char column, which pads its values."""
     declared = str((field.metadata or {}).get(_CHAR, ""))
     return declared if declared.startswith("char") else field.dataType.simpleString()
+
+
+def differences(current: StructType, wanted: StructType, names: Names) -> list[str]:
+    """Return what a table's columns lack, have too much or have of another type."""
+    there = {names.key(field.name): full_type(field) for field in current.fields}
+    ours = {names.key(field.name): full_type(field) for field in wanted.fields}
+    problems = [f"column {name!r} is missing" for name in ours if name not in there]
+    problems += [f"column {name!r} is not written" for name in there if name not in ours]
+    problems += [
+        f"column {name!r} is {there[name]}, not {kind}"
+        for name, kind in ours.items()
+        if name in there and names.key(there[name]) != names.key(kind)
+    ]
+    return problems

@@ -13,13 +13,13 @@ import torch
 from pydantic import JsonValue
 from torch import fx
 
-from spark_infer.backends.torch.program.arguments import check_call
-from spark_infer.backends.torch.program.operators import (
+from spark_infer.backends.torch.program.operators.admitted import (
     draws,
     find_operator,
     find_overload,
     operator_name,
 )
+from spark_infer.backends.torch.program.operators.arguments import check_call
 from spark_infer.backends.torch.program.program import Graph, Node, Program
 from spark_infer.backends.torch.weights import map_weights
 from spark_infer.errors import BundleError

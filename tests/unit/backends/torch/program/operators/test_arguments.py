@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from spark_infer.backends.torch.program.arguments import CHOICES, check_call
-from spark_infer.backends.torch.program.operators import find_overload
+from spark_infer.backends.torch.program.operators.admitted import find_overload
+from spark_infer.backends.torch.program.operators.arguments import CHOICES, check_call
 from spark_infer.backends.torch.program.program import Node
 from spark_infer.errors import BundleError
-from tests.unit.backends.torch.program.odd_calls import admitted
+from tests.unit.backends.torch.program.operators.odd_calls import admitted
 
 SAMPLES: dict[str, Any] = {
     "null": None,

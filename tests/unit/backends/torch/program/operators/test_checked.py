@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from spark_infer.backends.torch.program.checked import CHECKED
-from spark_infer.backends.torch.program.operators import find_operator, find_overload
+from spark_infer.backends.torch.program.operators.admitted import find_operator, find_overload
+from spark_infer.backends.torch.program.operators.checked import CHECKED
 from spark_infer.errors import PredictionError
 
 LAYERS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
@@ -161,7 +161,7 @@ def test_each_check_stands_before_an_operator_that_is_admitted() -> None:
 
 def test_odd_calls_give_the_same_whatever_lies_in_memory() -> None:
     script = Path(__file__).with_name("odd_calls.py")
-    root = Path(__file__).parents[5]
+    root = Path(__file__).parents[6]
     started = [
         subprocess.Popen(
             [sys.executable, str(script), "4"],

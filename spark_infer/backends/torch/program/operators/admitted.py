@@ -17,8 +17,8 @@ import torch
 from pydantic import JsonValue
 from torch._ops import HigherOrderOperator, OpOverload
 
-from spark_infer.backends.torch.program.checked import CHECKED
-from spark_infer.backends.torch.program.names import ATEN, INTERNAL, OVERLOADS
+from spark_infer.backends.torch.program.operators.checked import CHECKED
+from spark_infer.backends.torch.program.operators.names import ATEN, INTERNAL, OVERLOADS
 from spark_infer.errors import BundleError
 
 Operator = Callable[..., Any]

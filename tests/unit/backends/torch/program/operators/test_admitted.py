@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from spark_infer.backends.torch.program.operators import (
+from spark_infer.backends.torch.program.operators.admitted import (
     draws,
     find_operator,
     find_overload,

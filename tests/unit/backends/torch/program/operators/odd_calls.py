@@ -20,11 +20,11 @@ from typing import Any
 
 import torch
 
-from spark_infer.backends.torch.program.arguments import check_call
-from spark_infer.backends.torch.program.operators import find_operator, find_overload
+from spark_infer.backends.torch.program.operators.admitted import find_operator, find_overload
+from spark_infer.backends.torch.program.operators.arguments import check_call
 from spark_infer.backends.torch.program.program import Node
 from spark_infer.errors import BundleError, PredictionError
-from tests.unit.backends.torch.program.usual_calls import USUAL, tensor
+from tests.unit.backends.torch.program.operators.usual_calls import USUAL, tensor
 
 _MEMORY = 8 * 2**30
 _SIZES = [0, 0, 1, 1, 2, 3, 5]
