@@ -16,8 +16,8 @@ class FunctionBackend(HostBackend):
     """Runs a function of NumPy arrays, for models that need no framework and for tests.
 
     Args:
-        function: Called with the tensors in order; returns one array, or one for each output, which
-            it may use again for the next batch.
+        function: Called with the tensors in order, copies that it may write to; returns one array,
+            or one for each output, which it may use again for the next batch.
     """
 
     def __init__(self, function: NumpyFunction) -> None:
@@ -25,6 +25,6 @@ class FunctionBackend(HostBackend):
 
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch."""
-        outputs = self._function(*tensors.values())
+        outputs = self._function(*(array.copy() for array in tensors.values()))
         several = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
         return [np.array(output) for output in several]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from spark_infer.errors import SignatureError
@@ -39,8 +40,10 @@ def as_table(rows: TableLike, *, where: str) -> pa.RecordBatch | pa.Table:
                 raise TypeError(f"got a {type(column).__name__} for a column")
         _check_depth(columns)
         if isinstance(rows, Mapping):
-            return pa.RecordBatch.from_pydict(dict(rows))
-        return pa.Table.from_pandas(rows, preserve_index=False)
+            # Whoever holds an array may fill it again before the rows are predicted.
+            own = {name: _own(column) for name, column in rows.items()}
+            return pa.RecordBatch.from_pydict(own)
+        return pa.Table.from_pandas(rows.copy(), preserve_index=False)
     except Exception as error:
         # pyarrow, pandas and the values' own code raise what they like.
         reason = "an integer needs more than 64 bits" if isinstance(error, OverflowError) else error
@@ -75,3 +78,7 @@ def _values(value: Any) -> Iterable[object]:
         return value.values()
     values: Iterable[object] = value.tolist() if hasattr(value, "dtype") else value
     return values
+
+
+def _own(column: object) -> object:
+    return column.copy() if isinstance(column, np.ndarray) else column

@@ -79,7 +79,7 @@ class RunReport:
         Raises:
             ConfigError: The directory cannot be written.
         """
-        path = self.path(directory)
+        path = self.path(as_path(directory, name="report.path", error=ConfigError))
         with _writing(path.parent) as file:
             json.dump(self.to_json(), file, indent=2)
             file.write("\n")

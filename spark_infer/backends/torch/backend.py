@@ -73,6 +73,11 @@ class TorchBackend(HostBackend):
 
     def _call(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Call the module with tensors on its device; return its outputs in order."""
+        if torch.get_default_dtype() is not torch.float32:
+            raise ConfigError(
+                f"torch makes new tensors of {torch.get_default_dtype()} in this process, and the "
+                "model was proven with torch.float32; call torch.set_default_dtype(torch.float32)"
+            )
         with self._autocast():
             found = in_order(self._module(*tensors), self._outputs)
         for value in found:
@@ -89,9 +94,11 @@ class TorchBackend(HostBackend):
         return output.to("cpu", numpy_type(output), copy=is_part or not self._is_program)
 
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        if self._dtype is torch.float32:
+        # Also to end one of the caller's, which the model was not proven with.
+        enabled = self._dtype is not torch.float32
+        if not enabled and not torch.is_autocast_enabled(self._device.type):
             return contextlib.nullcontext()
-        return torch.autocast(self._device.type, dtype=self._dtype)
+        return torch.autocast(self._device.type, dtype=self._dtype, enabled=enabled)
 
 
 def in_order(result: object, outputs: Sequence[str]) -> list[Any]:
@@ -102,7 +109,7 @@ def in_order(result: object, outputs: Sequence[str]) -> list[Any]:
         outputs: Names of the outputs.
 
     Raises:
-        PredictionError: An output is not there.
+        PredictionError: An output is not there, or they have names of their own in another order.
     """
     if isinstance(result, Mapping):
         missing = [name for name in outputs if name not in result]
@@ -111,6 +118,13 @@ def in_order(result: object, outputs: Sequence[str]) -> list[Any]:
                 f"the model returned a dict with {sorted(result)}, without {missing[0]!r}"
             )
         return [result[name] for name in outputs]
+    # The first is a named tuple's, the second that of what torch.max and others return.
+    named: Sequence[str] = getattr(result, "_fields", getattr(result, "__match_args__", ()))
+    if isinstance(result, tuple) and set(named) == set(outputs) and list(named) != list(outputs):
+        raise PredictionError(
+            f"the model returns {list(named)}, and the signature's outputs are {list(outputs)}; "
+            "name them in the model's order, or return a dict"
+        )
     return list(result) if isinstance(result, (tuple, list)) else [result]
 
 

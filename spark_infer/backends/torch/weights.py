@@ -16,7 +16,13 @@ WEIGHTS_FILE = "weights.safetensors"
 def save_weights(root: Path, state: Mapping[str, torch.Tensor]) -> None:
     """Write tensors by name. Tied weights are written once for each name."""
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
-    save_file(tensors, root / WEIGHTS_FILE)
+    try:
+        save_file(tensors, root / WEIGHTS_FILE)
+    except KeyError as error:
+        raise BundleError(
+            f"weights of type {error.args[0]} cannot be stored; convert them, or keep real and "
+            "imaginary parts apart"
+        ) from None
 
 
 def map_weights(root: Path) -> dict[str, torch.Tensor]:

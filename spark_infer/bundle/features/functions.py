@@ -46,9 +46,9 @@ _TYPES = words(
 _TEXT = words(
     """
     ascii base64 bit_length btrim char char_length character_length chr concat concat_ws contains
-    decode elt encode endswith find_in_set format_number format_string hex ilike initcap instr
+    decode elt encode endswith find_in_set format_number hex ilike initcap instr
     is_valid_utf8 lcase left len length levenshtein like locate lower lpad ltrim luhn_check mask
-    octet_length overlay parse_url position printf regexp regexp_count regexp_extract
+    octet_length overlay parse_url position regexp regexp_count regexp_extract
     regexp_extract_all regexp_instr regexp_like regexp_replace regexp_substr repeat replace
     reverse right rlike rpad rtrim soundex space split split_part startswith substr substring
     substring_index to_binary to_char to_number to_varchar translate trim try_to_binary
@@ -133,8 +133,8 @@ TAKE_FORMAT: frozenset[str] = words(
 MAKE_TEXT: frozenset[str] = words(
     """
     array_join base64 btrim char chr concat concat_ws conv date_format dayname decode encode
-    format_number format_string from_unixtime get_json_object hex initcap json_object_keys lcase
-    left lower lpad ltrim mask md5 monthname overlay parse_url printf regexp_extract
+    format_number from_unixtime get_json_object hex initcap json_object_keys lcase
+    left lower lpad ltrim mask md5 monthname overlay parse_url regexp_extract
     regexp_extract_all regexp_replace regexp_substr repeat replace reverse right rpad rtrim sha
     sha1 sha2 soundex space split split_part str_to_map substr substring substring_index to_binary
     to_char to_json to_varchar translate trim try_to_binary ucase unbase64 unhex upper url_decode

@@ -43,7 +43,7 @@ def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> Featured
         # Spark would analyze the plan once more for nothing.
         return Featured(df, {})
     # Every name that passes is one of a source column, so no feature reads another one.
-    doubtful = check_expressions(df.sparkSession, features, df.columns)
+    doubtful = check_expressions(df.sparkSession, features, df.columns, df)
     hidden = _hidden(features)
     checks: tuple[_Check, ...] = (_change_of_rows, _moment, _foreign_type)
     if doubtful:

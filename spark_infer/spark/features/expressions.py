@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle.columns import instead
 from spark_infer.bundle.features import (
@@ -30,6 +30,7 @@ from spark_infer.errors import BundleError, ConfigError, SignatureError
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.features.moments import check_moments, is_typed
 from spark_infer.spark.features.parsed import CATALYST, Parsed, parse
+from spark_infer.spark.features.settings import check_settings
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import by_name
 
@@ -51,7 +52,10 @@ _MUST_HAVE_WINDOW = AGGREGATES | WINDOW_ONLY
 
 
 def check_expressions(
-    spark: SparkSession, features: Mapping[str, str], columns: Collection[str] | None = None
+    spark: SparkSession,
+    features: Mapping[str, str],
+    columns: Collection[str] | None = None,
+    df: DataFrame | None = None,
 ) -> set[str]:
     """Check what Spark reads in the features of a bundle.
 
@@ -60,6 +64,7 @@ def check_expressions(
         features: Expressions by name.
         columns: The source columns, where they are known: a name that is none of them would be
             looked up among the session's functions and variables.
+        df: The rows, whose tables and aliases have names as well.
 
     Returns:
         Those features, by name, with a text that Spark's plan may take for the time of the run.
@@ -72,7 +77,8 @@ def check_expressions(
     """
     if not features:
         return set()
-    names = _Names.of(spark, columns)
+    check_settings(spark, features)
+    names = _Names.of(spark, columns, df)
     called: set[str] = set()
     doubtful: set[str] = set()
     for feature, sql in features.items():
@@ -149,25 +155,29 @@ class _Names:
     Attributes:
         rule: How the session tells names apart.
         columns: The source columns by key; None where they are not known.
+        df: The rows, where they are known.
     """
 
     rule: Names
     columns: Mapping[str, Sequence[str]] | None
+    df: DataFrame | None
 
     @classmethod
-    def of(cls, spark: SparkSession, columns: Collection[str] | None) -> _Names:
+    def of(
+        cls, spark: SparkSession, columns: Collection[str] | None, df: DataFrame | None
+    ) -> _Names:
         rule = Names.of_session(spark)
         if columns is None:
             _check_no_variables(spark)
-            return cls(rule, None)
-        return cls(rule, rule.index(columns))
+            return cls(rule, None, None)
+        return cls(rule, rule.index(columns), df)
 
     def check(self, node: Parsed, variables: frozenset[str]) -> None:
         """Check the name of a column or of a lambda function's variable.
 
-        Spark looks for a name among the columns first, and what follows the first part is then
-        within that column. Anything else in front of a dot, a table too, could lead elsewhere: to
-        a variable of the session, another feature or the file that is read.
+        What follows the first part is a field of that column, unless a table of its name has a
+        column of the field's, which Spark would rather read. Anything else in front of a dot could
+        lead elsewhere: to a variable of the session, another feature or the file that is read.
         """
         first, *others = node.names
         if first in variables:
@@ -180,11 +190,38 @@ class _Names:
                     f"{node.text} can tell about the session, the file or the time of the run; "
                     "rename the column, or use predict, which knows the columns"
                 )
+            if others:
+                raise Refused(
+                    f"{node.text} is a field, or a column of a table of the name {first!r}; write "
+                    f"{first}[{others[0]!r}] into the feature, or use predict, which knows the rows"
+                )
         elif self.rule.key(first) not in self.columns:
             spelled = [name for names in self.columns.values() for name in names]
             behind = [name for name in others if self.rule.key(name) in self.columns]
             hint = f"; write {behind[0]} without a table" if behind else instead(first, spelled)
             raise SignatureError(f"the source has no column {first!r}{hint}")
+        elif others and self._is_of_a_table(node.names):
+            raise SignatureError(
+                f"{node.text} is a field of column {first!r}, and a column of the table or alias "
+                f"of that name, which Spark would read; give the rows another alias, or write "
+                f"{first}[{others[0]!r}] into the feature"
+            )
+
+    def _is_of_a_table(self, parts: Sequence[str]) -> bool:
+        """Tell whether a name is, or begins with, that of a column with its table's before it."""
+        if self.df is None:
+            return False
+        name = [self.rule.key(part) for part in parts]
+        output = self.df._jdf.queryExecution().analyzed().output()
+        for at in range(output.size()):
+            column = output.apply(at)
+            of_table = column.qualifier()
+            table = [self.rule.key(of_table.apply(at)) for at in range(of_table.size())]
+            for start in range(len(table)):
+                full = [*table[start:], self.rule.key(column.name())]
+                if name[: len(full)] == full:
+                    return True
+        return False
 
 
 def check_names(spark: SparkSession, columns: Collection[str]) -> None:

@@ -117,7 +117,7 @@ def _numbers(column: pa.Array, rule: Rule, dtype: np.dtype[Any]) -> Array:
     else:
         values = _memory(column)
     numbers: Array
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         numbers = values.astype(dtype, copy=False)
     return numbers
 

@@ -84,7 +84,7 @@ def _divided(units: Integers, power: int) -> tuple[Floats, Positions]:
 
 def _narrowed(values: Floats, dtype: np.dtype[Any], exact: Exact) -> npt.NDArray[Any]:
     """Round doubles to a narrower type as if their exact numbers had been rounded to it."""
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         narrow = values.astype(dtype, copy=False)
     if dtype != np.float32:
         return narrow

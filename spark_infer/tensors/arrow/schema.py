@@ -184,6 +184,8 @@ def _struct_problem(kind: pa.DataType, item: RaggedInput) -> str | None:
         )
     types = {struct.field(i).name: struct.field(i).type for i in range(struct.num_fields)}
     for name in item.fields:
+        if len(struct.get_all_field_indices(name)) > 1:
+            return f"the structs have field {name!r} more than once"
         if name not in types:
             return f"the structs have no field {name!r}{nearest(name, types)}"
         if problem := type_problem(types[name], item):

@@ -279,7 +279,9 @@ def test_the_variables_of_a_session_are_not_read(source: DataFrame) -> None:
 
 
 def test_without_columns_names_of_the_session_are_refused(source: DataFrame) -> None:
-    check_expressions(source.sparkSession, {"f": "a + st.x"})
+    check_expressions(source.sparkSession, {"f": "a + st['x']"})
+    with pytest.raises(BundleError, match=r"a column of a table .* write st\['x'\] into the feat"):
+        check_expressions(source.sparkSession, {"f": "a + st.x"})
     folded = ("`u\u017fer`", "`current_t\u0131mestamp`", "`current_t\u0130mestamp`")
     plain = ("`user`", "current_date", "`_metadata`.file_path", "transform(a, x -> `user`)")
     for sql in (*plain, *folded):

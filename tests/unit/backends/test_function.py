@@ -28,3 +28,15 @@ def test_the_next_batch_changes_no_output() -> None:
 def test_an_output_of_no_array_becomes_one() -> None:
     (output,) = FunctionBackend(lambda x: 1.5).run({"x": np.zeros(1)})
     assert output.shape == ()
+
+
+def test_a_function_may_write_to_its_arrays() -> None:
+    def double(x: np.ndarray) -> np.ndarray:
+        x *= 2
+        return x
+
+    given = np.array([1.0, 2.0])
+    for _ in range(2):
+        (output,) = FunctionBackend(double).run({"x": given})
+        assert output.tolist() == [2.0, 4.0]
+    assert given.tolist() == [1.0, 2.0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -129,3 +130,25 @@ def test_other_arguments_of_a_wrong_kind(tmp_path: Any, fraud: Bundle) -> None:
     ):
         with pytest.raises(SparkInferError, match=message):
             call()
+
+
+@pytest.mark.parametrize("kind", ["dict", "frame"])
+def test_a_buffer_that_is_filled_again_changes_no_row(kind: str) -> None:
+    signature = si.Signature(
+        inputs=[
+            si.ScalarInput("x", columns=["a"], dtype="float64"),
+            si.RaggedInput("r", column="h"),
+        ],
+        outputs=[si.Output("y", dtype="float64")],
+    )
+    model = si.LocalModel(si.FunctionBackend(lambda x, r, r_mask: x[:, 0]))
+    buffer = np.zeros(2)
+
+    def source() -> Iterator[Any]:
+        for number in range(3):
+            buffer[:] = number
+            rows = {"a": buffer, "h": [[1.0], [2.0]]}
+            yield rows if kind == "dict" else pd.DataFrame(rows, copy=False)
+
+    found = [part["y"].to_pylist() for part in si.Predictor(model, signature).stream(source())]
+    assert found == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]

@@ -143,3 +143,20 @@ def test_a_packed_column_of_a_wrong_type_is_named() -> None:
     batch = pa.RecordBatch.from_pydict({"x[]": [["one", "two"]]})
     with pytest.raises(SignatureError, match=r"column 'x\[\]'.*string does not fit"):
         decode(batch, ScalarInput("x", columns=["a", "b"]), packed={"x"})
+
+
+def test_a_field_that_a_struct_has_twice_is_refused() -> None:
+    fields = [pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), pa.array(["x", "y"])]
+    structs = pa.StructArray.from_arrays(fields, ["p", "q", "p"])
+    column = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), structs)
+    batch = pa.RecordBatch.from_arrays([column], ["s"])
+    with pytest.raises(SignatureError, match="the structs have field 'p' more than once"):
+        decode(batch, RaggedInput("r", column="s", fields=["p", "q"]))
+    assert decode(batch, RaggedInput("r", column="s", fields=["q"])).num_rows == 2
+
+
+def test_numpys_way_with_errors_is_not_the_callers() -> None:
+    batch = pa.record_batch({"a": pa.array([1e-300, 1e300, 5.0])})
+    with np.errstate(all="raise"):
+        decoded = decode(batch, ScalarInput("x", columns=["a"]))
+    assert decoded.tensors(Rows.run(0, 3))["x"].ravel().tolist() == [0.0, np.inf, 5.0]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections import namedtuple
 from collections.abc import Iterator
 from typing import Any
 
@@ -259,3 +260,37 @@ def test_an_output_that_is_part_of_a_larger_tensor_keeps_its_own_memory_alone(
     (output,) = backend.run({"x": wide})
     assert output.tolist() == [2.0] * 4
     assert torch.from_numpy(output).untyped_storage().nbytes() == 16
+
+
+def test_the_surroundings_of_the_process_change_no_answer() -> None:
+    backend = TorchBackend(nn.Linear(2, 1), ["y"])
+    (plain,) = backend.run(X)
+    with torch.autocast("cpu", torch.bfloat16):
+        (found,) = backend.run(X)
+    assert found.tolist() == plain.tolist()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with pytest.raises(ConfigError, match=r"new tensors of torch\.bfloat16 in this process"):
+            backend.run(X)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert backend.run(X)[0].tolist() == plain.tolist()
+
+
+Pair = namedtuple("Pair", ["loss", "score"])
+
+
+@pytest.mark.parametrize(
+    ("function", "right"),
+    [
+        (lambda x: Pair(x[:, 0], x[:, 1]), ["loss", "score"]),
+        (lambda x: x.max(1), ["values", "indices"]),
+    ],
+)
+def test_outputs_with_names_of_their_own_stand_in_their_order(
+    function: Any, right: list[str]
+) -> None:
+    TorchBackend(Call(function), right).run(X)
+    TorchBackend(Call(function), ["a", "b"]).run(X)
+    with pytest.raises(PredictionError, match=r"the model returns \['\w+', '\w+'\], and the sig"):
+        TorchBackend(Call(function), right[::-1]).run(X)

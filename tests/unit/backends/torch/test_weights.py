@@ -81,3 +81,9 @@ def test_weights_of_another_model_are_refused(
     save_weights(tmp_path, state)
     with pytest.raises(BundleError, match="the weights do not fit the model"):
         assign_weights(nn.Linear(2, 1, bias=False), tmp_path)
+
+
+def test_weights_of_a_type_that_has_no_place_are_named(tmp_path: Path) -> None:
+    state = {"w": torch.zeros(2, dtype=torch.complex128)}
+    with pytest.raises(BundleError, match=r"weights of type torch.complex128 cannot be stored"):
+        save_weights(tmp_path, state)

@@ -33,7 +33,7 @@ ATEN = frozenset(
     fft_irfftn fft_rfft fft_rfft2 fft_rfftfreq fft_rfftn fill fix flatten flip fliplr flipud
     float_power floor floor_divide fmax fmin fmod frac frexp frobenius_norm full full_like gather
     gcd ge gelu ger glu gradient greater greater_equal grid_sampler group_norm gru gt hamming_window
-    hann_window hardshrink hardsigmoid hardswish hardtanh heaviside histc hsplit hstack hypot i0
+    hann_window hardshrink hardsigmoid hardswish hardtanh heaviside hsplit hstack hypot i0
     igamma igammac im2col imag index index_add index_copy index_fill index_put index_reduce
     index_select inner instance_norm inverse isclose isfinite isin isinf isnan isneginf isposinf
     isreal istft item kaiser_window kron kthvalue layer_norm lcm ldexp le leaky_relu lerp less
