@@ -75,8 +75,8 @@ def running(work: Path) -> list[str]:
     [
         (signal.SIGINT, " bundle:", ""),  # while the JVM starts
         (signal.SIGTERM, " start:", ""),  # while queries are analyzed
-        (signal.SIGINT, " load:", "keys"),  # while a query runs
-        (signal.SIGTERM, " load:", "keys"),
+        (signal.SIGINT, " keys:", "keys"),  # while a query runs, at its first sign of life
+        (signal.SIGTERM, " keys:", "keys"),
     ],
 )
 def test_a_signal_ends_the_run_with_one_line(
