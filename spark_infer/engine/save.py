@@ -133,9 +133,9 @@ def save_bundle(
             one_row=not row_independent,
             shown=proof.shapes,
         )
+        # The stored model runs the same code, which may keep something outside of both.
         original.restore()
         original.forget_weights()
-        # The stored model may keep what it does where the original's code does, outside of it.
         manifest = Manifest(
             name=name or target.name,
             model_format=format,

@@ -50,10 +50,11 @@ class UserCode:
             yield (values := left.pop())
             for name in names:
                 module = values.get(name, sys.modules.get(name))
-                if isinstance(module, ModuleType) and self.has(vars(module).get("__name__")):
-                    if id(vars(module)) not in found:
-                        found.add(id(vars(module)))
-                        left.append(vars(module))
+                if not isinstance(module, ModuleType) or id(vars(module)) in found:
+                    continue
+                if self.has(vars(module).get("__name__")):
+                    found.add(id(vars(module)))
+                    left.append(vars(module))
 
 
 @cache

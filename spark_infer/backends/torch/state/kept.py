@@ -24,17 +24,36 @@ class Kept(ABC):
         self.value = value
         self.name = name
 
-    @abstractmethod
-    def changed(self) -> Iterator[str]:
-        """Yield names of what is not as it was."""
+    def changed(self) -> list[str]:
+        """Return the names of what is not as it was."""
+        return [self.name] if self._is_changed() else []
 
-    @abstractmethod
     def restore(self) -> None:
-        """Put back what it held."""
+        """Put back what it held, where that changed."""
+        if self._is_changed():
+            self._restore()
 
     def parts(self) -> Iterator[tuple[str, Any]]:
         """Yield what it held and may change itself, with names."""
-        yield from ()
+        for key, part in self._parts():
+            if type(part) not in PLAIN:
+                yield self._named(key), part
+
+    @abstractmethod
+    def _is_changed(self) -> bool:
+        """Tell whether it is not as it was."""
+
+    @abstractmethod
+    def _restore(self) -> None:
+        """Put back what it held."""
+
+    def _parts(self) -> Iterable[tuple[Any, Any]]:
+        """Return what it held, each with what it is found by."""
+        return ()
+
+    def _named(self, key: Any) -> str:
+        """Return the name of a part."""
+        return f"{self.name}[{key!r}]"
 
 
 class Tensor(Kept):
@@ -47,11 +66,11 @@ class Tensor(Kept):
         self._memory = _once(self._view)
         self._copy = self._memory.clone()
 
-    def changed(self) -> Iterator[str]:
-        if not self._is_there() or not torch.equal(_bytes(self._memory), _bytes(self._copy)):
-            yield self.name
+    def _is_changed(self) -> bool:
+        same = self._is_there() and torch.equal(_bytes(self._memory), _bytes(self._copy))
+        return not same
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         self._memory.copy_(self._copy)
         if not self._is_there():
             self.value.data = self._view
@@ -68,27 +87,28 @@ class Counted(Kept):
         super().__init__(value, name)
         self._version = None if value.is_inference() else value._version
 
-    def changed(self) -> Iterator[str]:
-        if self._version is not None and self.value._version != self._version:
-            yield self.name
+    def _is_changed(self) -> bool:
+        return self._version is not None and self.value._version != self._version
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         """Do nothing: who writes to one is refused."""
 
 
 class Array(Kept):
-    """The memory of a NumPy array."""
+    """The memory of a NumPy array, which may hold objects."""
 
     def __init__(self, value: npt.NDArray[Any], name: str) -> None:
         super().__init__(value, name)
         self._copy = value.copy()
 
-    def changed(self) -> Iterator[str]:
-        if self.value.tobytes() != self._copy.tobytes():
-            yield self.name
+    def _is_changed(self) -> bool:
+        return bool(self.value.tobytes() != self._copy.tobytes())
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         self.value[...] = self._copy
+
+    def _parts(self) -> Iterable[tuple[Any, Any]]:
+        return enumerate(self._copy.flat) if self._copy.dtype == object else ()
 
 
 class Buffer(Kept):
@@ -98,11 +118,10 @@ class Buffer(Kept):
         super().__init__(value, name)
         self._copy = value[:]
 
-    def changed(self) -> Iterator[str]:
-        if bytes(self.value) != bytes(self._copy):
-            yield self.name
+    def _is_changed(self) -> bool:
+        return bytes(self.value) != bytes(self._copy)
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         self.value[:] = self._copy
 
 
@@ -113,22 +132,18 @@ class Collection(Kept):
         super().__init__(value, name)
         self._copy = list(value)
 
-    def changed(self) -> Iterator[str]:
-        now = list(self.value)
-        if list(map(id, now)) != list(map(id, self._copy)):
-            yield self.name
+    def _is_changed(self) -> bool:
+        return list(map(id, list(self.value))) != list(map(id, self._copy))
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         if isinstance(self.value, list):
             self.value[:] = self._copy
         else:
             self.value.clear()
             (self.value.update if isinstance(self.value, set) else self.value.extend)(self._copy)
 
-    def parts(self) -> Iterator[tuple[str, Any]]:
-        for index, part in enumerate(self._copy):
-            if type(part) not in PLAIN:
-                yield f"{self.name}[{index}]", part
+    def _parts(self) -> Iterable[tuple[Any, Any]]:
+        return enumerate(self._copy)
 
 
 class Fixed(Kept):
@@ -142,16 +157,19 @@ class Fixed(Kept):
 
     def __init__(self, value: Any, name: str, parts: Iterable[tuple[str, Any]]) -> None:
         super().__init__(value, name)
-        self._parts = [(place, part) for place, part in parts if type(part) not in PLAIN]
+        self._given = [(place, part) for place, part in parts if type(part) not in PLAIN]
 
-    def changed(self) -> Iterator[str]:
-        yield from ()
+    def _is_changed(self) -> bool:
+        return False
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         """Do nothing."""
 
-    def parts(self) -> Iterator[tuple[str, Any]]:
-        yield from self._parts
+    def _parts(self) -> Iterable[tuple[Any, Any]]:
+        return self._given
+
+    def _named(self, key: Any) -> str:
+        return str(key)
 
 
 def keep_tensor(value: torch.Tensor, name: str) -> Kept:

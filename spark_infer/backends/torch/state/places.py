@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable
 from types import CellType, FunctionType, MemberDescriptorType
 from typing import Any
 
@@ -36,21 +36,22 @@ class Places(Kept):
     def _named(self, key: Any) -> str:
         return f"{self.name}.{key}".removeprefix(".")
 
-    def changed(self) -> Iterator[str]:
-        for key in self._changed_keys():
-            yield self._named(key)
+    def changed(self) -> list[str]:
+        """Return the names of the places that are not as they were."""
+        return [self._named(key) for key in self._changed_keys()]
 
-    def restore(self) -> None:
+    def _is_changed(self) -> bool:
+        return bool(self._changed_keys())
+
+    def _restore(self) -> None:
         for key in self._changed_keys():
             if key in self._copy:
                 self._put(key, self._copy[key])
             else:
                 self._drop(key)
 
-    def parts(self) -> Iterator[tuple[str, Any]]:
-        for key, part in self._copy.items():
-            if type(part) not in PLAIN:
-                yield self._named(key), part
+    def _parts(self) -> Iterable[tuple[Any, Any]]:
+        return self._copy.items()
 
     def _changed_keys(self) -> list[Any]:
         now = self._read()
@@ -83,10 +84,13 @@ class Items(Places):
         del self.value[key]
 
     def _named(self, key: Any) -> str:
-        return super()._named(key) if self._as_attributes else f"{self.name}[{key!r}]"
+        if self._as_attributes:
+            return super()._named(key)
+        # What others look like may be long, and another each time.
+        return f"{self.name}[{key!r}]" if type(key) in PLAIN else self.name
 
-    def restore(self) -> None:
-        super().restore()
+    def _restore(self) -> None:
+        super()._restore()
         if list(map(id, self.value)) != list(map(id, self._copy)):
             self.value.clear()
             self.value.update(self._copy)

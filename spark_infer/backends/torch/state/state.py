@@ -9,8 +9,16 @@ import threading
 from array import array
 from collections import UserDict, UserList, deque
 from collections.abc import Iterator, Sequence
-from types import FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
+from types import (
+    BuiltinMethodType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 import torch
@@ -43,8 +51,17 @@ _HELD = (torch.nn.Module, torch.Tensor, np.ndarray, dict, list, deque, set, tupl
 _LEFT = (ModuleType, logging.Logger, logging.Handler, threading.Thread, io.IOBase)
 """What belongs to the process, also where the user's own class is one of these."""
 
-_OPEN = (torch.nn.Module, torch.Tensor, SimpleNamespace, UserDict, UserList, functools.partial)
-"""Kinds of others that anybody may give attributes to."""
+_OPEN = (
+    torch.nn.Module,
+    torch.Tensor,
+    functools.partial,
+    SimpleNamespace,
+    UserDict,
+    UserList,
+    WeakKeyDictionary,
+    WeakValueDictionary,
+)
+"""Kinds of others that keep what they are given in attributes."""
 
 _MOST_PLACES = 100_000
 _MOST_BYTES = 100_000_000
@@ -92,8 +109,7 @@ class State:
     def restore(self) -> None:
         """Put everything back as it was, and leave alone what did not change."""
         for kept in self._kept:
-            if any(True for _ in kept.changed()):
-                kept.restore()
+            kept.restore()
 
     def forget_weights(self) -> None:
         """Give back the memory of the copies of weights and buffers, which stay as they are now."""
@@ -113,17 +129,16 @@ class State:
             name, value = nearest.popleft()
             if id(value) in seen:
                 continue
-            if nearest is held and not isinstance(value, _HELD):
+            if nearest is beside:
+                if _num_places(value) > places or num_bytes(value) > size:
+                    continue
+                places -= _num_places(value)
+                size -= num_bytes(value)
+            elif not isinstance(value, _HELD):
                 beside.append((name, value))
                 continue
-            if nearest is beside:
-                places -= (num_places := _num_places(value))
-                size -= (num := num_bytes(value))
-                if places < 0 or size < 0:
-                    places += num_places
-                    size += num
-                    continue
             for kept in self._kept_of(value, self._names.get(id(value), name)):
+                # What is kept lives on, so that nothing else gets its identity.
                 seen.add(id(value))
                 self._kept.append(kept)
                 nearest.extend(kept.parts())
@@ -141,9 +156,8 @@ class State:
         elif (plain := _plain(value, name)) is not None:
             yield plain
         is_ours = self._code.has(kind.__module__)
-        if (is_ours or issubclass(kind, _OPEN)) and isinstance(
-            getattr(value, "__dict__", None), dict
-        ):
+        is_open = is_ours or issubclass(kind, _OPEN)
+        if is_open and isinstance(getattr(value, "__dict__", None), dict):
             yield Attributes(value, name)
         if is_ours:
             bases = [base for base in kind.__mro__ if self._code.has(base.__module__)]
@@ -188,11 +202,15 @@ def _plain(value: Any, name: str) -> Kept | None:
 
 
 def _inside(value: Any) -> tuple[Any, ...]:
-    """Return what something that is called, or stands for an attribute, was made of."""
+    """Return what something that only refers to other things was made of."""
     if isinstance(value, functools.partial):
         return value.func, value.args, value.keywords
     if isinstance(value, MethodType):
         return value.__func__, value.__self__
+    if isinstance(value, BuiltinMethodType):
+        return (value.__self__,)
+    if isinstance(value, memoryview):
+        return (value.obj,)
     if isinstance(value, staticmethod | classmethod):
         return (value.__func__,)
     if isinstance(value, property):
@@ -216,5 +234,7 @@ def _slots(bases: Sequence[type]) -> dict[str, MemberDescriptorType]:
 
 
 def _num_places(value: Any) -> int:
+    if isinstance(value, np.ndarray):
+        return 1 + (value.size if value.dtype == object else 0)
     is_collection = isinstance(value, dict | list | deque | set | frozenset | tuple)
     return 1 + len(value) if is_collection else 1
