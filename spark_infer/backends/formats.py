@@ -45,7 +45,11 @@ class Original(Backend, Protocol):
         ...
 
     def restore(self) -> None:
-        """Make the model what it was before it ran."""
+        """Make the model, and what its code keeps beside it, what they were before it ran."""
+        ...
+
+    def forget_weights(self) -> None:
+        """Restore weights no more, for which they were copied."""
         ...
 
     def seeded(self) -> AbstractContextManager[None]:

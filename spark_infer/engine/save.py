@@ -133,26 +133,27 @@ def save_bundle(
             one_row=not row_independent,
             shown=proof.shapes,
         )
-    # It holds a copy of the weights.
-    del original
-    manifest = Manifest(
-        name=name or target.name,
-        model_format=format,
-        signature=proof.signature,
-        features=dict(features or {}),
-        stochastic=stochastic,
-        row_independent=row_independent,
-        model=artifact.description,
-        description=description,
-        metadata=dict(metadata or {}),
-        built_with=built_with(format),
-    )
+        # The stored model runs the same code, which may keep something outside of both.
+        original.restore()
+        original.forget_weights()
+        manifest = Manifest(
+            name=name or target.name,
+            model_format=format,
+            signature=proof.signature,
+            features=dict(features or {}),
+            stochastic=stochastic,
+            row_independent=row_independent,
+            model=artifact.description,
+            description=description,
+            metadata=dict(metadata or {}),
+            built_with=built_with(format),
+        )
 
-    def check(bundle: Bundle) -> None:
-        allowed = () if module is None else (module.partition(":")[0],)
-        proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=storing.hint)
+        def check(bundle: Bundle) -> None:
+            allowed = () if module is None else (module.partition(":")[0],)
+            proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=storing.hint)
 
-    return write_bundle(target, manifest, artifact.write, check)
+        return write_bundle(target, manifest, artifact.write, check)
 
 
 def _check_kinds(**given: object) -> None:

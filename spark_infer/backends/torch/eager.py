@@ -68,8 +68,12 @@ class EagerBackend(TorchBackend):
         return self._state.changed()
 
     def restore(self) -> None:
-        """Make the model what it was when this was made."""
+        """Make the model, and what its code keeps beside it, what they were when this was made."""
         self._state.restore()
+
+    def forget_weights(self) -> None:
+        """Restore weights no more, for which they were copied."""
+        self._state.forget_weights()
 
     @contextmanager
     def seeded(self) -> Iterator[None]:

@@ -120,7 +120,7 @@ class Times(FunctionBackend):
         super().__init__(lambda x: x * factor)
     def check_unchanged(self):
         pass
-    check_draws_nothing = restore = check_unchanged
+    check_draws_nothing = restore = forget_weights = check_unchanged
     def changed(self):
         return []
     def seeded(self):

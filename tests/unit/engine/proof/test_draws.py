@@ -32,15 +32,15 @@ class Draws(nn.Module):
 
 
 def rare(x: Tensor) -> Tensor:
-    return x.sum(1) + (torch.rand(x.shape[0]) < 1e-4) * 1000.0
+    return x.sum(1) + (torch.rand(x.shape[0]) < 1e-9) * 1000.0
 
 
 def rare_by_numpy(x: Tensor) -> Tensor:
-    return x.sum(1) + (np.random.random() < 1e-4) * 1000.0
+    return x.sum(1) + (np.random.random() < 1e-9) * 1000.0
 
 
 def rare_by_python(x: Tensor) -> Tensor:
-    return x.sum(1) + (random.random() < 1e-4) * 1000.0
+    return x.sum(1) + (random.random() < 1e-9) * 1000.0
 
 
 KINDS: dict[str, Any] = {

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from array import array
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
@@ -116,17 +116,17 @@ def test_what_is_fitted_to_the_first_rows_is_refused_and_undone(
     assert repr((vars(model), vars(kind).get("first"))) == before
 
 
-class Mapped(nn.Module):
+class Queued(nn.Module):
     """Fits something that is not looked into."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = array("d")
+        self.first: SimpleQueue[float] = SimpleQueue()
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.first:
-            self.first.append(float(x.sum()))
-        return x.float().sum(1) - self.first[0]
+        first = float(x.sum()) if self.first.empty() else self.first.get()
+        self.first.put(first)
+        return x.float().sum(1) - first
 
 
 def test_what_the_stored_model_fits_to_other_rows_is_refused(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_what_the_stored_model_fits_to_other_rows_is_refused(tmp_path: Path) -> 
         outputs=[si.Output("y", dtype="float32")],
     )
     with pytest.raises(BundleError, match="the stored model answers otherwise than the model"):
-        save(tmp_path / "b", Mapped(), signature, "module")
+        save(tmp_path / "b", Queued(), signature, "module")
 
 
 def test_of_a_stochastic_model_too(tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import io
+import itertools
+import json
+import logging
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -123,10 +127,16 @@ def test_names_of_weights_are_those_of_the_state_dict() -> None:
 def test_what_is_not_the_models_is_left() -> None:
     model = Model()
     model.generator = random.Random(1)
-    model.function = lambda: None
+    model.count = itertools.count()
+    model.file = io.StringIO()
+    model.logger = logging.getLogger("spark_infer.test")
+    model.json = json.JSONEncoder()
     state = State(model)
     model.generator.random()
-    model.function.note = 1
+    next(model.count)
+    model.file.write("x")
+    model.logger.note = 1
+    model.json.note = 1
     assert state.changed() == []
 
 
