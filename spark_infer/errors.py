@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SparkInferError(Exception):
@@ -89,3 +89,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def is_full(error: OSError) -> bool:
     """Return whether a disk is full, which passes when somebody makes room."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def some(words: Sequence[str], most: int = 3) -> str:
+    """Return the first words for a message, and how many more there are."""
+    rest = len(words) - most
+    return ", ".join(words[:most]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -127,3 +127,13 @@ class Cursor:
                 f"it is too large at {self.next}: with the copies that BETWEEN, LIKE ANY and CASE "
                 f"make of their operand it has more than {_MAX_SIZE:,} parts; use several features"
             )
+
+    def is_lambda_of_several(self) -> bool:
+        """Tell whether what follows is ``(x, y) ->``."""
+        if self.next.keyword != "(":
+            return False
+        ahead = 1
+        while self.ahead(ahead).kind in ("word", "quoted") and self.ahead(ahead + 1).text == ",":
+            ahead += 2
+        is_name = self.ahead(ahead).kind in ("word", "quoted")
+        return is_name and [self.ahead(ahead + 1).text, self.ahead(ahead + 2).text] == [")", "->"]

@@ -180,22 +180,13 @@ class _Parser(Names):
         if self.next.kind in ("word", "quoted") and self.ahead(1).keyword == "->":
             self.column()
             self.advance()
-        elif self._is_lambda_of_several():
+        elif self.is_lambda_of_several():
             self.advance()
             self.column()
             while self.take(","):
                 self.column()
             self.advance(2)
         self._expression()
-
-    def _is_lambda_of_several(self) -> bool:
-        if self.next.keyword != "(":
-            return False
-        ahead = 1
-        while self.ahead(ahead).kind in ("word", "quoted") and self.ahead(ahead + 1).text == ",":
-            ahead += 2
-        is_name = self.ahead(ahead).kind in ("word", "quoted")
-        return is_name and [self.ahead(ahead + 1).text, self.ahead(ahead + 2).text] == [")", "->"]
 
     def _window(self) -> None:
         self.expect("(")

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import WarehouseError, some
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
@@ -27,7 +27,6 @@ from spark_infer.warehouse.sinks.sink import Published
 from spark_infer.warehouse.sinks.table import Table, default_folder
 from spark_infer.warehouse.sinks.writer import Writer
 
-_MAX_EXAMPLES = 3
 _MAX_PRUNED = 500
 """Partitions that a query may name; more are looked for by the run's id alone."""
 
@@ -223,7 +222,7 @@ class FileTable:
         found = sorted({problem for problem in problems if problem})
         if found:
             raise WarehouseError(
-                f"target.partition_by: {_some(found)}; give such rows another value with a "
+                f"target.partition_by: {some(found)}; give such rows another value with a "
                 "feature, or remove them with source.filter"
             )
 
@@ -245,7 +244,7 @@ class FileTable:
         if stale:
             named = [self._described(values) for values in stale]
             raise WarehouseError(
-                f"the source has no rows any more for {_some(named)} of target table "
+                f"the source has no rows any more for {some(named)} of target table "
                 f"{self._config.table!r}, whose predictions would stay; remove them (ALTER TABLE "
                 f"{self._config.table} DROP PARTITION ({named[0]})), or run again when the rows "
                 "are there"
@@ -258,7 +257,7 @@ class FileTable:
         lost = sorted(before - now)
         if lost:
             raise WarehouseError(
-                f"target table {self._config.table!r} was written, and {_some(lost)}, which it had "
+                f"target table {self._config.table!r} was written, and {some(lost)}, which it had "
                 "before, is gone: something else removed it meanwhile; score it again"
             )
 
@@ -297,8 +296,3 @@ class FileTable:
         return ", ".join(
             f"{name}={'NULL' if value is None else repr(value)}" for name, value in pairs
         )
-
-
-def _some(words: Sequence[str]) -> str:
-    rest = len(words) - _MAX_EXAMPLES
-    return ", ".join(words[:_MAX_EXAMPLES]) + (f" and {rest:,} more" if rest > 0 else "")
