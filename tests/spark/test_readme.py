@@ -106,7 +106,7 @@ def test_models_that_cannot_be_exported(
     monkeypatch.syspath_prepend(folder)
     run("Models that cannot be exported", 1)
     bundle = si.Bundle.load("bundles/sequences")
-    assert bundle.manifest.model_format == "module"
+    assert bundle.manifest.base.format == "module"
     with pytest.raises(BundleError, match="not in allow_modules"):
         load_backend(bundle)
     predictor = si.Predictor(si.load_model(bundle, allow_modules=["sequences"]), bundle)

@@ -14,7 +14,7 @@ from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_session
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.features import check_expressions, check_names
+from spark_infer.spark.features import check_expressions, check_names, checked_sql
 from spark_infer.spark.functions.described import describe
 from spark_infer.spark.functions.task import Kind, prediction_udf, resolve_kind
 from spark_infer.spark.names import Names
@@ -83,8 +83,11 @@ class PredictFunction:
             features = self._bundle.features
             check_expressions(self._spark, features)
             check_names(self._spark, [n for n in self.column_names if n not in features])
+            types = self._bundle.manifest.source_types
             given = {
-                name: f"({features[name]})" if name in features else by_name(name)
+                name: f"({checked_sql(features[name], types)})"
+                if name in features
+                else by_name(name)
                 for name in self.column_names
             }
         wire = Wire.build(signature, given, exact_nulls=self._kind == "pandas")

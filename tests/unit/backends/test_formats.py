@@ -103,7 +103,7 @@ load_backend(sys.argv[1], allow_modules=[sys.argv[2]])
 print(json.dumps([name for name in sys.modules if "spark_infer.backends." in name]))
 """
     imported = json.loads(run(code, str(bundle.path), HERE))
-    home = FORMATS[bundle.manifest.model_format].home
+    home = FORMATS[bundle.manifest.base.format].home
     assert home in imported
     assert [name for name in imported if f"backends.{other}" in name] == []
 

@@ -22,6 +22,7 @@ from spark_infer.errors import (
     TooManyRejects,
     WarehouseError,
 )
+from tests.unit.artifacts import EXPORTED
 
 
 @pytest.fixture
@@ -34,7 +35,10 @@ def bundle(tmp_path: Path) -> si.Bundle:
         outputs=[si.Output("kind", dtype="int64", labels=["good", "bad"])],
     )
     manifest = Manifest(
-        name="tiny", model_format="export", signature=signature, features={"b": "c + 1"}
+        name="tiny",
+        artifacts=EXPORTED,
+        signature=signature,
+        features={"b": "c + 1"},
     )
     return write_bundle(
         tmp_path / "tiny",
@@ -69,7 +73,7 @@ def test_a_bundles_text_does_not_steer_the_terminal(
 ) -> None:
     manifest = Manifest(
         name="m",
-        model_format="export",
+        artifacts=EXPORTED,
         signature=si.Signature(
             inputs=[si.ScalarInput("x", columns=["a"])],
             outputs=[si.Output("y", labels=["a\x9b2J", "\u202e\u00e9"])],
