@@ -75,8 +75,13 @@ def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path)
         check_name(part, entry.name, where="the bundle's archive")
     source = archive.extractfile(entry)
     assert source is not None
-    path = target / entry.name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = target
+    target.mkdir(mode=0o700, exist_ok=True)
+    for part in parts[:-1]:
+        # Of folders that mkdir makes on the way, everybody decides the mode by his umask.
+        path /= part
+        path.mkdir(mode=0o700, exist_ok=True)
+    path /= parts[-1]
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o400), "wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)

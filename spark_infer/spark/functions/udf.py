@@ -83,13 +83,12 @@ class PredictFunction:
             features = self._bundle.features
             check_expressions(self._spark, features)
             check_names(self._spark, [n for n in self.column_names if n not in features])
-            types = self._bundle.manifest.source_types
             given = {
-                name: f"({checked_sql(features[name], types)})"
-                if name in features
-                else by_name(name)
+                name: f"({features[name]})" if name in features else by_name(name)
                 for name in self.column_names
             }
+            for name in list(features)[:1]:  # One of a row's columns says it for all of them.
+                given[name] = f"({checked_sql(features[name], self._bundle.manifest.source_types)})"
         wire = Wire.build(signature, given, exact_nulls=self._kind == "pandas")
         udf = prediction_udf(self._reference, wire, _result_type(signature), self._kind)
         outputs = signature.outputs

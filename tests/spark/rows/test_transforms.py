@@ -103,15 +103,15 @@ def test_functions_of_both_kinds(
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "problem"),
+    ("column", "sql", "problem"),
     [
-        ("shop", F.lit(5), "int does not match transform 'hash_buckets'; cast to string"),
-        ("image", F.lit("text"), "string does not match transform 'raw_bytes'; cast to binary"),
-        ("tags", F.array(F.lit(5)), "items: int does not match transform 'hash_buckets'"),
+        ("shop", "5", "int does not match transform 'hash_buckets'; cast to string"),
+        ("image", "'text'", "string does not match transform 'raw_bytes'; cast to binary"),
+        ("tags", "array(5)", "items: int does not match transform 'hash_buckets'"),
     ],
 )
 def test_columns_of_other_types_are_refused(
-    df: DataFrame, bundle: si.Bundle, column: str, value: Any, problem: str
+    df: DataFrame, bundle: si.Bundle, column: str, sql: str, problem: str
 ) -> None:
     with pytest.raises(SignatureError, match=problem):
-        si.predict(df.withColumn(column, value), bundle, keep=["id"])
+        si.predict(df.withColumn(column, F.expr(sql)), bundle, keep=["id"])

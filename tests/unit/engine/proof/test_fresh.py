@@ -19,6 +19,8 @@ from spark_infer.engine.proof.fresh import FreshProcess
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE, save_recurrent
 
+pytestmark = pytest.mark.fresh_process
+
 SCALE = 1.0
 PRESENT = True
 SIGNATURE = si.Signature(inputs=[si.ScalarInput("x", columns=["a", "b"])], outputs=[si.Output("y")])
@@ -119,7 +121,7 @@ def test_it_answers_as_the_model_does_and_raises_what_the_model_raises(tmp_path:
     names = bundle.signature.tensor_names
     random = np.random.default_rng(3)
     tensors = {
-        names[0]: random.normal(size=(4, 6)).astype(np.float32),
+        names[0]: random.normal(size=(4, 6, 2)).astype(np.float32),
         names[1]: np.ones((4, 6), np.bool_),
     }
     with FreshProcess(bundle.path, (HERE,)) as elsewhere:
