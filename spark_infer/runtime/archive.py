@@ -14,6 +14,8 @@ from spark_infer.bundle.digest import SUMS_FILE
 from spark_infer.bundle.folder import MAX_FILES, check_name, open_file
 from spark_infer.errors import BundleError
 
+_MAX_LEVELS = 64
+"""Most folders of a file, its own name among them."""
 _NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
 """What the system says of a file's name, and not of its disk."""
 
@@ -69,7 +71,7 @@ def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path)
     # A sparse file of a few bytes could fill the disk.
     plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not entry.issparse()
     inside = parts and entry.name == "/".join(parts) and not {"/", ".."} & set(parts)
-    if not plain or not inside or entry.size < 0:
+    if not plain or not inside or entry.size < 0 or len(parts) > _MAX_LEVELS:
         raise BundleError(f"the bundle's archive holds {_cut(repr(entry.name))}, which is refused")
     for part in parts:
         check_name(part, entry.name, where="the bundle's archive")

@@ -133,7 +133,7 @@ class FakeFormat(Format):
     def prepare(self, model, signature, **options):
         return Prepared({}, lambda root: (root / "factor.txt").write_text(str(model)))
     def load(self, bundle, options, allow_modules):
-        return Times(int(float((bundle.path / "factor.txt").read_text())))
+        return Times(int(float((bundle.artifact_path / "factor.txt").read_text())))
 
 FORMAT = FakeFormat()
 '''
