@@ -68,7 +68,7 @@ def test_every_example_is_run() -> None:
     found = {m["title"]: len(blocks(m["title"])) for m in SECTION.finditer(README)}
     assert {title: count for title, count in found.items() if count} == {
         "Two commands": 1,
-        "Pack a model": 2,
+        "Pack a model": 3,
         "Models that cannot be exported": 2,
         "DataFrame": 1,
         "SQL": 1,
