@@ -14,6 +14,8 @@ from spark_infer.bundle.digest import SUMS_FILE
 from spark_infer.bundle.folder import MAX_FILES, check_name, open_file
 from spark_infer.errors import BundleError
 
+_MAX_LEVELS = 64
+"""Most folders of a file, its own name among them."""
 _NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
 """What the system says of a file's name, and not of its disk."""
 
@@ -69,14 +71,19 @@ def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path)
     # A sparse file of a few bytes could fill the disk.
     plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not entry.issparse()
     inside = parts and entry.name == "/".join(parts) and not {"/", ".."} & set(parts)
-    if not plain or not inside or entry.size < 0:
+    if not plain or not inside or entry.size < 0 or len(parts) > _MAX_LEVELS:
         raise BundleError(f"the bundle's archive holds {_cut(repr(entry.name))}, which is refused")
     for part in parts:
         check_name(part, entry.name, where="the bundle's archive")
     source = archive.extractfile(entry)
     assert source is not None
-    path = target / entry.name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = target
+    target.mkdir(mode=0o700, exist_ok=True)
+    for part in parts[:-1]:
+        # Of folders that mkdir makes on the way, everybody decides the mode by his umask.
+        path /= part
+        path.mkdir(mode=0o700, exist_ok=True)
+    path /= parts[-1]
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o400), "wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
