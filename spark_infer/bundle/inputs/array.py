@@ -54,6 +54,6 @@ class ArrayInput(Input):
         return tuple(self.shape)
 
     @property
-    def item_levels(self) -> int:
-        """How many levels of lists the values of one row have."""
-        return len(self.shape)
+    def sizes(self) -> tuple[int | None, ...]:
+        """Length of each level of lists around the values of a row."""
+        return tuple(self.shape)

@@ -89,7 +89,7 @@ class Input:
             )
         if self.vocabulary is not None:
             raise SignatureError(f"{where}: give it a vocabulary or a transform, not both")
-        if transform.makes_arrays and not self.item_levels:
+        if transform.makes_arrays and not self.sizes:
             raise SignatureError(
                 f"{where}: transform {transform.kind!r} makes arrays, which an ArrayInput or a "
                 "RaggedInput takes"
@@ -125,15 +125,20 @@ class Input:
         raise TypeError("use ScalarInput, ArrayInput or RaggedInput")
 
     @property
-    def item_levels(self) -> int:
-        """How many levels of lists the values of one row have, before any transform."""
+    def sizes(self) -> tuple[int | None, ...]:
+        """Length of each level of lists around the values of a row; None where it varies."""
         raise TypeError("use ScalarInput, ArrayInput or RaggedInput")
 
     @property
     def levels(self) -> int:
-        """How many levels of lists a source column has: fewer where a transform makes them."""
+        """How many levels of lists a source column has: none where a transform makes them."""
         makes = self.transform is not None and self.transform.makes_arrays
-        return 0 if makes else self.item_levels
+        return 0 if makes else len(self.sizes)
+
+    @property
+    def struct_fields(self) -> tuple[str, ...]:
+        """Fields of the structs that stand in the place of values, if they do."""
+        return ()
 
     @property
     def takes(self) -> str | None:

@@ -142,9 +142,14 @@ class RaggedInput(Input):
         return (len(self.fields),) if self.fields else tuple(self.shape)
 
     @property
-    def item_levels(self) -> int:
-        """How many levels of lists the values of one row have."""
-        return 1 + len(self.shape)
+    def sizes(self) -> tuple[int | None, ...]:
+        """Length of each level of lists around the values of a row; None where it varies."""
+        return (None, *self.shape)
+
+    @property
+    def struct_fields(self) -> tuple[str, ...]:
+        """Fields of the structs that stand in the place of values, if they do."""
+        return tuple(self.fields)
 
     @property
     def mask_tensor(self) -> InputTensor | None:

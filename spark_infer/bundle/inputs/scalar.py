@@ -50,6 +50,6 @@ class ScalarInput(Input):
         return (len(self.columns),)
 
     @property
-    def item_levels(self) -> int:
-        """How many levels of lists the values of one row have: none."""
-        return 0
+    def sizes(self) -> tuple[int | None, ...]:
+        """Length of each level of lists around the values of a row: there are none."""
+        return ()

@@ -104,11 +104,11 @@ def _column(
         (rule,) = (column.nulls for column in item.source_columns if column.name == name)
         return _flat(item, lengths, size, random, rule, spread)
     assert isinstance(item, ArrayInput | RaggedInput)
-    shape = () if isinstance(item, RaggedInput) and item.fields else item.item_shape
+    shape = () if item.struct_fields else item.item_shape
     size = math.prod(shape)
     parts = [
         _nest(_flat(item, lengths, size, random, item.null_items, spread), shape)
-        for _ in range(len(item.fields) if isinstance(item, RaggedInput) and item.fields else 1)
+        for _ in item.struct_fields or (name,)
     ]
     if isinstance(item, ArrayInput):
         return parts[0]
@@ -119,7 +119,7 @@ def _column(
 
 def _source(item: Input, name: str, made: pa.Array) -> pa.Array:
     """Return values of which an input's transform makes something like a column."""
-    if item.levels != item.item_levels:
+    if item.levels != len(item.sizes):
         arrays = [np.array(_filled(row), item.dtype) for row in made.to_pylist()]
         return examples_of(item, arrays)
 

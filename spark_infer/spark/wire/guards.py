@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from spark_infer.bundle import Input, RaggedInput
+from spark_infer.bundle import Input
 from spark_infer.spark.wire.casts import held_range, refusal_parts, wire_type
 from spark_infer.spark.wire.nulls import mapped
 from spark_infer.tensors.arrow.casts import TABLE, Rule, rule_of
@@ -28,14 +28,14 @@ def guarded(item: Input, name: str, column: Column) -> Column:
 def guarded_array(item: Input, name: str, column: Column, levels: int) -> Column:
     """Return an array column of ``levels`` levels with its elements cast; structs as arrays."""
     target = _array_of(wire_type(item), levels)
-    if isinstance(item, RaggedInput) and item.fields:
+    if item.struct_fields:
         first = F.get(column, F.lit(0))
         fits = F.lit(True)
-        for field in item.fields:
+        for field in item.struct_fields:
             fits &= _kind(first[field]).isin(_kinds(item))
         cast = F.transform(
             column,
-            lambda value: F.array(*(_cast(item, value[field]) for field in item.fields)),
+            lambda value: F.array(*(_cast(item, value[field]) for field in item.struct_fields)),
         )
     else:
         kinds = "|".join(_kinds(item))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pyspark.sql.types import ArrayType, DataType, NullType, StructType
 
-from spark_infer.bundle import Input, RaggedInput
+from spark_infer.bundle import Input
 from spark_infer.spark.wire.casts import cast_sql, wire_type
 from spark_infer.spark.wire.column import WireColumn
 from spark_infer.spark.wire.guards import guarded_array
@@ -18,7 +18,7 @@ def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> 
     """Return an array column with its elements cast, and its nulls beside it."""
     (name,) = item.column_names
     # Structs travel as arrays of their fields.
-    levels = item.levels + (isinstance(item, RaggedInput) and bool(item.fields))
+    levels = item.levels + bool(item.struct_fields)
     kind = None if types is None else types[name]
     if kind is None and not SPARK_4:
         column = guarded_array(item, name, as_column(source), levels)
@@ -37,19 +37,20 @@ def _cast(item: Input, name: str, text: str, kind: DataType | None, levels: int)
     if levels == 0:
         return cast_sql(text, item, name, kind)
     inner = kind.elementType if isinstance(kind, ArrayType) else None
-    if isinstance(item, RaggedInput) and item.fields:
+    if item.struct_fields:
         body = _struct(item, name, element, inner)
     else:
         body = _cast(item, name, element, inner, levels - 1)
     return f"transform({text}, {element} -> {body})"
 
 
-def _struct(item: RaggedInput, name: str, text: str, kind: DataType | None) -> str:
+def _struct(item: Input, name: str, text: str, kind: DataType | None) -> str:
     if isinstance(kind, NullType):
         return f"CAST({text} AS array<{wire_type(item)}>)"
     types = {f.name: f.dataType for f in kind.fields} if isinstance(kind, StructType) else {}
     fields = (
-        cast_sql(field_of(text, field), item, name, types.get(field)) for field in item.fields
+        cast_sql(field_of(text, field), item, name, types.get(field))
+        for field in item.struct_fields
     )
     return f"array({', '.join(fields)})"
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import pyarrow as pa
 import pyarrow.types as pat
 
-from spark_infer.bundle import Input, Output, RaggedInput, ScalarInput, Signature
+from spark_infer.bundle import Input, Output, ScalarInput, Signature
 from spark_infer.bundle.columns import instead
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SignatureError, nearest
@@ -115,30 +115,26 @@ def column_problem(kind: pa.DataType, item: Input) -> str | None:
     """Say why a column of this type does not fit the input, or return None."""
     if pat.is_null(storage_type(kind)):
         return None
-    if isinstance(item, RaggedInput) and item.fields:
+    if item.struct_fields:
         return _struct_problem(kind, item)
     if item.levels == 0:
         return type_problem(kind, item)
-    sizes = (None, *item.item_shape) if isinstance(item, RaggedInput) else item.item_shape
-    return _nested_problem(kind, item, item.levels, sizes)
+    return _nested_problem(kind, item)
 
 
 def column_type(item: Input) -> str:
     """Return Spark's type of the columns that fit the input best."""
     kind = sql_type(item)
-    if isinstance(item, RaggedInput) and item.fields:
-        kind = f"struct<{','.join(f'{name}:{kind}' for name in item.fields)}>"
+    if item.struct_fields:
+        kind = f"struct<{','.join(f'{name}:{kind}' for name in item.struct_fields)}>"
     return "array<" * item.levels + kind + ">" * item.levels
 
 
-def _nested_problem(
-    kind: pa.DataType, item: Input, depth: int, sizes: tuple[int | None, ...]
-) -> str | None:
+def _nested_problem(kind: pa.DataType, item: Input) -> str | None:
     inner = storage_type(kind)
-    for level in range(depth):
+    for expected in item.sizes:
         if not is_list(inner):
             return _no_array(kind, column_type(item))
-        expected = sizes[level]
         if pat.is_fixed_size_list(inner) and expected not in (None, inner.list_size):
             return f"expected arrays of length {expected}, got {type_name(kind)}"
         inner = storage_type(inner.value_type)
@@ -166,7 +162,7 @@ def _no_array(kind: pa.DataType, wanted: str) -> str:
     return f"expected {wanted}, got {came}; {hint}"
 
 
-def _struct_problem(kind: pa.DataType, item: RaggedInput) -> str | None:
+def _struct_problem(kind: pa.DataType, item: Input) -> str | None:
     struct = storage_type(kind).value_type if is_list(storage_type(kind)) else kind
     struct = storage_type(struct)
     if pat.is_null(struct):
@@ -177,7 +173,7 @@ def _struct_problem(kind: pa.DataType, item: RaggedInput) -> str | None:
             "gather them with array(struct(...)), or leave the input's fields out for plain arrays"
         )
     types = {struct.field(i).name: struct.field(i).type for i in range(struct.num_fields)}
-    for name in item.fields:
+    for name in item.struct_fields:
         if len(struct.get_all_field_indices(name)) > 1:
             return f"the structs have field {name!r} more than once"
         if name not in types:
