@@ -1,0 +1,128 @@
+"""The groups of tests, as nox sessions. ``scripts/test`` finds Python and Java and runs them.
+
+All but ``wheel`` use the environment that nox itself is installed in.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parents[1]
+CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
+SPARK35 = ROOT / ".venv-spark35"
+MEASURED = ("-m", "coverage", "run", "--parallel-mode", "-m", "pytest")
+NO_TESTS_COLLECTED = 5
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = [
+    *("unit", "gpu", "spark", "cluster", "benchmarks", "coverage", "spark35", "wheel"),
+]
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Tests that need no JVM."""
+    run_tests(session, "unit", pytest=MEASURED)
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """Tests on a CUDA device; none is run where there is none."""
+    run_tests(session, "gpu", success_codes=(0, NO_TESTS_COLLECTED))
+
+
+@nox.session
+def spark(session: nox.Session) -> None:
+    """Tests that share one Spark session."""
+    run_tests(session, "spark", pytest=MEASURED)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Tests with executors in processes of their own."""
+    run_tests(session, "cluster")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Each benchmark, small."""
+    run_tests(session, "benchmarks")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Lines and branches that the groups unit and spark ran, of those that ran before."""
+    session.chdir(ROOT)
+    session.run(sys.executable, "-m", "coverage", "combine", "--quiet", success_codes=(0, 1))
+    session.run(sys.executable, "-m", "coverage", "report", success_codes=(0, 1))
+
+
+@nox.session
+def spark35(session: nox.Session) -> None:
+    """The tests of Spark on the oldest Spark that is supported."""
+    if sys.version_info >= (3, 13):
+        session.skip(
+            "Spark 3.5 does not support Python 3.13: PYTHON=python3.12 scripts/test spark35"
+        )
+    run_tests(session, "spark", python=make_spark35(session))
+
+
+@nox.session(venv_backend="venv")
+def wheel(session: nox.Session) -> None:
+    """The wheel, installed where nothing else is, imports and tells what it is."""
+    session.chdir(ROOT)
+    folder = session.create_tmp()
+    # What an earlier build left would go into this one.
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
+    build = ("-m", "build", "--wheel", "--no-isolation", "--outdir", folder)
+    session.run(sys.executable, *build, external=True)
+    (built,) = Path(folder).glob("*.whl")
+    session.install("--constraint", str(CONSTRAINTS), str(built))
+    session.chdir(folder)
+    session.run("spark-infer", "--help")
+    session.run("python", "-c", "import spark_infer as si; si.Signature, si.Bundle, si.Predictor")
+
+
+def run_tests(
+    session: nox.Session,
+    group: str,
+    *,
+    python: Path = Path(sys.executable),
+    pytest: tuple[str, ...] = ("-m", "pytest"),
+    success_codes: tuple[int, ...] = (0,),
+) -> None:
+    """Run the tests of a group's folder, or of the paths below it that were given."""
+    session.chdir(ROOT)
+    given = session.posargs
+    folder = [] if any(argument.startswith("tests/") for argument in given) else [f"tests/{group}"]
+    session.run(
+        str(python),
+        *(*pytest, *folder, *given),
+        env={"PYSPARK_PYTHON": str(python), "PATH": f"{python.parent}:{session.env['PATH']}"},
+        success_codes=success_codes,
+        external=True,
+    )
+
+
+def make_spark35(session: nox.Session) -> Path:
+    """Make an environment that sees the packages of this one behind its own few."""
+    own = ROOT / "scripts" / "constraints-spark35.txt"
+    python, state = SPARK35 / "bin" / "python", SPARK35 / "state"
+    want = own.read_text() + CONSTRAINTS.read_text() + sys.executable
+    if state.exists() and state.read_text() == want:
+        return python
+    session.run(sys.executable, "-m", "venv", "--clear", str(SPARK35), external=True)
+    site = Path(
+        sysconfig.get_path("purelib", vars={"base": str(SPARK35), "platbase": str(SPARK35)})
+    )
+    behind = sysconfig.get_path("purelib")
+    (site / "behind.pth").write_text(f"import site; site.addsitedir({behind!r})\n")
+    install = ("-m", "pip", "install", "--quiet", "--constraint", str(own), "--no-build-isolation")
+    session.run(str(python), *install, "numpy", "pyarrow", "pyspark", external=True)
+    state.write_text(want)
+    return python
