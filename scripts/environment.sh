@@ -26,6 +26,11 @@ sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
 or name one: PYTHON=/path/to/python3 $0"
 }
 
+# Whether .venv is whole, stands where it was made, and has the version of a Python.
+is_sound() {
+    "$VENV/bin/pip" --version >/dev/null 2>&1 && [ "$("$VENV/bin/python" -V)" = "$("$1" -V)" ]
+}
+
 # Make .venv ready with everything pinned in constraints.txt, once, whoever else is about to.
 use_python() {
     # A Spark, Hadoop or Python that was set up for something else must not mix with the pinned ones.
@@ -38,9 +43,9 @@ use_python() {
         flock 9
         [ "$(cat "$VENV/state" 2>/dev/null)" != "$want" ] || exit 0
         python="$(find_python)" || exit 1
-        printf 'Making .venv with %s: minutes the first time\n' "$python" >&2
-        "$python" -m venv --clear "$VENV" &&
-            "$VENV/bin/python" -m pip install -q -c scripts/constraints.txt pip setuptools wheel &&
+        printf 'Making .venv with %s: minutes the first time\n' "$python"
+        is_sound "$python" || "$python" -m venv --clear "$VENV" || die "$python could not make $VENV"
+        "$VENV/bin/python" -m pip install -q -c scripts/constraints.txt pip setuptools wheel &&
             "$VENV/bin/python" -m pip install -q -c scripts/constraints.txt \
                 --no-build-isolation --editable '.[all,dev]' ||
             die "the packages of .venv could not be installed; what pip said is above. Where the
