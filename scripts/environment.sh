@@ -31,6 +31,10 @@ is_sound() {
     "$VENV/bin/pip" --version >/dev/null 2>&1 && [ "$("$VENV/bin/python" -V)" = "$("$1" -V)" ]
 }
 
+pip_install() {
+    PYTHONWARNINGS=ignore "$VENV/bin/python" -m pip install -q -c scripts/constraints.txt "$@"
+}
+
 # Make .venv ready with everything pinned in constraints.txt, once, whoever else is about to.
 use_python() {
     # A Spark, Hadoop or Python that was set up for something else must not mix with the pinned ones.
@@ -45,9 +49,8 @@ use_python() {
         python="$(find_python)" || exit 1
         printf 'Making .venv with %s: minutes the first time\n' "$python"
         is_sound "$python" || "$python" -m venv --clear "$VENV" || die "$python could not make $VENV"
-        "$VENV/bin/python" -m pip install -q -c scripts/constraints.txt pip setuptools wheel &&
-            "$VENV/bin/python" -m pip install -q -c scripts/constraints.txt \
-                --no-build-isolation --editable '.[all,dev]' ||
+        pip_install pip setuptools wheel &&
+            pip_install --no-build-isolation --editable '.[all,dev]' ||
             die "the packages of .venv could not be installed; what pip said is above. Where the
 network needs a mirror or a proxy, set PIP_INDEX_URL or HTTPS_PROXY, and run this again."
         printf '%s\n' "$want" >"$VENV/state"

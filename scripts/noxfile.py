@@ -5,6 +5,7 @@ All but ``wheel`` use the environment that nox itself is installed in.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import sysconfig
@@ -103,7 +104,7 @@ def run_tests(
     session.run(
         str(python),
         *(*pytest, *folder, *given),
-        env={"PYSPARK_PYTHON": str(python), "PATH": f"{python.parent}:{session.env['PATH']}"},
+        env={"PYSPARK_PYTHON": str(python), "PATH": f"{python.parent}:{os.environ['PATH']}"},
         success_codes=success_codes,
         external=True,
     )
