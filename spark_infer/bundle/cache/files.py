@@ -1,0 +1,46 @@
+"""The files of a bundle as they are written into the cache."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from spark_infer.bundle.documents import shown
+from spark_infer.bundle.folder import check_name
+from spark_infer.errors import BundleError
+
+_NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
+"""What the system says of a file's name, and not of its disk."""
+
+
+def check_path(name: str, *, source: str) -> None:
+    """Raise BundleError unless a name from elsewhere is one of a file inside a bundle."""
+    parts = name.split("/")
+    if {"", ".", ".."} & set(parts):
+        raise BundleError(f"{source} holds {shown(name)}, which is refused")
+    for part in parts:
+        check_name(part, name, where=source)
+
+
+def new_file(folder: Path, name: str, *, source: str) -> BinaryIO:
+    """Open a new file below a folder, to be read by this user and written by nobody.
+
+    Raises:
+        BundleError: No file of a bundle has such a name, or there is one already.
+        OSError: The disk is full, or does not work.
+    """
+    check_path(name, source=source)
+    path = folder / name
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.fdopen(os.open(path, flags, 0o400), "wb")
+    except RecursionError:
+        reason = "it is nested too deep"
+    except OSError as error:
+        if error.errno not in _NAME_ERRORS:
+            raise
+        reason = str(error.strerror)
+    raise BundleError(f"{source} is damaged: file {shown(name)} cannot be made: {reason}")
