@@ -14,7 +14,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 class BundleConfig(Section):
     """The model."""
 
-    path: str = Field(description="Directory of the bundle.")
+    path: str = Field(description="Directory of the bundle, or its URI (s3://bucket/fraud).")
     digest: WrittenText | None = Field(
         None,
         description="Digest that the bundle must have (64 hexadecimal digits, see spark-infer "

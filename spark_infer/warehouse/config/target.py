@@ -43,4 +43,7 @@ class TargetConfig(Section):
 class ReportConfig(Section):
     """Where the run report goes."""
 
-    path: str = Field("reports", description="Directory for one JSON file a run.")
+    path: str = Field(
+        "reports",
+        description="Directory for one JSON file a run, or its URI (s3://bucket/reports).",
+    )
