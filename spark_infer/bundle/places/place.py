@@ -162,7 +162,6 @@ class Place:
             from pyarrow.fs import FileSystem
 
             filesystem, path = FileSystem.from_uri(self.uri)
-        path = path.rstrip("/")
         if not path.isprintable() or {"", ".", ".."} & set(path.removeprefix("/").split("/")):
             raise self.error(f"{self.what} {self}: {shown(path)} is no path of a folder")
         return filesystem, path

@@ -126,7 +126,7 @@ def test_another_digest_is_refused_before_anything_is_fetched(
     ],
 )
 def test_a_name_that_no_bundle_has_is_refused(
-    fraud: si.Bundle, bucket: Bucket, tmp_path: Path, key: str
+    fraud: si.Bundle, bucket: Bucket, tmp_path: Path, copied: list[str], key: str
 ) -> None:
     uri = upload(bucket, fraud)
     bucket.put(f"bundles/fraud/{key}", b"evil")
@@ -137,6 +137,8 @@ def test_a_name_that_no_bundle_has_is_refused(
     assert not caught.value.transient
     assert cache(tmp_path) == set()
     assert not [path for path in set(tmp_path.rglob("*")) - before if "evil" in path.name]
+    if "refused" in str(caught.value):
+        assert copied == []
 
 
 def test_a_line_break_in_a_name_is_refused(

@@ -23,13 +23,15 @@ MANIFEST = Manifest(
 )
 
 
-def save(uri: str, check: Callable[[Bundle], None] = lambda bundle: None) -> Bundle:
+def save(
+    uri: str, check: Callable[[Bundle], None] = lambda bundle: None, content: bytes = b"weights"
+) -> Bundle:
     place = as_place(uri, name="a bundle", what="bundle", error=BundleError)
     assert isinstance(place, Place)
 
     def write_files(root: Path) -> None:
         (root / "weights").mkdir()
-        (root / "weights" / "a.bin").write_bytes(b"weights")
+        (root / "weights" / "a.bin").write_bytes(content)
 
     return upload_bundle(place, MANIFEST, write_files, check)
 
@@ -102,15 +104,25 @@ def test_an_upload_that_ended_early_is_no_bundle(
 def test_what_another_wrote_meanwhile_is_not_taken_for_it(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    save(bucket.uri("other"), content=b"other weights")
     write = Place.write
+    changes = {"weights/a.bin": b"WEIGHTS"}
 
     def raced(self: Place, name: str, *rest: Any) -> None:
         write(self, name, *rest)
         if name == SUMS_FILE:
-            bucket.put("m/weights/a.bin", b"WEIGHTS")
+            for changed, content in changes.items():
+                bucket.put(f"m/{changed}", content)
 
     monkeypatch.setattr(Place, "write", raced)
     with pytest.raises(BundleError, match=r"bundle s3://.*a\.bin was changed"):
+        save(bucket.uri("m"))
+    for key in bucket.names():
+        if key.startswith("m/"):
+            bucket.delete(key)
+    for name in ("weights/a.bin", SUMS_FILE):
+        changes[name] = bucket.get(f"other/{name}")
+    with pytest.raises(BundleError, match=r"bundle s3://.*its digest is .* is asked for"):
         save(bucket.uri("m"))
 
 
