@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from spark_infer.bundle.places.place import Place, as_place
+from spark_infer.bundle.places.place import Place, as_place, is_uri
 
-__all__ = ["Place", "as_place"]
+__all__ = ["Place", "as_place", "is_uri"]

@@ -219,29 +219,41 @@ def as_place(
     Raises:
         error: It is neither, or a URI that shows a secret or that no file system has.
     """
-    if not isinstance(value, str) or not _URI.match(value):
+    if not isinstance(value, str) or not is_uri(value, name=name, error=error):
         return as_path(value, name=name, error=error, or_else=or_else)
     address, query, options = value.partition("?")
     scheme, _, rest = address.partition("://")
-    if _has_secret(value, options):
-        raise error(
-            f"{name} is a URI that shows a secret, which would stand in logs and reports; leave it "
-            "out, and give it by the environment, such as AWS_ACCESS_KEY_ID"
-        )
-    if scheme not in SCHEMES:
-        raise error(
-            f"{name} {shown(value)} is a URI of unknown kind; it begins with one of "
-            f"{', '.join(SCHEMES)}{nearest(scheme, SCHEMES)}"
-        )
-    if not value.isprintable() or "#" in value:
-        raise error(
-            f"{name} {shown(value)} is no URI: it has printable characters, and %23 instead of #"
-        )
     place = Place(f"{scheme}://{rest.rstrip('/')}{query}{options}", what, error)
     return Path(place.path) if scheme == "file" else place
 
 
-def _has_secret(uri: str, options: str) -> bool:
+def is_uri(text: str, *, name: str, error: type[SparkInferError]) -> bool:
+    """Return whether text is a URI, and no local path.
+
+    Raises:
+        error: It is one that shows a secret, or that no file system has.
+    """
+    if not _URI.match(text):
+        return False
+    if _has_secret(text):
+        raise error(
+            f"{name} is a URI that shows a secret, which would stand in logs and reports; leave it "
+            "out, and give it by the environment, such as AWS_ACCESS_KEY_ID"
+        )
+    scheme = text.partition(":")[0]
+    if scheme not in SCHEMES:
+        raise error(
+            f"{name} {shown(text)} is a URI of unknown kind; it begins with one of "
+            f"{', '.join(SCHEMES)}{nearest(scheme, SCHEMES)}"
+        )
+    if not text.isprintable() or "#" in text:
+        raise error(
+            f"{name} {shown(text)} is no URI: it has printable characters, and %23 instead of #"
+        )
+    return True
+
+
+def _has_secret(uri: str) -> bool:
     user = uri.partition("://")[2].rpartition("@")[0]
-    named = (option.partition("=")[0] for option in options.split("&"))
+    named = (option.partition("=")[0] for option in uri.partition("?")[2].split("&"))
     return ":" in user or any(_SECRET.search(unquote(name)) for name in named)
