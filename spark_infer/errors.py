@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable, Sequence
+import platform
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class SparkInferError(Exception):
@@ -95,3 +97,20 @@ def some(words: Sequence[str], most: int = 3) -> str:
     """Return the first words for a message, and how many more there are."""
     rest = len(words) - most
     return ", ".join(words[:most]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def missing_library(
+    error: ModuleNotFoundError, packages: Mapping[str, str] | None = None
+) -> RuntimeUnavailable:
+    """Explain which library is missing in which Python, and how to install it.
+
+    Args:
+        error: What importing it raised.
+        packages: What pip calls a library, where it has another name.
+    """
+    name = (error.name or "a library").partition(".")[0]
+    package = (packages or {}).get(name, name)
+    return RuntimeUnavailable(
+        f"{name} is not installed for {sys.executable} on host {platform.node()}; install it there "
+        f"(pip install {package}) or point PYSPARK_PYTHON to a Python that has it"
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # It does not know the model; it only carries what one learned.
     from spark_infer.model.sizing import LearnedSize
 
-Stage = Literal["load", "wait", "assemble", "run", "unpack"]
+Stage = Literal["load", "wait", "transform", "assemble", "run", "unpack"]
 
 
 @dataclass
@@ -40,7 +40,8 @@ class Metrics:
         batch_rows: Number of batches by their rows, rounded up to a power of two.
         row_lengths: Number of rows by their length, rounded up to a power of two; 0 is 0.
         seconds: Wall-clock seconds of each stage, summed over tasks: ``load`` the model, ``wait``
-            for input, ``assemble`` tensors, ``run`` the model, ``unpack`` its outputs.
+            for input, ``assemble`` tensors, ``run`` the model, ``unpack`` its outputs. Those of
+            ``transform`` are among those of ``assemble``.
         peak_memory_bytes: Most memory that a worker's device had in use.
         learned: What ``batch_size="auto"`` came to, by padded length (a power of four); of the
             workers' sizes the largest.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import platform
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +15,7 @@ from spark_infer.backends.backend import Backend
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.options import ModelOptions
 from spark_infer.bundle import Bundle, Signature
-from spark_infer.errors import BundleError, RuntimeUnavailable, nearest
+from spark_infer.errors import BundleError, missing_library, nearest
 
 
 class Original(Backend, Protocol):
@@ -58,7 +56,7 @@ class Original(Backend, Protocol):
 
 
 @dataclass(frozen=True)
-class Artifact:
+class Prepared:
     """A model made ready to be written.
 
     Attributes:
@@ -98,7 +96,7 @@ class Format(ABC):
         arguments: Mapping[str, Any],
         one_row: bool,
         shown: Collection[tuple[int, ...]],
-    ) -> Artifact:
+    ) -> Prepared:
         """Make a model ready to be written.
 
         Args:
@@ -174,23 +172,6 @@ def find_format(name: str) -> Format:
 def built_with(name: str) -> dict[str, str]:
     """Return the versions of what a bundle of a format is saved with, by name."""
     return versions_of(*_find_entry(name).packages.values())
-
-
-def missing_library(
-    error: ModuleNotFoundError, packages: Mapping[str, str] | None = None
-) -> RuntimeUnavailable:
-    """Explain which library is missing in which Python, and how to install it.
-
-    Args:
-        error: What importing it raised.
-        packages: What pip calls a library, where it has another name.
-    """
-    name = (error.name or "a library").partition(".")[0]
-    package = (packages or {}).get(name, name)
-    return RuntimeUnavailable(
-        f"{name} is not installed for {sys.executable} on host {platform.node()}; install it there "
-        f"(pip install {package}) or point PYSPARK_PYTHON to a Python that has it"
-    )
 
 
 def _find_entry(name: str) -> Entry:

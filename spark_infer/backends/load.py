@@ -37,7 +37,7 @@ def load_backend(
     check_kind(options, ModelOptions, name="options", wanted="ModelOptions(device=...)")
     bundle = Bundle.load(bundle).current()
     check_allow_modules(allow_modules)
-    backend = find_format(bundle.manifest.model_format).load(bundle, options, allow_modules)
+    backend = find_format(bundle.manifest.base.format).load(bundle, options, allow_modules)
     # What was read or mapped in between are the files that were verified.
     bundle.check_unchanged()
     return backend
@@ -55,10 +55,10 @@ def check_code(bundle: Bundle, allow_modules: Sequence[str]) -> None:
         ConfigError: ``allow_modules`` is no list of import paths.
     """
     check_allow_modules(allow_modules)
-    manifest = bundle.manifest
-    if "module" not in manifest.model:
+    base = bundle.manifest.base
+    if "module" not in base.model:
         return
     where = f"bundle {bundle.path}"
-    path = ModulePath.parse(manifest.model["module"], where=where)
+    path = ModulePath.parse(base.model["module"], where=where)
     path.check_allowed(allow_modules, where=where)
-    find_format(manifest.model_format).find_class(path, allow_modules, where=where)
+    find_format(base.format).find_class(path, allow_modules, where=where)

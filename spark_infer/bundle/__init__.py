@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from spark_infer.bundle.artifact import Artifact, ModelFormat
 from spark_infer.bundle.bundle import Bundle
 from spark_infer.bundle.columns import Column
-from spark_infer.bundle.inputs import ArrayInput, Input, RaggedInput, ScalarInput
-from spark_infer.bundle.manifest import Manifest, ModelFormat
+from spark_infer.bundle.inputs import (
+    ArrayInput,
+    Input,
+    InputTensor,
+    Mask,
+    RaggedInput,
+    ScalarInput,
+)
+from spark_infer.bundle.manifest import Manifest
 from spark_infer.bundle.outputs import Output
 from spark_infer.bundle.signature import Signature
+from spark_infer.bundle.transforms import HashBuckets, RawBytes, Transform
 
 __all__ = [
     "ArrayInput",
+    "Artifact",
     "Bundle",
     "Column",
+    "HashBuckets",
     "Input",
+    "InputTensor",
     "Manifest",
+    "Mask",
     "ModelFormat",
     "Output",
     "RaggedInput",
+    "RawBytes",
     "ScalarInput",
     "Signature",
+    "Transform",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from spark_infer.bundle.artifact import BASE, artifact_folder
 from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
 from spark_infer.bundle.folder import scan
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
@@ -113,6 +114,11 @@ class Bundle:
         return self.manifest.name
 
     @property
+    def artifact_path(self) -> Path:
+        """The directory of the model's files."""
+        return self.path / artifact_folder(BASE)
+
+    @property
     def signature(self) -> Signature:
         """Inputs and outputs."""
         return self.manifest.signature
@@ -160,7 +166,7 @@ def write_bundle(
     Args:
         path: Directory to create. An existing bundle there is replaced.
         manifest: What the bundle says about itself.
-        write_files: Writes model and assets into the directory that it is given.
+        write_files: Writes the model's files into the directory that it is given.
         check: Is given the finished bundle before it moves to ``path``; what it raises stops that.
 
     Raises:
@@ -174,7 +180,9 @@ def write_bundle(
         try:
             staging.chmod(0o755)
             manifest.write(staging)
-            write_files(staging)
+            artifacts = staging / artifact_folder(BASE)
+            artifacts.mkdir(parents=True)
+            write_files(artifacts)
             seal(staging)
             bundle = Bundle.load(staging)
             check(bundle)

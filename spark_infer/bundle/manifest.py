@@ -6,17 +6,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from spark_infer.bundle.artifact import BASE, Artifact
 from spark_infer.bundle.documents import check_fields, parse, shown, to_json, values_of
 from spark_infer.bundle.features import check_features
 from spark_infer.bundle.folder import read_file
 from spark_infer.bundle.inputs import vocabulary_file
 from spark_infer.bundle.signature import Signature
+from spark_infer.bundle.source_types import check_source_type
 from spark_infer.errors import BundleError, SignatureError, nearest
 
 MANIFEST_FILE = "manifest.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 MAX_MANIFEST_BYTES = 2**24
 MAX_VOCABULARY_BYTES = 2**28
@@ -29,47 +31,36 @@ def max_bytes(name: str) -> int | None:
     return MAX_VOCABULARY_BYTES if name.startswith("vocabularies/") else None
 
 
-ModelFormat = Literal["export", "module"]
-"""How a model is stored: one name for each entry of ``backends.formats.FORMATS``."""
-
-_DESCRIPTIONS: dict[str, tuple[dict[str, type], str]] = {
-    "module": (
-        {"module": str, "arguments": dict},
-        "a module (text), its arguments (an object) and nothing else",
-    )
-}
-"""What the manifest says of the model, beside its files: keys and kinds, and the same in words."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a bundle says about itself.
 
     Attributes:
         name: Human name of the bundle.
-        model_format: How the model is stored.
         signature: Inputs and outputs.
+        artifacts: How the model is stored, by variant; ``base`` is the one that was saved.
         features: Spark SQL expression of each derived column, over the source columns.
+        source_types: Spark's type of source columns, by name, where the features need it.
         stochastic: Whether equal rows may get different predictions, which are then never shared.
         row_independent: Whether a row's outputs do not depend on the rows beside it or on padding.
             Where they may, rows run one at a time, and predictions are never shared.
-        model: What the format's backend needs to rebuild the model.
         description: One paragraph for people.
         metadata: Free JSON data of the author.
         built_with: Versions of the libraries that saved the bundle.
 
     Raises:
-        BundleError: A value is of another type, or the model is not described as its format needs.
-        SignatureError: A feature is no column of the signature.
+        BundleError: A value is of another type, or there is no base.
+        SignatureError: A feature is no column of the signature, or a source column's type is none
+            that Spark knows.
     """
 
     name: str
-    model_format: ModelFormat
     signature: Signature
+    artifacts: Mapping[str, Artifact]
     features: Mapping[str, str] = field(default_factory=dict)
+    source_types: Mapping[str, str] = field(default_factory=dict)
     stochastic: bool = False
     row_independent: bool = True
-    model: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     built_with: Mapping[str, str] = field(default_factory=dict)
@@ -87,17 +78,28 @@ class Manifest:
                     f"feature {shown(feature)} is no column of the signature"
                     f"{nearest(feature[:100], columns)}"
                 )
-        keys, words = _DESCRIPTIONS.get(self.model_format, ({}, "empty"))
-        if {key: type(value) for key, value in self.model.items()} != keys:
-            raise BundleError(
-                f"manifest: model of format {self.model_format!r} must be {words}, got "
-                f"{shown(dict(self.model))}"
+        if self.source_types and not self.features:
+            raise SignatureError(
+                "source_types are those of columns that features read, and there are no features"
             )
+        for name, kind in self.source_types.items():
+            check_source_type(name, kind)
+        if BASE not in self.artifacts or not all(map(str.isidentifier, self.artifacts)):
+            raise BundleError(
+                f"manifest: artifacts must be variants of the model, {BASE!r} among them, got "
+                f"{shown(list(self.artifacts))}"
+            )
+
+    @property
+    def base(self) -> Artifact:
+        """How the model is stored as it was saved."""
+        return self.artifacts[BASE]
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON data."""
         data = {"format_version": FORMAT_VERSION, **to_json(self)}
-        return data | {"signature": self.signature.to_json()}
+        artifacts = {variant: to_json(artifact) for variant, artifact in self.artifacts.items()}
+        return data | {"signature": self.signature.to_json(), "artifacts": artifacts}
 
     def write(self, root: Path) -> None:
         """Write the manifest and the signature's vocabularies under ``root``.
@@ -163,7 +165,17 @@ class Manifest:
             return _document(root, vocabulary_file(name), MAX_VOCABULARY_BYTES)
 
         signature = Signature.from_json(values["signature"], read_vocabulary)
-        return cls(**{**values, "signature": signature})
+        artifacts = _artifacts_from_json(values["artifacts"])
+        return cls(**{**values, "signature": signature, "artifacts": artifacts})
+
+
+def _artifacts_from_json(data: object) -> dict[str, Artifact]:
+    if not isinstance(data, dict):
+        raise BundleError(f"manifest: artifacts must be an object, got {shown(data)}")
+    return {
+        variant: Artifact(**values_of(Artifact, item, where=f"artifacts[{shown(variant)}]"))
+        for variant, item in data.items()
+    }
 
 
 def _document(root: Path, name: str, max_bytes: int) -> Any:

@@ -12,7 +12,7 @@ from spark_infer.bundle.columns import (
     check_name,
     check_shape,
 )
-from spark_infer.bundle.documents import as_tuple, check_fields
+from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, check_fields
 from spark_infer.errors import SignatureError
 
 
@@ -22,6 +22,7 @@ class Output:
 
     Attributes:
         name: Name of the prediction column.
+        tensor: What the model calls the tensor, where it names its outputs and that is another one.
         dtype: NumPy name of the tensor's type. The model may return another width of the same
             kind (a float16 for a float32); it is converted.
         shape: Shape of one row; ``()`` is a scalar column and accepts (rows,) and (rows, 1).
@@ -33,6 +34,7 @@ class Output:
     """
 
     name: str
+    tensor: str | None = field(default=None, kw_only=True, metadata=ONLY_IF_SET)
     dtype: str = field(default="float32", kw_only=True)
     shape: Sequence[int] = field(default=(), kw_only=True)
     lengths_of: str | None = field(default=None, kw_only=True)
@@ -42,6 +44,8 @@ class Output:
     def __post_init__(self) -> None:
         check_name(self.name, what="an output")
         where = f"output {self.name!r}"
+        if self.tensor is not None:
+            check_name(self.tensor, what=f"the tensor of {where}")
         object.__setattr__(self, "shape", check_shape(self.shape, where=where))
         if self.labels is not None:
             object.__setattr__(self, "labels", _labels(self.labels, where))
@@ -62,6 +66,11 @@ class Output:
             raise SignatureError(
                 f"output {self.name!r}: labels need integer ids or float scores, not {self.dtype}"
             )
+
+    @property
+    def tensor_name(self) -> str:
+        """What the model calls the tensor."""
+        return self.tensor or self.name
 
     @property
     def tensor_shape(self) -> tuple[int, ...]:

@@ -12,11 +12,13 @@ from spark_infer.bundle.documents import as_tuple, shown, to_json, values_of
 from spark_infer.bundle.inputs import (
     ArrayInput,
     Input,
+    Mask,
     RaggedInput,
     ScalarInput,
     vocabulary_file,
 )
 from spark_infer.bundle.outputs import Output
+from spark_infer.bundle.transforms import transform_from_json
 from spark_infer.errors import SignatureError, nearest
 
 REASON_COLUMN = "rejected_reason"
@@ -50,6 +52,7 @@ class Signature:
         _no_repeats("column", (name for item in self.inputs for name in item.column_names))
         _no_repeats("tensor", self.tensor_names)
         _no_repeats("output", (output.name.casefold() for output in self.outputs))
+        _no_repeats("output tensor", (output.tensor_name for output in self.outputs))
         ragged = [item.name for item in self.ragged]
         for output in self.outputs:
             if output.name.casefold() == REASON_COLUMN:
@@ -117,6 +120,10 @@ def _input_from_json(data: object, where: str, read_vocabulary: Callable[[str], 
     values = values_of(_KINDS[kind], data, where=where, besides="kind")
     if values["vocabulary"] is not None:
         values["vocabulary"] = _vocabulary(values, where, read_vocabulary)
+    if values.get("transform") is not None:
+        values["transform"] = transform_from_json(values["transform"], f"{where}.transform")
+    if isinstance(values.get("mask"), dict):
+        values["mask"] = Mask(**values_of(Mask, values["mask"], where=f"{where}.mask"))
     if kind == ScalarInput.kind:
         columns = as_tuple(values["columns"], where=f"{where}.columns")
         values["columns"] = [

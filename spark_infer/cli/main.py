@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from spark_infer.backends.formats import missing_library
 from spark_infer.cli import render
 from spark_infer.cli.stop import Stop, Stopped
 from spark_infer.errors import (
@@ -21,6 +20,7 @@ from spark_infer.errors import (
     SignatureError,
     SparkInferError,
     WarehouseError,
+    missing_library,
 )
 
 app = typer.Typer(

@@ -54,11 +54,11 @@ def bundle(bundle: Bundle, *, as_json: bool) -> None:
     if as_json:
         _json(data)
         return
-    model = manifest.model.get("module")
+    base = manifest.base
     facts = {
         "bundle": manifest.name,
         "digest": bundle.digest,
-        "format": f"{manifest.model_format} {model or ''}".strip(),
+        "format": f"{base.format} {base.model.get('module', '')}".strip(),
         "built with": ", ".join(f"{name} {v}" for name, v in manifest.built_with.items()),
     }
     if manifest.stochastic:
@@ -72,6 +72,7 @@ def bundle(bundle: Bundle, *, as_json: bool) -> None:
     _facts("inputs", {i.name: _describe_input(i.to_json()) for i in manifest.signature.inputs})
     _facts("outputs", {o.name: _describe_output(o) for o in manifest.signature.outputs})
     _facts("features", manifest.features)
+    _facts("types of source columns", manifest.source_types)
     _facts("files", {name: f"{size:,} bytes" for name, size in bundle.files.items()})
 
 
@@ -117,6 +118,9 @@ def _describe_input(data: dict[str, Any]) -> str:
         parts.append(f"padded to {data['pad_to']}")
     if data.get("pad_multiple", 1) > 1:
         parts.append(f"padded to a multiple of {data['pad_multiple']}")
+    if transform := data.get("transform"):
+        options = ", ".join(f"{key} {value}" for key, value in transform.items() if key != "kind")
+        parts.append(f"by {transform['kind']} {options}".strip())
     if data["vocabulary"]:
         parts.append(f"by {data['vocabulary']}, unknown {data['unknown_id']}")
     if "column" in data:

@@ -25,7 +25,8 @@ from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.metrics import Metrics
 from spark_infer.model import BatchOptions, InFlight, Model, Window
 from spark_infer.model.options import check_options
-from spark_infer.tensors import Decoder, output_schema
+from spark_infer.tensors import output_schema
+from spark_infer.transforms import make_decoder
 
 T = TypeVar("T")
 
@@ -72,7 +73,11 @@ class Predictor:
         self._model = model
         self._signature = layout_.signature
         self._options = options
-        self._decoder = Decoder(layout_.signature, layout_.packed)
+        self._decoder = make_decoder(
+            layout_.signature,
+            layout_.packed,
+            spent=lambda seconds: self._metrics.spent("transform", seconds),
+        )
         self._is_ragged = bool(self._signature.ragged)
         if stochastic or not options.dedupe or not options.cache_bytes:
             cache = None

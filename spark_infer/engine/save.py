@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from spark_infer.backends import load_backend
 from spark_infer.backends.formats import FORMATS, built_with, find_format
-from spark_infer.bundle import Bundle, Manifest, ModelFormat, Signature
+from spark_infer.bundle import Artifact, Bundle, Manifest, ModelFormat, Signature
+from spark_infer.bundle.artifact import BASE
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.documents import check_kind
 from spark_infer.bundle.features import check_features
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.places.upload import upload_bundle
 from spark_infer.engine.proof import Proof
+from spark_infer.engine.proof.fresh import FreshProcess
 from spark_infer.engine.proof.proof import SMALL
 from spark_infer.engine.table import TableLike, as_table
 from spark_infer.errors import BundleError
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "signature": ((Signature,), "a Signature"),
     "features": ((Mapping, NoneType), "a dict of SQL expressions by column name"),
+    "source_types": ((Mapping, NoneType), "a dict of kinds of types by column name"),
     "stochastic": ((bool,), "True or False"),
     "row_independent": ((bool,), "True or False"),
     "format": ((str,), " or ".join(map(repr, FORMATS))),
@@ -37,6 +40,13 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+_HINT_ELSEWHERE = (
+    "so it does in a Python that begins anew, as executors do: this process has changed something "
+    "that the model's code depends on, such as a global, or a function that was replaced; pass it "
+    "as an argument of the class"
+)
+
+
 def save_bundle(
     path: str | os.PathLike[str],
     model: torch.nn.Module,
@@ -44,6 +54,7 @@ def save_bundle(
     signature: Signature,
     sample: TableLike | None = None,
     features: Mapping[str, str] | None = None,
+    source_types: Mapping[str, str] | None = None,
     stochastic: bool = False,
     row_independent: bool = True,
     format: ModelFormat = "export",
@@ -74,6 +85,9 @@ def save_bundle(
             ``spark_infer/bundle/features/functions.py``. A bundle reads nothing but its row and
             the rows of a window: what needs more (a subquery, a function of your own) belongs
             into the job file.
+        source_types: What kind of type source columns have for which the features are written, by
+            name: ``{"ts": "timestamp"}``. A source where one is of another kind is refused; numbers
+            of any width are one kind.
         stochastic: Whether equal rows may get different predictions (dropout, sampling); such a
             model's predictions are never cached or shared, and only their shapes are checked.
         row_independent: False for a model whose answer to a row depends on the rows beside it or
@@ -100,6 +114,7 @@ def save_bundle(
     _check_kinds(
         signature=signature,
         features=features,
+        source_types=source_types,
         stochastic=stochastic,
         row_independent=row_independent,
         format=format,
@@ -128,7 +143,7 @@ def save_bundle(
         proof.check_evidence()
         # What it keeps of the rows that it was tried on is not stored.
         original.restore()
-        artifact = storing.prepare(
+        prepared = storing.prepare(
             model,
             proof.signature,
             module=module,
@@ -141,12 +156,12 @@ def save_bundle(
         original.forget_weights()
         manifest = Manifest(
             name=name or target.name,
-            model_format=format,
+            artifacts={BASE: Artifact(format=format, model=prepared.description)},
             signature=proof.signature,
             features=dict(features or {}),
+            source_types=dict(source_types or {}),
             stochastic=stochastic,
             row_independent=row_independent,
-            model=artifact.description,
             description=description,
             metadata=dict(metadata or {}),
             built_with=built_with(format),
@@ -155,10 +170,13 @@ def save_bundle(
         def check(bundle: Bundle) -> None:
             allowed = () if module is None else (module.partition(":")[0],)
             proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=storing.hint)
+            if module is not None and not stochastic:
+                with FreshProcess(bundle.path, allowed) as elsewhere:
+                    proof.check_bundle(elsewhere, hint=_HINT_ELSEWHERE)
 
         if isinstance(target, Place):
-            return upload_bundle(target, manifest, artifact.write, check)
-        return write_bundle(target, manifest, artifact.write, check)
+            return upload_bundle(target, manifest, prepared.write, check)
+        return write_bundle(target, manifest, prepared.write, check)
 
 
 def _check_kinds(**given: object) -> None:

@@ -26,7 +26,7 @@ class Window:
 
     def longest(self, tensors: Mapping[str, Array]) -> dict[str, int]:
         """Return the padded length of each ragged input of a batch's tensors."""
-        return {name: tensors[name].shape[1] for name in self.decoded.ragged}
+        return self.decoded.longest(tensors)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from spark_infer.model.failures import RerunCost
 from spark_infer.model.model import Window
 from spark_infer.model.options import BatchOptions
 from spark_infer.model.sizing import BatchSizer, Choice, Efficiency
-from spark_infer.tensors import Cut, Rows, cut_batches, length_order
+from spark_infer.tensors import Cut, Rows, TransformFailed, cut_batches, length_order
 
 NO_CHOICE = Choice(1)
 """The budget of no rows."""
@@ -112,7 +112,7 @@ class Plan:
         start = time.perf_counter()
         try:
             tensors = window.decoded.tensors(rows, self._options.pad_rule)
-        except MemoryError as raised:
+        except (MemoryError, TransformFailed) as raised:
             error = raised
         seconds = time.perf_counter() - start
         self._metrics.spent("assemble", seconds)

@@ -81,7 +81,7 @@ def predict(
     check_kind(metrics, (Accumulator, NoneType), name="metrics", wanted="a metrics_accumulator")
     bundle = Bundle.load(bundle, digest)
     with active(df.sparkSession):
-        featured = with_bundle_features(df, bundle.features)
+        featured = with_bundle_features(df, bundle.features, bundle.manifest.source_types)
         reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
         if keep is None:
             return _joined(featured, bundle.signature, reference, metrics)

@@ -13,6 +13,7 @@ from spark_infer.tensors.encode import encode
 from spark_infer.tensors.hashing import row_hashes
 from spark_infer.tensors.ragged import Ragged
 from spark_infer.tensors.rows import Rows
+from spark_infer.tensors.transformed import Transformed, Transformer, TransformFailed
 
 __all__ = [
     "Collected",
@@ -23,6 +24,9 @@ __all__ = [
     "PadRule",
     "Ragged",
     "Rows",
+    "TransformFailed",
+    "Transformed",
+    "Transformer",
     "arrow_dtype",
     "check_schema",
     "cut_batches",

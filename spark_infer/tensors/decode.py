@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from spark_infer.tensors.arrow.schema import check_schema, packed_name, wire_nam
 from spark_infer.tensors.buckets import EXACT, PadRule
 from spark_infer.tensors.rejects import Rejects
 from spark_infer.tensors.rows import Rows
+from spark_infer.tensors.transformed import Deferred, Transformer, null_rows, transformed
 
 
 class InputRows(Protocol):
@@ -78,6 +79,10 @@ class Decoded:
             pad.padded(rows.take(self.lengths(item.name)), item) for item in self.signature.ragged
         ]
 
+    def longest(self, tensors: Mapping[str, Array]) -> dict[str, int]:
+        """Return the padded length of each ragged input of a batch's tensors, by its name."""
+        return {i.name: tensors[i.tensor_name].shape[1] for i in self.signature.ragged}
+
     def lengths(self, name: str) -> Lengths:
         """Return the true length of each row of a ragged input."""
         lengths = self.inputs[name].lengths
@@ -91,11 +96,20 @@ class Decoder:
     Args:
         signature: Inputs to read.
         packed: Names of scalar inputs that arrive as one list column, named by ``packed_name``.
+        transformers: What runs the transform of each input that has one, by the input's name.
     """
 
-    def __init__(self, signature: Signature, packed: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        packed: Collection[str] = (),
+        transformers: Mapping[str, Transformer] | None = None,
+    ) -> None:
         self._signature = signature
         self._packed = frozenset(packed)
+        self._transformers = transformers or {}
+        needed = {item.name for item in signature.inputs if item.transform is not None}
+        assert needed <= self._transformers.keys(), f"no transformer of {needed}"
         self._checked: pa.Schema | None = None
 
     @property
@@ -117,8 +131,40 @@ class Decoder:
 
     def _rows(self, batch: pa.RecordBatch, item: Input, rejects: Rejects) -> InputRows:
         if isinstance(item, ScalarInput) and item.name in self._packed:
-            return dense.from_packed(batch.column(self._packed_name(item)), item, rejects)
+            name = self._packed_name(item)
+            return self._read([batch.column(name)], [name], item, rejects, packed=True)
         columns = [batch.column(name) for name in item.column_names]
+        if item.transform is None or not item.transform.is_large or isinstance(item, RaggedInput):
+            return self._read(columns, item.column_names, item, rejects)
+        (column,) = map(plain, columns)
+        if column.null_count and isinstance(item, ArrayInput) and item.nulls == "reject":
+            rejects.add(null_rows(column), f"column {item.column!r} is null")
+
+        def read(column: pa.Array, rejects: Rejects) -> InputRows:
+            return self._read([column], item.column_names, item, rejects)
+
+        return Deferred(column, read)
+
+    def _read(
+        self,
+        columns: Sequence[pa.Array],
+        names: Sequence[str],
+        item: Input,
+        rejects: Rejects,
+        *,
+        packed: bool = False,
+    ) -> InputRows:
+        """Transform columns where the input says so, and read what comes of it."""
+        if transformer := self._transformers.get(item.name):
+            levels = item.levels + packed
+            columns = [
+                transformed(column, levels, name, transformer, rejects)
+                for column, name in zip(columns, names, strict=True)
+            ]
+            item = replace(item, transform=None)
+        if packed:
+            assert isinstance(item, ScalarInput)
+            return dense.from_packed(columns[0], item, rejects)
         return READERS[type(item)](columns, item, rejects)
 
     def _packed_name(self, item: ScalarInput) -> str:
@@ -139,5 +185,6 @@ class Decoder:
                 dtype=item.dtype,
                 vocabulary=item.vocabulary,
                 unknown_id=item.unknown_id,
+                transform=item.transform,
             )
         return item

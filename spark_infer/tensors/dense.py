@@ -44,7 +44,7 @@ class Dense:
         Nothing is padded.
         """
         values = rows.take(self.values)
-        tensors = {item.name: values}
+        tensors = {item.tensor_name: values}
         if item.presence:
             present = (
                 np.ones(values.shape, np.bool_) if self.present is None else rows.take(self.present)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from spark_infer.bundle import RaggedInput
+from spark_infer.bundle.inputs.tensor import Role
 from spark_infer.errors import SignatureError
 from spark_infer.tensors.arrow.leaves import (
     Array,
@@ -48,18 +50,23 @@ class Ragged:
         starts, lengths = rows.take(self.starts), rows.take(self.lengths)
         longest = pad.padded(int(lengths.max(initial=0)), item)
         mask = np.arange(longest) < lengths[:, None]
-        tensors = {item.name: _padded(self.values, starts, mask, item.pad_value)}
-        if item.mask:
-            tensors[f"{item.name}_mask"] = mask
-        if item.presence:
-            if self.present is None:
-                fill = mask.reshape(*mask.shape, *[1] * (self.values.ndim - 1))
-                shape = (*mask.shape, *self.values.shape[1:])
-                present = np.broadcast_to(fill, shape).copy()
-            else:
-                present = _padded(self.present, starts, mask, False)
-            tensors[f"{item.name}_present"] = present
-        return tensors
+        values = _padded(self.values, starts, mask, item.pad_value)
+        made: dict[Role, Callable[[], Array]] = {
+            "values": lambda: values,
+            "mask": lambda: mask,
+            "zeros": lambda: np.zeros_like(values),
+            "present": lambda: self._present(starts, mask),
+        }
+        return {
+            tensor.name: made[tensor.role]().astype(tensor.dtype, copy=False)
+            for tensor in item.tensors
+        }
+
+    def _present(self, starts: Lengths, mask: BoolArray) -> BoolArray:
+        if self.present is not None:
+            return _padded(self.present, starts, mask, False)
+        fill = mask.reshape(*mask.shape, *[1] * (self.values.ndim - 1))
+        return np.broadcast_to(fill, (*mask.shape, *self.values.shape[1:])).copy()
 
 
 def from_lists(column: pa.Array, item: RaggedInput, rejects: Rejects) -> Ragged:

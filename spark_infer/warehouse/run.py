@@ -155,7 +155,7 @@ class Run:
         names = Names.of_session(self.spark)
         config.check_columns(names, [output.name for output in bundle.signature.outputs])
         prepared = with_features(source, config.features)
-        featured = with_bundle_features(prepared, bundle.features)
+        featured = with_bundle_features(prepared, bundle.features, bundle.manifest.source_types)
         own = (("key", config.key), ("target.partition_by", config.target.partition_by))
         for place, wanted in own:
             for name in wanted:

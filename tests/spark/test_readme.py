@@ -72,7 +72,7 @@ def test_every_example_is_run() -> None:
     found = {m["title"]: len(blocks(m["title"])) for m in SECTION.finditer(README)}
     assert {title: count for title, count in found.items() if count} == {
         "Two commands": 1,
-        "Pack a model": 2,
+        "Pack a model": 3,
         "Models that cannot be exported": 2,
         "DataFrame": 1,
         "SQL": 1,
@@ -111,7 +111,7 @@ def test_models_that_cannot_be_exported(
     monkeypatch.syspath_prepend(folder)
     run("Models that cannot be exported", 1)
     bundle = si.Bundle.load("bundles/sequences")
-    assert bundle.manifest.model_format == "module"
+    assert bundle.manifest.base.format == "module"
     with pytest.raises(BundleError, match="not in allow_modules"):
         load_backend(bundle)
     predictor = si.Predictor(si.load_model(bundle, allow_modules=["sequences"]), bundle)

@@ -31,7 +31,9 @@ def test_other_names_are_not_there() -> None:
         _ = spark_infer.infer
 
 
-@pytest.mark.parametrize("folder", ["backends", "bundle", "engine", "runtime", "tensors"])
+@pytest.mark.parametrize(
+    "folder", ["backends", "bundle", "engine", "runtime", "tensors", "transforms"]
+)
 def test_the_names_of_a_folder_are_sorted_and_there(folder: str) -> None:
     module = importlib.import_module(f"spark_infer.{folder}")
     assert module.__all__ == sorted(set(module.__all__))

@@ -101,7 +101,9 @@ def load_encoder(bundle: Path, precision: str) -> Encoder:
     """
     with torch.device("meta"):
         model = Encoder()
-    model.load_state_dict(load_file(bundle / WEIGHTS_FILE), assign=True)
+    model.load_state_dict(
+        load_file(si.Bundle.load(bundle).artifact_path / WEIGHTS_FILE), assign=True
+    )
     model.eval().requires_grad_(False)
     if precision != "float32":
         for parameter in model.parameters():

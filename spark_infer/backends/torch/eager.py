@@ -148,8 +148,17 @@ def _names(takes: inspect.Signature) -> inspect.Signature:
 
 
 def check_parameters(model: torch.nn.Module, tensors: Sequence[str]) -> None:
-    """Raise BundleError where forward() names a tensor that it would get in another place."""
-    names = list(inspect.signature(model.forward).parameters)[: len(tensors)]
+    """Raise BundleError where forward() would get a tensor in the place of something else."""
+    parameters = list(inspect.signature(model.forward).parameters.values())[: len(tensors)]
+    names = [parameter.name for parameter in parameters]
+    for parameter, tensor in zip(parameters, tensors, strict=False):
+        is_option = parameter.default is not parameter.empty and parameter.default is not None
+        if is_option and parameter.name != tensor:
+            raise BundleError(
+                f"forward() has {parameter.name}={shown(parameter.default)}, and its place is that "
+                f"of tensor {tensor!r}; leave the tensor out (mask=False, presence=False), name it "
+                f"{parameter.name!r} in the signature, or set such an option in the constructor"
+            )
     for place, name in enumerate(names):
         if name in tensors and tensors[place] != name:
             raise BundleError(

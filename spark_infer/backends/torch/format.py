@@ -41,7 +41,7 @@ class TorchFormat(Format):
         check_model(model)
         check_arguments(model, signature.tensor_names)
         check_parameters(model, signature.tensor_names)
-        return eager_backend(model, [output.name for output in signature.outputs])
+        return eager_backend(model, [output.tensor_name for output in signature.outputs])
 
     def load(
         self,
@@ -63,7 +63,7 @@ class TorchFormat(Format):
         kind = CudaBackend if options.device.startswith("cuda") else TorchBackend
         return kind(
             module,
-            [output.name for output in bundle.signature.outputs],
+            [output.tensor_name for output in bundle.signature.outputs],
             device=options.device,
             precision=options.precision,
             threads=options.threads,

@@ -11,6 +11,8 @@ from spark_infer.bundle.documents import shown
 from spark_infer.bundle.folder import check_name
 from spark_infer.errors import BundleError
 
+_MAX_LEVELS = 64
+"""Most folders of a file, its own name among them."""
 _NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
 """What the system says of a file's name, and not of its disk."""
 
@@ -18,7 +20,7 @@ _NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, e
 def check_path(name: str, *, source: str) -> None:
     """Raise BundleError unless a name from elsewhere is one of a file inside a bundle."""
     parts = name.split("/")
-    if {"", ".", ".."} & set(parts):
+    if {"", ".", ".."} & set(parts) or len(parts) > _MAX_LEVELS:
         raise BundleError(f"{source} holds {shown(name)}, which is refused")
     for part in parts:
         check_name(part, name, where=source)
@@ -32,13 +34,15 @@ def new_file(folder: Path, name: str, *, source: str) -> BinaryIO:
         OSError: The disk is full, or does not work.
     """
     check_path(name, source=source)
-    path = folder / name
+    *above, last = name.split("/")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.fdopen(os.open(path, flags, 0o400), "wb")
-    except RecursionError:
-        reason = "it is nested too deep"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for part in above:
+            # Of folders that mkdir makes on the way, everybody decides the mode by his umask.
+            folder /= part
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return os.fdopen(os.open(folder / last, flags, 0o400), "wb")
     except OSError as error:
         if error.errno not in _NAME_ERRORS:
             raise

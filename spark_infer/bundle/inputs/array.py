@@ -52,3 +52,8 @@ class ArrayInput(Input):
     def item_shape(self) -> tuple[int, ...]:
         """Shape of one row."""
         return tuple(self.shape)
+
+    @property
+    def item_levels(self) -> int:
+        """How many levels of lists the values of one row have."""
+        return len(self.shape)

@@ -16,6 +16,7 @@ from spark_infer.bundle.columns import (
 )
 from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, shown
 from spark_infer.bundle.inputs.input import Input
+from spark_infer.bundle.inputs.tensor import InputTensor, Mask
 from spark_infer.errors import SignatureError
 
 
@@ -39,7 +40,10 @@ class RaggedInput(Input):
             ``max_length`` is then this by default, and no more.
         pad_multiple: Every padded length is a multiple of this, for a model that needs it.
         pad_value: Value of the positions after a row's end.
-        mask: Also pass a bool tensor ``<name>_mask`` (rows, longest), true where a value is real.
+        mask: Also pass a bool tensor ``<name>_mask`` (rows, longest), true where a value is real;
+            a ``Mask`` gives it another name or type.
+        zeros: Names of tensors of zeros, of the values' shape and type, for a model that wants
+            them (``token_type_ids``).
         nulls: What a null array becomes: ``"reject"`` or ``"empty"``.
         null_items: What a null inside the array becomes: ``"reject"``, ``"nan"`` or a number.
         lengths: What an inner array does that is null or not of ``shape``: ``"reject"`` its row,
@@ -59,7 +63,8 @@ class RaggedInput(Input):
     pad_to: int | None = field(default=None, kw_only=True)
     pad_multiple: int = field(default=1, kw_only=True)
     pad_value: float | int = field(default=0, kw_only=True)
-    mask: bool = field(default=True, kw_only=True)
+    mask: bool | Mask = field(default=True, kw_only=True)
+    zeros: Sequence[str] = field(default=(), kw_only=True, metadata=ONLY_IF_SET)
     nulls: NullRule = field(default="reject", kw_only=True)
     null_items: NullRule = field(default="reject", kw_only=True)
     lengths: Literal["reject", "error"] = field(
@@ -71,9 +76,18 @@ class RaggedInput(Input):
         where = f"input {self.name!r}, column {self.column!r}"
         object.__setattr__(self, "fields", as_tuple(self.fields, where=f"{where}: fields"))
         object.__setattr__(self, "shape", check_shape(self.shape, where=where))
+        object.__setattr__(self, "zeros", as_tuple(self.zeros, where=f"{where}: zeros"))
+        if not isinstance(self.mask, bool | Mask):
+            raise SignatureError(
+                f"{where}: mask must be true, false or a Mask, got {shown(self.mask)}"
+            )
         super().__post_init__()
         for name in self.fields:
             check_name(name, what=f"a struct field of {where}")
+        for name in self.zeros:
+            check_name(name, what=f"a tensor of zeros of {where}")
+        if self.fields and self.transform is not None:
+            raise SignatureError(f"{where}: fields are numbers, and a transform takes other values")
         if self.fields and self.shape:
             raise SignatureError(f"{where}: give fields (structs) or shape (arrays), not both")
         if len(set(self.fields)) != len(self.fields):
@@ -128,7 +142,19 @@ class RaggedInput(Input):
         return (len(self.fields),) if self.fields else tuple(self.shape)
 
     @property
-    def tensor_names(self) -> tuple[str, ...]:
-        """Tensors that the model receives for this input, in order."""
-        first, *rest = super().tensor_names
-        return (first, f"{self.name}_mask", *rest) if self.mask else (first, *rest)
+    def item_levels(self) -> int:
+        """How many levels of lists the values of one row have."""
+        return 1 + len(self.shape)
+
+    @property
+    def mask_tensor(self) -> InputTensor | None:
+        """The mask that the model receives."""
+        if not self.mask:
+            return None
+        mask = self.mask if isinstance(self.mask, Mask) else Mask()
+        return InputTensor(mask.tensor or f"{self.name}_mask", mask.dtype, "mask")
+
+    def _others(self) -> tuple[InputTensor, ...]:
+        mask = self.mask_tensor
+        zeros = (InputTensor(name, self.dtype, "zeros") for name in self.zeros)
+        return (*([] if mask is None else [mask]), *zeros)

@@ -48,3 +48,8 @@ class ScalarInput(Input):
     def item_shape(self) -> tuple[int, ...]:
         """Shape of one row."""
         return (len(self.columns),)
+
+    @property
+    def item_levels(self) -> int:
+        """How many levels of lists the values of one row have: none."""
+        return 0

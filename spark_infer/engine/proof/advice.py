@@ -73,11 +73,12 @@ def _other_ids(model: Backend, decoded: Decoded, trial: Trial) -> str | None:
     known = [item for item in decoded.signature.inputs if item.vocabulary is not None]
     # One by one, and then all together: each may lack a place.
     for inputs in (*([item] for item in known), known if len(known) > 1 else []):
-        ids = {item: tensors[item.name] for item in inputs}
-        known_only = {i.name: np.where(of == i.unknown_id, 0, of) for i, of in ids.items()}
+        ids = {item: tensors[item.tensor_name] for item in inputs}
+        known_only = {i.tensor_name: np.where(of == i.unknown_id, 0, of) for i, of in ids.items()}
         if ids and _runs_on(model, tensors | known_only):
             return "; ".join(map(_unknown_id, ids))
-        if ids and _runs_on(model, tensors | {i.name: np.zeros_like(of) for i, of in ids.items()}):
+        none = {i.tensor_name: np.zeros_like(of) for i, of in ids.items()}
+        if ids and _runs_on(model, tensors | none):
             return "; ".join(map(_all_ids, ids))
     return None
 
@@ -105,8 +106,9 @@ def _whole_numbers(model: Backend, decoded: Decoded, trial: Trial) -> str | None
     """Say which input the model takes as integers, such as ids."""
     tensors = trial.tensors(decoded)
     for item in decoded.signature.inputs:
+        name = item.tensor_name
         if item.dtype in FLOAT_DTYPES and _runs_on(
-            model, tensors | {item.name: np.zeros(tensors[item.name].shape, np.int64)}
+            model, tensors | {name: np.zeros(tensors[name].shape, np.int64)}
         ):
             return f"it runs on integers in input {item.name!r}: give that dtype='int64'"
     return None

@@ -57,6 +57,7 @@ class Trial:
             PredictionError: The outputs do not fit the signature. The model may raise anything.
         """
         tensors = self.tensors(decoded)
+        longest_of = decoded.longest(tensors)
         if noise:
             tensors = {name: _noisy(array, noise) for name, array in tensors.items()}
         outputs = decoded.signature.outputs
@@ -69,7 +70,7 @@ class Trial:
         columns = []
         for array, output in zip(arrays, outputs, strict=True):
             follows = output.lengths_of
-            longest = None if follows is None else tensors[follows].shape[1]
+            longest = None if follows is None else longest_of[follows]
             checked = check_output(array, output, len(self.rows), longest)
             lengths = None if follows is None else decoded.lengths(follows)[self.rows]
             columns.append(

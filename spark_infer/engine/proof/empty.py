@@ -17,7 +17,7 @@ from spark_infer.engine.proof.answers import Trial, accepted
 from spark_infer.engine.proof.probe import probe
 from spark_infer.engine.proof.yardstick import Yardstick
 from spark_infer.errors import PredictionError, SignatureError
-from spark_infer.tensors import Decoder
+from spark_infer.transforms import make_decoder
 
 _logger = logging.getLogger("spark_infer")
 
@@ -96,7 +96,7 @@ def _problem(
             for field, column in zip(rows.schema, rows.columns, strict=True)
         }
     )
-    decoded = Decoder(signature).decode(empty)
+    decoded = make_decoder(signature).decode(empty)
     if not accepted(decoded).size:
         return None
     try:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
 from spark_infer.bundle.columns import NullRule
-from spark_infer.tensors import arrow_dtype
+from spark_infer.tensors import Transformed, arrow_dtype
+from spark_infer.tensors.rejects import Rejects
+from spark_infer.tensors.transformed import transformed
+from spark_infer.transforms import examples_of
 
 LENGTHS = (1, 2, 3, 5, 8, 17, 33, 64, 129)
 """Lengths around powers of two, where kernels change; longer ones only up to ``max_length``."""
@@ -92,6 +97,9 @@ def _column(
     item: Input, name: str, lengths: list[int], random: np.random.Generator, spread: Spread
 ) -> pa.Array:
     size = 1
+    if item.transform is not None:
+        made = _column(replace(item, transform=None), name, lengths, random, spread)
+        return _source(item, name, made)
     if isinstance(item, ScalarInput):
         (rule,) = (column.nulls for column in item.source_columns if column.name == name)
         return _flat(item, lengths, size, random, rule, spread)
@@ -107,6 +115,24 @@ def _column(
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
     values = pa.StructArray.from_arrays(parts, list(item.fields)) if item.fields else parts[0]
     return pa.ListArray.from_arrays(offsets, values)
+
+
+def _source(item: Input, name: str, made: pa.Array) -> pa.Array:
+    """Return values of which an input's transform makes something like a column."""
+    if item.levels != item.item_levels:
+        arrays = [np.array(_filled(row), item.dtype) for row in made.to_pylist()]
+        return examples_of(item, arrays)
+
+    def back(values: pa.Array) -> Transformed:
+        numbers = values.fill_null(0).to_numpy(zero_copy_only=False)
+        return Transformed(pc.if_else(values.is_valid(), examples_of(item, numbers), None))
+
+    return transformed(made, item.levels, name, back, Rejects(len(made)))
+
+
+def _filled(value: Any) -> Any:
+    """Return nested lists with 0 for each null."""
+    return list(map(_filled, value)) if isinstance(value, list) else value or 0
 
 
 def _nest(array: pa.Array, shape: tuple[int, ...]) -> pa.Array:

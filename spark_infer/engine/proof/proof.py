@@ -19,8 +19,9 @@ from spark_infer.engine.proof.trials import Shown, plan
 from spark_infer.engine.proof.words import dependence, shown_row
 from spark_infer.engine.proof.yardstick import Moves, Yardstick, distances
 from spark_infer.errors import BundleError, SignatureError
-from spark_infer.tensors import Decoded, Decoder
+from spark_infer.tensors import Decoded
 from spark_infer.tensors.rows import Positions
+from spark_infer.transforms import make_decoder
 
 TOLERANCE = 1e-4
 """How far apart two answers may be in float32, as a share of the value and of its usual size."""
@@ -199,7 +200,7 @@ class Proof:
 
     def _try(self, model: Backend, source: pa.RecordBatch | pa.Table, *, is_probe: bool) -> None:
         """Run the model on all batches of some rows."""
-        decoded = Decoder(self.signature).decode(source)
+        decoded = make_decoder(self.signature).decode(source)
         is_large = has_large_numbers(decoded)
         moves: dict[int, Moves] = {}
         rows = self._runnable(model, source, decoded, is_probe=is_probe)
@@ -234,7 +235,7 @@ class Proof:
     def _try_spread(self, model: Backend, spread: Spread) -> None:
         """Try rows of other numbers where they tell more."""
         source = probe(self.signature, is_small=self._is_small, spread=spread)
-        decoded = Decoder(self.signature).decode(source)
+        decoded = make_decoder(self.signature).decode(source)
         alike = accepted(decoded)
         alike = alike[alike < NUM_ALIKE]
         trials = [Trial(alike)] if self._batches else [Trial(np.array([row])) for row in alike]

@@ -32,16 +32,15 @@ def dependence(
         found: The output, its value alone and in the batch.
     """
     output, one, other = found
-    tensors = trial.tensors(decoded)
     ragged = decoded.signature.ragged
     padded = [
-        f"{tensors[item.name].shape[1]} positions of {item.name!r}"
-        for item in ragged
-        if tensors[item.name].shape[1] > max(1, decoded.lengths(item.name)[row])
+        f"{longest} positions of {name!r}"
+        for name, longest in decoded.longest(trial.tensors(decoded)).items()
+        if longest > max(1, decoded.lengths(name)[row])
     ]
     what = f"the row {shown_row(source, row)}: {output!r} is {one} alone and {other}"
     if padded:
-        masks = [f"{item.name}_mask" for item in ragged if item.mask]
+        masks = [item.mask_tensor.name for item in ragged if item.mask_tensor is not None]
         mask = f"use {' and '.join(masks)}" if masks else "give the input mask=True and use it"
         return SignatureError(
             f"the bundle is not saved: what the model makes of a row depends on its padding, "

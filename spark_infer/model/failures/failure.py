@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from spark_infer.errors import printable
+from spark_infer.tensors import TransformFailed
 
 _SECRET = re.compile(r"(?<!\w)'[^']*(?:'|$)|\"[^\"]*(?:\"|$)|[-+]?\d[\d.,:eE+-]*")
 
@@ -26,6 +27,8 @@ class Failure:
 
     def reason(self) -> str:
         """Return stage, type and first line of the error, without what may be the row's values."""
+        if isinstance(self.error, TransformFailed):
+            return str(self.error)
         return f"{self.stage}: {describe(self.error)}"
 
 

@@ -19,6 +19,7 @@ from spark_infer.spark.features.expressions import check_expressions
 from spark_infer.spark.features.featured import Featured
 from spark_infer.spark.features.planned import converts_text, reads_moment
 from spark_infer.spark.features.replace import with_columns
+from spark_infer.spark.features.source_types import check_source_types
 from spark_infer.spark.names import Names
 
 _Check = Callable[[DataFrame, DataFrame, Mapping[str, str]], str | None]
@@ -28,20 +29,29 @@ _Check = Callable[[DataFrame, DataFrame, Mapping[str, str]], str | None]
 _KEEP_ROWS = ("Project", "Window")
 
 
-def with_bundle_features(df: DataFrame, features: Mapping[str, str]) -> Featured:
+def with_bundle_features(
+    df: DataFrame, features: Mapping[str, str], source_types: Mapping[str, str] | None = None
+) -> Featured:
     """Compute the features of a bundle, which may be nothing but computations from columns.
 
     They take the place of no column: a bundle says what its model reads, not what a key, a
     partition or any other column of the rows is.
 
+    Args:
+        df: The source.
+        features: Spark SQL expression of each.
+        source_types: What kind of type columns must be of, by name.
+
     Raises:
         BundleError: An expression is more than that.
-        SignatureError: An expression does not fit the columns, or changes the number of rows.
+        SignatureError: An expression does not fit the columns, or changes the number of rows, or a
+            column is not of the type for which the features were written.
         ConfigError: The session cannot use the features.
     """
     if not features:
         # Spark would analyze the plan once more for nothing.
         return Featured(df, {})
+    check_source_types(df, source_types or {})
     # Every name that passes is one of a source column, so no feature reads another one.
     doubtful = check_expressions(df.sparkSession, features, df.columns, df)
     hidden = _hidden(features)

@@ -14,7 +14,7 @@ from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_session
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.features import check_expressions, check_names
+from spark_infer.spark.features import check_expressions, check_names, checked_sql
 from spark_infer.spark.functions.described import describe
 from spark_infer.spark.functions.task import Kind, prediction_udf, resolve_kind
 from spark_infer.spark.names import Names
@@ -87,6 +87,8 @@ class PredictFunction:
                 name: f"({features[name]})" if name in features else by_name(name)
                 for name in self.column_names
             }
+            for name in list(features)[:1]:  # One of a row's columns says it for all of them.
+                given[name] = f"({checked_sql(features[name], self._bundle.manifest.source_types)})"
         wire = Wire.build(signature, given, exact_nulls=self._kind == "pandas")
         udf = prediction_udf(self._reference, wire, _result_type(signature), self._kind)
         outputs = signature.outputs

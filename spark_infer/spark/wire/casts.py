@@ -19,13 +19,13 @@ from spark_infer.tensors.arrow.schema import misfit
 
 _WIDER = {"int8": "smallint", "int16": "int", "int32": "bigint"}
 """Where a tensor's type does not hold an integer, one that it does not hold travels."""
-_KINDS = ("string", *TABLE)
+_KINDS = ("string", "binary", *TABLE)
 _EXACT = 2**53
 
 
 def wire_type(item: Input) -> str:
     """Return the SQL type in which the input's elements travel."""
-    return sql_type(item) if item.vocabulary is not None else _WIDER.get(item.dtype, sql_type(item))
+    return item.takes or _WIDER.get(item.dtype, sql_type(item))
 
 
 def held_range(item: Input) -> tuple[int, int]:

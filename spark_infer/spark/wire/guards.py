@@ -14,7 +14,7 @@ from spark_infer.spark.wire.casts import held_range, refusal_parts, wire_type
 from spark_infer.spark.wire.nulls import mapped
 from spark_infer.tensors.arrow.casts import TABLE, Rule, rule_of
 
-_CAST = (Rule.NULL, Rule.NUMBER, Rule.IN_RANGE, Rule.DECIMAL, Rule.WORD)
+_CAST = (Rule.NULL, Rule.NUMBER, Rule.IN_RANGE, Rule.DECIMAL, Rule.WORD, Rule.TRANSFORM)
 
 
 def guarded(item: Input, name: str, column: Column) -> Column:
@@ -67,7 +67,7 @@ def _cast(item: Input, column: Column) -> Column:
 
 def _kinds(item: Input) -> list[str]:
     """Return the kinds of columns that a plain cast makes elements of."""
-    return [kind for kind in ("string", *TABLE) if rule_of(kind, item) in _CAST]
+    return [kind for kind in ("string", "binary", *TABLE) if rule_of(kind, item) in _CAST]
 
 
 def _kind(column: Column) -> Column:

@@ -94,7 +94,7 @@ class Wire:
 
 
 def _packs(item: ScalarInput, *, always: bool) -> bool:
-    return always or (len(item.columns) > 1 and item.vocabulary is None)
+    return always or (len(item.columns) > 1 and item.takes is None)
 
 
 def _cast(item: ScalarInput, sources: Sequence[Source], types: Types) -> list[WireColumn]:

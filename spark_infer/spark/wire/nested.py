@@ -17,7 +17,8 @@ from spark_infer.spark.wire.source import SPARK_4, Source, as_column, field_of, 
 def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> WireColumn:
     """Return an array column with its elements cast, and its nulls beside it."""
     (name,) = item.column_names
-    levels = len(item.item_shape) + isinstance(item, RaggedInput)
+    # Structs travel as arrays of their fields.
+    levels = item.levels + (isinstance(item, RaggedInput) and bool(item.fields))
     kind = None if types is None else types[name]
     if kind is None and not SPARK_4:
         column = guarded_array(item, name, as_column(source), levels)

@@ -21,8 +21,8 @@ _AS_TEXT = "array_join(transform({values}, e -> IF(e IS NULL, '1', '0')), '')"
 
 
 def need_mask(item: Input) -> bool:
-    """Tell whether pandas would lose nulls of the input's elements: it has them in strings."""
-    return item.vocabulary is None or not isinstance(item.vocabulary[0], str)
+    """Tell whether pandas would lose nulls of the input's elements: it has them in objects."""
+    return item.takes not in ("string", "binary")
 
 
 def filled(elements: Sequence[str], sources: Sequence[str], kind: str) -> WireColumn:

@@ -58,7 +58,7 @@ def as_declared(columns: Mapping[str, pa.Array], signature: Signature) -> dict[s
     """Return columns with the integers that pandas made floats of: those beside a null."""
     found = dict(columns)
     for item in signature.inputs:
-        of_words = item.vocabulary is not None and isinstance(item.vocabulary[0], str)
+        of_words = item.takes in ("string", "binary")
         if item.dtype in INTEGER_DTYPES and not of_words:
             for name in item.column_names:
                 if name in found:

@@ -10,9 +10,9 @@
 | date | days since 1970-01-01 | the same (32 bits or wider) | - |
 | timestamp | seconds since 1970-01-01 UTC, nearest float | rounded down (64 bits) | - |
 
-Everything else is refused: strings become tensors through a vocabulary only (strings for one of
-strings, integers for one of integers), and binary columns, intervals, times of day, variants and
-user-defined types never do.
+Everything else is refused: strings become tensors through a vocabulary (strings for one of
+strings, integers for one of integers) or a transform, binary columns through a transform, and
+intervals, times of day, variants and user-defined types never do.
 
 - *Nearest float* is the one value of the tensor's type that lies nearest to the exact number, of
   two the even one; a number beyond the largest is infinite. ``float16`` is the nearest to the
@@ -49,6 +49,7 @@ class Rule(Enum):
     SECONDS = "seconds since 1970-01-01 UTC, with their fraction"
     WHOLE_SECONDS = "seconds since 1970-01-01 UTC, rounded down"
     WORD = "its position in the vocabulary"
+    TRANSFORM = "what the transform makes of it"
 
 
 SIGNED = {"tinyint": "int8", "smallint": "int16", "int": "int32", "bigint": "int64"}
@@ -100,14 +101,14 @@ Kinds are Spark's names of types without their parameters, and Arrow's where Spa
 
 def rule_of(kind: str, item: Input) -> Rule | None:
     """Return the rule by which a kind of column becomes the input's elements, or None."""
-    if item.vocabulary is None:
+    if item.takes is None:
         return TABLE.get(kind, {}).get(item.dtype)
     if kind == "void":
         return Rule.NULL
-    if isinstance(item.vocabulary[0], str):
-        return Rule.WORD if kind == "string" else None
+    rule = Rule.WORD if item.transform is None else Rule.TRANSFORM
     # An index of int64 finds no larger value.
-    return Rule.WORD if kind in _INTEGERS and kind != "uint64" else None
+    kinds = _INTEGERS.keys() - {"uint64"} if item.takes == "bigint" else {item.takes}
+    return rule if kind in kinds else None
 
 
 def kind_of(kind: pa.DataType) -> str:
@@ -127,9 +128,7 @@ def type_problem(kind: pa.DataType, item: Input) -> str | None:
 
 def sql_type(item: Input) -> str:
     """Return Spark's type whose columns are the input's elements."""
-    if item.vocabulary is not None:
-        return "string" if isinstance(item.vocabulary[0], str) else "bigint"
-    return SQL_TYPES[item.dtype]
+    return item.takes or SQL_TYPES[item.dtype]
 
 
 TOLD_APART = ("string", "binary", "array<")
@@ -139,6 +138,8 @@ TOLD_APART = ("string", "binary", "array<")
 def refusal(name: str, item: Input) -> str:
     """Say that columns of a type do not fit the input, whichever path finds it out."""
     kind = sql_type(item)
+    if item.transform is not None:
+        return f"{name} does not match transform {item.transform.kind!r}; cast to {kind}"
     if item.vocabulary is not None:
         words = f"a vocabulary of {type(item.vocabulary[0]).__name__}"
         return f"{name} does not match {words}; cast to {kind}"

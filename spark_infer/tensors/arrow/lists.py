@@ -97,6 +97,15 @@ def _other_shape(column: pa.Array, shape: Sequence[int]) -> BoolArray:
     return wrong | flat.any(_other_shape(flat.values, shape[1:])) if shape[1:] else wrong
 
 
+def as_lists(lengths: Lengths, values: pa.Array, valid: BoolArray | None) -> pa.Array:
+    """Put values that lie end to end into lists again: what ``flatten`` takes off."""
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    fits = offsets[-1] <= np.iinfo(np.int32).max
+    kind, index = (pa.ListArray, pa.int32()) if fits else (pa.LargeListArray, pa.int64())
+    mask = None if valid is None else pa.array(~valid)
+    return kind.from_arrays(pa.array(offsets, index), values, mask=mask)
+
+
 def flatten(column: pa.Array) -> FlatList:
     """Take one nesting level off a list, large list or fixed-size list array."""
     column = plain(column)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import pyarrow as pa
 import pyarrow.types as pat
 
-from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
+from spark_infer.bundle import Input, Output, RaggedInput, ScalarInput, Signature
 from spark_infer.bundle.columns import instead
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SignatureError, nearest
@@ -115,27 +115,20 @@ def column_problem(kind: pa.DataType, item: Input) -> str | None:
     """Say why a column of this type does not fit the input, or return None."""
     if pat.is_null(storage_type(kind)):
         return None
-    if isinstance(item, ArrayInput):
-        return _nested_problem(kind, item, len(item.shape), item.item_shape)
-    if isinstance(item, RaggedInput):
-        if item.fields:
-            return _struct_problem(kind, item)
-        return _nested_problem(kind, item, len(item.shape) + 1, (None, *item.item_shape))
-    return type_problem(kind, item)
+    if isinstance(item, RaggedInput) and item.fields:
+        return _struct_problem(kind, item)
+    if item.levels == 0:
+        return type_problem(kind, item)
+    sizes = (None, *item.item_shape) if isinstance(item, RaggedInput) else item.item_shape
+    return _nested_problem(kind, item, item.levels, sizes)
 
 
 def column_type(item: Input) -> str:
     """Return Spark's type of the columns that fit the input best."""
-    kind, levels = sql_type(item), len(item.item_shape)
-    if isinstance(item, ScalarInput):
-        return kind
+    kind = sql_type(item)
     if isinstance(item, RaggedInput) and item.fields:
-        kind, levels = f"struct<{','.join(f'{name}:{kind}' for name in item.fields)}>", 0
-    return _array_type(kind, levels + isinstance(item, RaggedInput))
-
-
-def _array_type(kind: str, levels: int) -> str:
-    return "array<" * levels + kind + ">" * levels
+        kind = f"struct<{','.join(f'{name}:{kind}' for name in item.fields)}>"
+    return "array<" * item.levels + kind + ">" * item.levels
 
 
 def _nested_problem(
@@ -161,8 +154,9 @@ def _no_array(kind: pa.DataType, wanted: str) -> str:
     """Say that a column is no array of the levels, and how to make it one."""
     came = type_name(kind)
     if came in ("binary", "string"):
-        first = "decode it" if came == "binary" else "split or parse it"
-        hint = f"{first} to an array first"
+        hint = "split or parse it to an array first"
+        if came == "binary":
+            hint = "decode it to an array first, or give the input transform=RawBytes()"
     elif is_list(storage_type(kind)):
         hint = "the input's shape says how many levels there are; correct that or the column"
     elif kind_of(kind) in TABLE:

@@ -80,6 +80,8 @@ def type_name(kind: pa.DataType) -> str:
         return _NAMES[kind]
     if is_string(kind):
         return "string"
+    if is_binary(kind):
+        return "binary"
     if pat.is_decimal(kind):
         return f"decimal({kind.precision},{kind.scale})"
     if pat.is_timestamp(kind):
@@ -114,6 +116,11 @@ def is_string(kind: pa.DataType) -> bool:
     """Tell whether the type is one of Arrow's string types."""
     # pyarrow 15 knows no string views, not even a function that tells.
     return str(kind) in ("string", "large_string", "string_view")
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Tell whether the type is one of Arrow's types of bytes of any number."""
+    return str(kind) in ("binary", "large_binary", "binary_view")
 
 
 def arrow_dtype(dtype: str) -> pa.DataType:

@@ -45,7 +45,7 @@ def moved(bundle: si.Bundle, path: Path, module: str) -> Path:
     """Copy a bundle of format module that names another class."""
     shutil.copytree(bundle.path, path)
     manifest = json.loads((path / "manifest.json").read_text())
-    manifest["model"]["module"] = module
+    manifest["artifacts"]["base"]["model"]["module"] = module
     (path / "manifest.json").write_text(json.dumps(manifest))
     seal(path)
     return path

@@ -103,7 +103,7 @@ load_backend(sys.argv[1], allow_modules=[sys.argv[2]])
 print(json.dumps([name for name in sys.modules if "spark_infer.backends." in name]))
 """
     imported = json.loads(run(code, str(bundle.path), HERE))
-    home = FORMATS[bundle.manifest.model_format].home
+    home = FORMATS[bundle.manifest.base.format].home
     assert home in imported
     assert [name for name in imported if f"backends.{other}" in name] == []
 
@@ -112,7 +112,7 @@ FAKE = '''
 """The format of a NumPy factor, in a file of text."""
 from contextlib import nullcontext
 from spark_infer.backends import FunctionBackend
-from spark_infer.backends.formats import Artifact, Format
+from spark_infer.backends.formats import Format, Prepared
 
 class Times(FunctionBackend):
     resolution, num_weights = 1e-6, 1
@@ -131,9 +131,9 @@ class FakeFormat(Format):
     def original(self, model, signature):
         return nullcontext(Times(model))
     def prepare(self, model, signature, **options):
-        return Artifact({}, lambda root: (root / "factor.txt").write_text(str(model)))
+        return Prepared({}, lambda root: (root / "factor.txt").write_text(str(model)))
     def load(self, bundle, options, allow_modules):
-        return Times(int(float((bundle.path / "factor.txt").read_text())))
+        return Times(int(float((bundle.artifact_path / "factor.txt").read_text())))
 
 FORMAT = FakeFormat()
 '''
@@ -144,12 +144,12 @@ from typing import Literal
 import numpy as np
 import spark_infer as si
 from spark_infer.backends.formats import FORMATS, Entry
-from spark_infer.bundle import manifest
+from spark_infer.bundle import artifact
 
 folder, fakes = sys.argv[1:]
 sys.path.insert(0, fakes)
 FORMATS["fake"] = Entry("fake.format", {"numpy": "numpy"})
-manifest.ModelFormat = Literal["export", "module", "fake"]
+artifact.ModelFormat = Literal["export", "module", "fake"]
 
 item = si.ScalarInput("x", columns=["a"])
 signature = si.Signature(inputs=[item], outputs=[si.Output("y", shape=(1,))])
@@ -157,7 +157,7 @@ assert "fake.format" not in sys.modules
 si.save_bundle(folder + "/good", np.float32(3), signature=signature, format="fake")
 bundle = si.Bundle.load(folder + "/good")
 assert bundle.manifest.built_with["numpy"] == np.__version__
-assert set(bundle.files) == {"manifest.json", "factor.txt"}
+assert set(bundle.files) == {"manifest.json", "artifacts/base/factor.txt"}
 print(si.Predictor(si.load_model(bundle), bundle).predict({"a": [2.0]})["y"].to_pylist())
 try:
     si.save_bundle(folder + "/bad", np.float32(2.5), signature=signature, format="fake")

@@ -94,7 +94,7 @@ def test_weights_that_changed_after_the_bundle_was_opened_are_not_used(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, when: str
 ) -> None:
     bundle: Bundle = request.getfixturevalue(kind)
-    path = bundle.path / WEIGHTS_FILE
+    path = bundle.artifact_path / WEIGHTS_FILE
     load_backend(bundle, allow_modules=(HERE,))
 
     def map_others(file: Path) -> object:
@@ -124,7 +124,7 @@ def test_a_bundle_saved_in_the_place_of_an_open_one_is_not_used(
 @pytest.mark.parametrize("name", ["program.json", "weights.safetensors"])
 @pytest.mark.parametrize("size", [0, 10, -20])
 def test_a_truncated_model_is_a_broken_bundle(fraud_copy: Bundle, name: str, size: int) -> None:
-    file = fraud_copy.path / name
+    file = fraud_copy.artifact_path / name
     file.write_bytes(file.read_bytes()[:size])
     seal(fraud_copy.path)
     bundle = Bundle.load(fraud_copy.path)

@@ -14,7 +14,9 @@ from spark_infer.bundle import bundle as bundle_module
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.digest import SUMS_FILE, seal
 from spark_infer.errors import BundleError, ConfigError
+from tests.unit.artifacts import EXPORTED
 
+MODEL = "artifacts/base/model.bin"
 SIGNATURE = Signature(inputs=[ScalarInput("x", columns=["a"])], outputs=[Output("y")])
 
 
@@ -26,7 +28,7 @@ def write(path: Path, content: str = "weights", check=accept) -> Bundle:
     def write_files(root: Path) -> None:
         (root / "model.bin").write_text(content)
 
-    manifest = Manifest(name="m", model_format="export", signature=SIGNATURE)
+    manifest = Manifest(name="m", artifacts=EXPORTED, signature=SIGNATURE)
     return write_bundle(path, manifest, write_files, check)
 
 
@@ -46,8 +48,8 @@ def test_what_is_written_is_loaded(bundle: Bundle) -> None:
     assert bundle.signature == SIGNATURE
     assert bundle.name == "m"
     assert bundle.features == {}
-    assert set(bundle.files) == {"manifest.json", "model.bin"}
-    assert bundle.files["model.bin"] == len("weights")
+    assert set(bundle.files) == {"manifest.json", MODEL}
+    assert bundle.files[MODEL] == len("weights")
     assert names(bundle.path.parent) == {"m"}
 
 
@@ -68,14 +70,18 @@ def link_away(path: Path) -> None:
     path.symlink_to(path.parent.with_name("elsewhere"))
 
 
-@pytest.mark.parametrize("name", ["model.bin", "manifest.json", SUMS_FILE])
+def root_of(path: Path) -> Path:
+    return next(parent for parent in path.parents if (parent / SUMS_FILE).exists())
+
+
+@pytest.mark.parametrize("name", [MODEL, "manifest.json", SUMS_FILE])
 @pytest.mark.parametrize(
     "change",
     [
         put_back,
         swap,
         link_away,
-        lambda path: write(path.parent, "another"),
+        lambda path: write(root_of(path), "another"),
         lambda path: path.unlink(),
         lambda path: shutil.rmtree(path.parent),
         lambda path: path.with_name("added").touch(),
@@ -102,9 +108,9 @@ def test_another_bundle_in_its_place_is_named_as_such(bundle: Bundle) -> None:
 @pytest.mark.parametrize(
     "touch",
     [
-        lambda path: (path / "model.bin").chmod(0o600),
-        lambda path: os.utime(path / "model.bin", (0, 0)),
-        lambda path: os.link(path / "model.bin", path.parent / "backup"),
+        lambda path: (path / MODEL).chmod(0o600),
+        lambda path: os.utime(path / MODEL, (0, 0)),
+        lambda path: os.link(path / MODEL, path.parent / "backup"),
         lambda path: shutil.copytree(path.rename(path.parent / "away"), path),
         lambda path: write(path),
     ],
@@ -127,7 +133,7 @@ def test_a_change_while_the_bundle_is_opened_is_found(
     read = Manifest.read
 
     def change_and_read(root: Path) -> Manifest:
-        swap(root / "model.bin")
+        swap(root / MODEL)
         return read(root)
 
     monkeypatch.setattr(Manifest, "read", change_and_read)
@@ -156,7 +162,7 @@ def test_the_digest_depends_on_the_files_alone(bundle: Bundle, tmp_path: Path) -
     assert write(tmp_path / "other", "other weights").digest != bundle.digest
 
 
-@pytest.mark.parametrize("name", ["nowhere", "m/model.bin"])
+@pytest.mark.parametrize("name", ["nowhere", f"m/{MODEL}"])
 def test_no_bundle_at_the_path(bundle: Bundle, name: str) -> None:
     with pytest.raises(BundleError, match=f"bundle .*{name}: no such directory"):
         Bundle.load(bundle.path.parent / name)
@@ -180,9 +186,9 @@ def test_a_pickle_is_refused_even_when_it_is_sealed(bundle: Bundle, name: str) -
 
 def test_a_newer_format_is_refused(bundle: Bundle) -> None:
     manifest = bundle.path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format_version": 2', '"format_version": 3'))
+    manifest.write_text(manifest.read_text().replace('"format_version": 3', '"format_version": 4'))
     seal(bundle.path)
-    with pytest.raises(BundleError, match="format version 3 is not known to this spark_infer"):
+    with pytest.raises(BundleError, match="format version 4 is not known to this spark_infer"):
         Bundle.load(bundle.path)
 
 
@@ -196,16 +202,16 @@ def test_what_would_fill_the_memory_is_refused_before_it_is_read(bundle: Bundle,
 
 
 def test_a_changed_file_is_refused(bundle: Bundle) -> None:
-    (bundle.path / "model.bin").write_text("Weights")
-    with pytest.raises(BundleError, match=r"file model\.bin was changed"):
+    (bundle.path / MODEL).write_text("Weights")
+    with pytest.raises(BundleError, match=r"file artifacts/base/model\.bin was changed"):
         Bundle.load(bundle.path)
 
 
 def test_an_existing_bundle_is_replaced(bundle: Bundle) -> None:
-    (bundle.path / "model.bin").write_text("damaged")
+    (bundle.path / MODEL).write_text("damaged")
     replaced = write(bundle.path, "new")
     assert Bundle.load(bundle.path).digest == replaced.digest != bundle.digest
-    assert (bundle.path / "model.bin").read_text() == "new"
+    assert (bundle.path / MODEL).read_text() == "new"
     assert names(bundle.path.parent) == {"m"}
 
 
@@ -235,7 +241,7 @@ def test_a_refused_bundle_leaves_the_old_one_alone(bundle: Bundle) -> None:
     seen = []
 
     def refuse(new: Bundle) -> None:
-        seen.append((new.path / "model.bin").read_text())
+        seen.append((new.path / MODEL).read_text())
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -250,7 +256,7 @@ def test_a_refused_bundle_leaves_nothing_behind(tmp_path: Path) -> None:
         (root / "half").write_text("")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    manifest = Manifest(name="m", model_format="export", signature=SIGNATURE)
+    manifest = Manifest(name="m", artifacts=EXPORTED, signature=SIGNATURE)
     with pytest.raises(BundleError, match=r"No space left.*; make room, or choose another"):
         write_bundle(tmp_path / "m", manifest, write_files, accept)
     assert names(tmp_path) == set()
@@ -310,7 +316,7 @@ def test_a_part_of_a_digest_pins_nothing(bundle: Bundle, shape: Any) -> None:
 
 
 def test_a_changed_bundle_is_refused_although_its_old_digest_is_pinned(bundle: Bundle) -> None:
-    (bundle.path / "model.bin").write_text("other")
+    (bundle.path / MODEL).write_text("other")
     with pytest.raises(BundleError, match=r"model\.bin was changed"):
         Bundle.load(bundle.path, digest=bundle.digest)
     seal(bundle.path)

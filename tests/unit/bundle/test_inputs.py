@@ -143,7 +143,7 @@ def test_what_an_input_reads_and_gives(
         (RaggedInput, {**RAGGED, "max_length": 5.0}, "max_length must be a valid integer"),
         (RaggedInput, {**RAGGED, "max_length": 2**31}, "max_length must be from 1 to 2147483647"),
         (RaggedInput, {**RAGGED, "overflow": None}, "overflow must be 'keep_first'"),
-        (RaggedInput, {**RAGGED, "mask": "no"}, "mask must be a valid boolean, got 'no'"),
+        (RaggedInput, {**RAGGED, "mask": "no"}, "mask must be true, false or a Mask, got 'no'"),
         (RaggedInput, {**RAGGED, "fields": [1]}, r"fields\[0\] must be a valid string, got 1"),
         (RaggedInput, {**RAGGED, "fields": 5}, "fields must be a list, got 5"),
         (RaggedInput, {**RAGGED, "fields": {"p", "q"}}, "fields must be a list, got {"),

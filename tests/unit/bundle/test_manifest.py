@@ -10,28 +10,42 @@ import pytest
 
 from spark_infer.bundle import (
     ArrayInput,
+    Artifact,
     Column,
+    HashBuckets,
     Manifest,
+    Mask,
     Output,
     RaggedInput,
     ScalarInput,
     Signature,
 )
 from spark_infer.errors import BundleError, SignatureError
+from tests.unit.artifacts import EXPORTED
 
 MANIFEST = Manifest(
     name="fraude naïve",
-    model_format="module",
+    artifacts={
+        "base": Artifact(format="module", model={"module": "m:C", "arguments": {"hidden": 8}})
+    },
     signature=Signature(
         inputs=[
             ScalarInput("x", columns=["a", Column("night", nulls=0.0)]),
-            ScalarInput("city", columns=["city"], vocabulary=["Gent", "Liège"]),
-            RaggedInput("ids", column="ids", vocabulary=[30, 10], unknown_id=0),
+            ScalarInput("city", columns=["city"], vocabulary=["Gent", "Liège"], tensor="in/city"),
+            ScalarInput("shop", columns=["shop"], transform=HashBuckets(num_buckets=9)),
+            RaggedInput(
+                *("ids",),
+                column="ids",
+                vocabulary=[30, 10],
+                unknown_id=0,
+                mask=Mask(tensor="attention_mask", dtype="int64"),
+                zeros=["token_type_ids"],
+            ),
         ],
-        outputs=[Output("y", labels=["no", "yes"])],
+        outputs=[Output("y", labels=["no", "yes"], tensor="Identity:0")],
     ),
     features={"night": "hour(ts) <= 6"},
-    model={"module": "m:C", "arguments": {"hidden": 8}},
+    source_types={"ts": "timestamp"},
     description="One paragraph.",
     metadata={"auc": 0.9, "tags": ["a"]},
     built_with={"python": "3.11"},
@@ -55,12 +69,12 @@ def test_vocabularies_are_files_of_their_own(tmp_path: Path) -> None:
     assert "Gent" not in (tmp_path / "manifest.json").read_text()
 
 
-@pytest.mark.parametrize("version", [3, 0, -1, None, "2", 2.0, True, [2]])
+@pytest.mark.parametrize("version", [4, 0, -1, None, "3", 3.0, True, [3]])
 def test_another_format_version_is_refused(tmp_path: Path, version: object) -> None:
     MANIFEST.write(tmp_path)
     edit(tmp_path, format_version=version)
     shown = re.escape(repr(version))
-    with pytest.raises(BundleError, match=f"format version {shown} is not known.*version 2"):
+    with pytest.raises(BundleError, match=f"format version {shown} is not known.*version 3"):
         Manifest.read(tmp_path)
 
 
@@ -97,9 +111,10 @@ def test_a_damaged_signature(tmp_path: Path, signature: object) -> None:
         Manifest.read(tmp_path)
 
 
-def test_a_bundle_of_an_earlier_version_is_to_be_saved_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_bundle_of_an_earlier_version_is_to_be_saved_again(tmp_path: Path, version: int) -> None:
     MANIFEST.write(tmp_path)
-    edit(tmp_path, format_version=1)
+    edit(tmp_path, format_version=version)
     with pytest.raises(BundleError, match=r"an earlier spark_infer wrote it .*with save_bundle$"):
         Manifest.read(tmp_path)
 
@@ -109,7 +124,7 @@ def test_what_rows_share_is_kept(tmp_path: Path) -> None:
     manifest.write(tmp_path)
     read = Manifest.read(tmp_path)
     assert (read.row_independent, read.stochastic) == (False, True)
-    assert Manifest(name="m", model_format="export", signature=MANIFEST.signature).row_independent
+    assert Manifest(name="m", artifacts=EXPORTED, signature=MANIFEST.signature).row_independent
 
 
 def test_a_missing_key(tmp_path: Path) -> None:
@@ -127,7 +142,7 @@ def with_lengths(lengths: Any) -> Manifest:
         RaggedInput("r", column="b", shape=[2], lengths=lengths),
     ]
     signature = Signature(inputs=inputs, outputs=[Output("y")])
-    return Manifest(name="m", model_format="export", signature=signature)
+    return Manifest(name="m", artifacts=EXPORTED, signature=signature)
 
 
 def test_what_another_shape_does_is_written_only_where_it_is_not_the_default(
@@ -158,7 +173,7 @@ def test_another_word_for_what_another_shape_does(
 
 def test_an_unknown_model_format(tmp_path: Path) -> None:
     MANIFEST.write(tmp_path)
-    edit(tmp_path, model_format="pickle")
+    edit(tmp_path, artifacts={"base": {"format": "pickle", "model": {}, "certificate": None}})
     with pytest.raises(BundleError, match="must be 'export' or 'module', got 'pickle'"):
         Manifest.read(tmp_path)
 
@@ -166,7 +181,10 @@ def test_an_unknown_model_format(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
 def test_metadata_must_be_json(tmp_path: Path, value: object) -> None:
     manifest = Manifest(
-        name="m", model_format="export", signature=MANIFEST.signature, metadata={"value": value}
+        name="m",
+        artifacts=EXPORTED,
+        signature=MANIFEST.signature,
+        metadata={"value": value},
     )
     with pytest.raises(BundleError, match="bundle 'm': metadata must be JSON data"):
         manifest.write(tmp_path)
@@ -243,16 +261,59 @@ def test_a_damaged_vocabulary(tmp_path: Path, text: str, message: str) -> None:
         ({"built_with": {"torch": None}}, r"built_with\['torch'\] must be a valid string"),
         ({"metadata": {1: 2}}, "metadata"),
         ({"description": b"x"}, "description must be a valid string, got b'x'"),
-        ({"model": {}}, "model of format 'module' must be a module"),
-        ({"model": {"module": 5, "arguments": {}}}, "model of format 'module' must be a module"),
-        ({"model": {"module": "m:C", "arguments": []}}, "must be a module"),
-        ({"model": {"module": "m:C", "arguments": {}, "x": 1}}, "and nothing else"),
-        ({"model_format": "export", "model": {"x": 1}}, r"of format 'export' must be empty, got"),
+        (
+            {"artifacts": {}},
+            r"artifacts must be variants of the model, 'base' among them, got \[\]",
+        ),
+        ({"artifacts": {"int8": Artifact(format="export")}}, r"'base' among them, got \['int8'\]"),
+        ({"artifacts": MANIFEST.artifacts | {"../x": MANIFEST.base}}, "must be variants of the"),
+        ({"artifacts": {"base": None}}, r"artifacts\['base'\] must be an instance of Artifact"),
+        ({"source_types": {"ts": "timestmp"}}, r"timestmp.*did you mean 'timestamp'\?"),
+        ({"source_types": {"ts": "decimal(10,2)"}}, "the kinds of types are tinyint, smallint"),
+        ({"source_types": {"": "date"}}, "a source column must have a non-empty name"),
+        ({"features": {}}, "there are no features"),
     ],
 )
 def test_values_of_another_type_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises((BundleError, SignatureError), match=message):
         dataclasses.replace(MANIFEST, **changes)
+
+
+@pytest.mark.parametrize(
+    ("artifact", "message"),
+    [
+        ({"format": "module"}, "model of format 'module' must be a module"),
+        ({"format": "module", "model": {"module": 5, "arguments": {}}}, "must be a module"),
+        ({"format": "module", "model": {"module": "m:C", "arguments": []}}, "must be a module"),
+        (
+            {"format": "module", "model": {"module": "m:C", "arguments": {}, "x": 1}},
+            "and nothing else",
+        ),
+        ({"format": "export", "model": {"x": 1}}, r"of format 'export' must be empty, got"),
+        ({"format": "export", "model": 5}, "model must be a valid dictionary, got 5"),
+        ({"format": "export", "certificate": 5}, "certificate must be a valid dictionary, got 5"),
+    ],
+)
+def test_a_model_that_is_not_described_as_its_format_needs(
+    artifact: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BundleError, match=message):
+        Artifact(**artifact)
+
+
+def test_variants_and_their_certificates_are_kept(tmp_path: Path) -> None:
+    variants = MANIFEST.artifacts | {"int8": Artifact(format="export", certificate={"auc": 0.9})}
+    manifest = dataclasses.replace(MANIFEST, artifacts=variants)
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path) == manifest
+
+
+@pytest.mark.parametrize("artifacts", [None, [], {"base": None}, {"base": {"format": "export"}}])
+def test_damaged_artifacts(tmp_path: Path, artifacts: object) -> None:
+    MANIFEST.write(tmp_path)
+    edit(tmp_path, artifacts=artifacts)
+    with pytest.raises(BundleError, match=r"manifest\.json is damaged \(.*artifacts.*save"):
+        Manifest.read(tmp_path)
 
 
 def test_only_what_saving_writes_is_read(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from spark_infer.errors import (
     WarehouseError,
 )
 from tests.s3 import Bucket
+from tests.unit.artifacts import EXPORTED
 
 
 @pytest.fixture
@@ -35,12 +36,15 @@ def bundle(tmp_path: Path) -> si.Bundle:
         outputs=[si.Output("kind", dtype="int64", labels=["good", "bad"])],
     )
     manifest = Manifest(
-        name="tiny", model_format="export", signature=signature, features={"b": "c + 1"}
+        name="tiny",
+        artifacts=EXPORTED,
+        signature=signature,
+        features={"b": "c + 1"},
     )
     return write_bundle(
         tmp_path / "tiny",
         manifest,
-        lambda root: np.save(root / "weights.npy", np.zeros(2)),
+        write_numbers,
         lambda bundle: None,
     )
 
@@ -58,6 +62,10 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(command in out for command in ("score", "inspect", "reference"))
 
 
+def write_numbers(root: Path) -> None:
+    np.save(root / "weights.npy", np.zeros(2))
+
+
 def test_inspect_shows_the_bundle(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:
     code, out, _ = run(capsys, "inspect", str(bundle.path))
     assert code == 0
@@ -70,7 +78,7 @@ def test_a_bundles_text_does_not_steer_the_terminal(
 ) -> None:
     manifest = Manifest(
         name="m",
-        model_format="export",
+        artifacts=EXPORTED,
         signature=si.Signature(
             inputs=[si.ScalarInput("x", columns=["a"])],
             outputs=[si.Output("y", labels=["a\x9b2J", "\u202e\u00e9"])],
@@ -78,7 +86,7 @@ def test_a_bundles_text_does_not_steer_the_terminal(
         description="one\ntwo\x1b[2J",
         metadata={"\x1b]0;": 1},
     )
-    write_bundle(tmp_path / "m", manifest, lambda root: None, lambda bundle: None)
+    write_bundle(tmp_path / "m", manifest, write_numbers, lambda bundle: None)
     code, out, _ = run(capsys, "inspect", str(tmp_path / "m"))
     assert code == 0
     assert out.replace("\n", "").isprintable()
@@ -101,7 +109,7 @@ def test_inspect_as_json(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) 
 def test_a_damaged_bundle_exits_with_2(
     capsys: pytest.CaptureFixture[str], bundle: si.Bundle
 ) -> None:
-    (bundle.path / "weights.npy").write_bytes(b"other")
+    (bundle.artifact_path / "weights.npy").write_bytes(b"other")
     code, out, err = run(capsys, "inspect", str(bundle.path))
     assert (code, out) == (2, "")
     assert "BundleError" in err

@@ -248,9 +248,10 @@ def test_a_directory_that_is_no_bundle_is_kept(tmp_path: Path) -> None:
 
 def test_the_manifest_says_how_to_rebuild_the_module(recurrent: Bundle) -> None:
     data = json.loads((recurrent.path / "manifest.json").read_text())
-    assert data["model_format"] == "module"
-    assert data["model"] == {"module": f"{HERE}:Recurrent", "arguments": {"hidden": 4}}
-    assert set(recurrent.files) == {"manifest.json", "weights.safetensors"}
+    model = {"module": f"{HERE}:Recurrent", "arguments": {"hidden": 4}}
+    base = {"format": "module", "model": model, "certificate": None}
+    assert data["artifacts"] == {"base": base}
+    assert set(recurrent.files) == {"manifest.json", "artifacts/base/weights.safetensors"}
 
 
 class Holds(nn.Module):

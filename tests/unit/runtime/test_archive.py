@@ -108,13 +108,13 @@ def test_a_bundle_that_changed_is_not_packed(
 
 
 def test_a_pipe_in_a_files_place_is_not_packed(fraud_copy: Bundle) -> None:
-    path = fraud_copy.path / "weights.safetensors"
+    path = fraud_copy.artifact_path / "weights.safetensors"
     listed = fraud_copy.files
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(BundleError, match=r"weights\.safetensors is a named pipe"):
         pack(fraud_copy)
-    assert "weights.safetensors" in listed
+    assert "artifacts/base/weights.safetensors" in listed
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\\b", " a", "a/ b", "\x1b", "./a", "a//b", "-"])

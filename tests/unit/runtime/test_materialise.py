@@ -49,10 +49,10 @@ def change(path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda path: change(path / "weights.safetensors"),
+        lambda path: change(path / "artifacts/base/weights.safetensors"),
         lambda path: (path / SUMS_FILE).unlink(),
         lambda path: (path / "extra").write_text("x"),
-        lambda path: [child.unlink() for child in path.iterdir() if child.is_file()],
+        lambda path: [child.unlink() for child in path.rglob("*") if child.is_file()],
     ],
     ids=["changed", "no sums", "added", "emptied"],
 )
@@ -145,8 +145,8 @@ def put_back(path: Path) -> None:
 @pytest.mark.parametrize(
     "touch",
     [
-        lambda path: put_back(path / "weights.safetensors"),
-        lambda path: (path / "weights.safetensors").chmod(0o666),
+        lambda path: put_back(path / "artifacts/base/weights.safetensors"),
+        lambda path: (path / "artifacts/base/weights.safetensors").chmod(0o666),
         lambda path: path.chmod(0o755),
         lambda path: path.with_name(f"{path.name}.verified").write_text("{"),
         lambda path: path.with_name(f"{path.name}.verified").unlink(),

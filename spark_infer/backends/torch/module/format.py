@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from spark_infer.backends.formats import Artifact
+from spark_infer.backends.formats import Prepared
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.torch.format import TorchFormat
 from spark_infer.backends.torch.module.classes import build, find_class, load_module
@@ -35,7 +35,7 @@ class ModuleFormat(TorchFormat):
         arguments: Mapping[str, Any],
         one_row: bool,
         shown: Collection[tuple[int, ...]],
-    ) -> Artifact:
+    ) -> Prepared:
         """Check that the class can be imported and made, and that the state is tensors."""
         if module is None:
             raise BundleError("format='module' needs module='package.module:Class'")
@@ -54,11 +54,11 @@ class ModuleFormat(TorchFormat):
                     "an argument"
                 )
         description = {"module": module, "arguments": dict(arguments)}
-        return Artifact(description, lambda root: save_weights(root, state))
+        return Prepared(description, lambda root: save_weights(root, state))
 
     def rebuild(self, bundle: Bundle, device: str, allow_modules: Sequence[str]) -> torch.nn.Module:
         """Import the class and make one of it."""
-        return load_module(bundle.path, bundle.manifest.model, allow_modules)
+        return load_module(bundle.artifact_path, bundle.manifest.base.model, allow_modules)
 
     def find_class(
         self, path: ModulePath, allow_modules: Sequence[str], *, where: str

@@ -29,7 +29,7 @@ from spark_infer.backends.torch.program.guards import Shape
 from spark_infer.backends.torch.program.lengths import check_lengths, fixed_length
 from spark_infer.backends.torch.program.program import Program, Tensor
 from spark_infer.backends.torch.weights import save_weights
-from spark_infer.bundle import Input, RaggedInput, Signature
+from spark_infer.bundle import InputTensor, RaggedInput, Signature
 from spark_infer.errors import BundleError, SparkInferError
 
 _ROWS = 3
@@ -100,7 +100,7 @@ def export(
             one_row=one_row,
             shown=shown,
         )
-        return _stored(traced, [output.name for output in signature.outputs])
+        return _stored(traced, [output.tensor_name for output in signature.outputs])
     except SparkInferError as error:
         raise BundleError(f"{name} cannot be exported: {error}") from None
 
@@ -200,15 +200,16 @@ def _examples(signature: Signature, rows: int) -> tuple[torch.Tensor, ...]:
             longest = fixed_length(item) or min(longest, item.max_length or longest)
             lead = (rows, longest)
             length += 2  # so that a model that wants equal lengths of two inputs shows it
-        examples += [_example(item, name, lead) for name in item.tensor_names]
+        examples += [_example(tensor, lead, item.item_shape) for tensor in item.tensors]
     return tuple(examples)
 
 
-def _example(item: Input, tensor_name: str, lead: tuple[int, ...]) -> torch.Tensor:
-    if tensor_name == item.name:
-        return torch.from_numpy(np.zeros((*lead, *item.item_shape), item.dtype))
-    inner = () if tensor_name.endswith("_mask") else item.item_shape
-    return torch.ones((*lead, *inner), dtype=torch.bool)
+def _example(
+    tensor: InputTensor, lead: tuple[int, ...], item_shape: tuple[int, ...]
+) -> torch.Tensor:
+    shape = lead if tensor.role == "mask" else (*lead, *item_shape)
+    fill = np.ones if tensor.role in ("mask", "present") else np.zeros
+    return torch.from_numpy(fill(shape, tensor.dtype))
 
 
 @contextlib.contextmanager

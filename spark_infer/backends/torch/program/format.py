@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from spark_infer.backends.formats import Artifact
+from spark_infer.backends.formats import Prepared
 from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.backends.torch.format import TorchFormat
 from spark_infer.backends.torch.program.graph import load_program
@@ -33,19 +33,19 @@ class ExportFormat(TorchFormat):
         arguments: Mapping[str, Any],
         one_row: bool,
         shown: Collection[tuple[int, ...]],
-    ) -> Artifact:
+    ) -> Prepared:
         """Trace the module."""
         # Tracing needs much that loading does not.
         from spark_infer.backends.torch.program.export import export
 
         if module is not None or arguments:
             raise BundleError("module and arguments belong to format='module'")
-        return Artifact({}, export(model, signature, one_row=one_row, shown=shown).write)
+        return Prepared({}, export(model, signature, one_row=one_row, shown=shown).write)
 
     def rebuild(self, bundle: Bundle, device: str, allow_modules: Sequence[str]) -> torch.nn.Module:
         """Build the program's module; no code but torch's own operators is run."""
         return load_program(
-            bundle.path,
+            bundle.artifact_path,
             device,
             len(bundle.signature.tensor_names),
             stochastic=bundle.manifest.stochastic,

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from torch import nn
 
-from spark_infer.backends.formats import Artifact, find_format
+from spark_infer.backends.formats import Prepared, find_format
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE, LINE_SIGNATURE, Line
 
 
-def prepare(format: str, **options: Any) -> Artifact:
+def prepare(format: str, **options: Any) -> Prepared:
     given = {"module": None, "arguments": {}, "one_row": False, "shown": ()} | options
     return find_format(format).prepare(Line(), LINE_SIGNATURE, **given)
 

@@ -32,10 +32,10 @@ def mapped_ranges(path: Path) -> list[range]:
 def test_weights_are_mapped_and_not_copied(kind: str, request: pytest.FixtureRequest) -> None:
     bundle: Bundle = request.getfixturevalue(kind)
     if kind == "fraud":
-        model = load_program(bundle.path, "cpu", 3)
+        model = load_program(bundle.artifact_path, "cpu", 3)
     else:
-        model = load_module(bundle.path, bundle.manifest.model, (HERE,))
-    ranges = mapped_ranges(bundle.path / "weights.safetensors")
+        model = load_module(bundle.artifact_path, bundle.manifest.base.model, (HERE,))
+    ranges = mapped_ranges(bundle.artifact_path / "weights.safetensors")
     parameters = dict(model.named_parameters())
     assert parameters
     for name, parameter in parameters.items():

@@ -13,11 +13,12 @@ from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
 from spark_infer.bundle.digest import seal
 from spark_infer.bundle.features import check_features
 from spark_infer.errors import BundleError, SignatureError
+from tests.unit.artifacts import EXPORTED
 from tests.unit.expressions import CALLS, HOSTILE, ORDINARY, QUERIES, ROWS, expressions
 
 MANIFEST = Manifest(
     name="m",
-    model_format="export",
+    artifacts=EXPORTED,
     signature=Signature(inputs=[ScalarInput("x", columns=["a", "b"])], outputs=[Output("y")]),
     features={"a": "b + 1"},
 )

@@ -17,6 +17,8 @@ from spark_infer.bundle.places.place import Seen
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from tests.s3 import Bucket, new_bucket, s3_server
 
+WEIGHTS = "artifacts/base/weights.safetensors"
+
 
 def upload(bucket: Bucket, bundle: si.Bundle, key: str = "bundles/fraud") -> str:
     for name in (*bundle.files, SUMS_FILE):
@@ -186,7 +188,7 @@ def change(name: str) -> Callable[[Bucket, si.Bundle], None]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (change("weights.safetensors"), "file weights.safetensors was changed after the bundle"),
+        (change(WEIGHTS), f"file {WEIGHTS} was changed after the bundle"),
         (change("manifest.json"), "file manifest.json was changed after the bundle"),
         (lambda b, _: b.put("bundles/fraud/extra", b"1"), "file extra was added"),
         (lambda b, _: b.put("bundles/fraud/x.pkl", b"1"), "looks like a pickle"),
@@ -224,7 +226,7 @@ def test_what_is_not_the_bundle_is_refused(
     assert cache(tmp_path) == ({fraud.digest} if in_cache else set())
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "manifest.json", SUMS_FILE])
+@pytest.mark.parametrize("name", [WEIGHTS, "manifest.json", SUMS_FILE])
 @pytest.mark.parametrize(
     "swap",
     [
@@ -270,7 +272,7 @@ def test_what_is_lost_on_the_way_leaves_nothing_and_passes(
         uri = upload(new_bucket(server.enter_context(s3_server())), fraud)
 
         def lost(self: Place, name: str, *rest: Any) -> None:
-            if name == "weights.safetensors":
+            if name == WEIGHTS:
                 server.close()
             copy(self, name, *rest)
 

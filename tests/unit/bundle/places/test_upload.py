@@ -15,10 +15,11 @@ from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.places.upload import upload_bundle
 from spark_infer.errors import BundleError
 from tests.s3 import Bucket
+from tests.unit.artifacts import EXPORTED
 
 MANIFEST = Manifest(
     name="m",
-    model_format="export",
+    artifacts=EXPORTED,
     signature=Signature(inputs=[ScalarInput("x", columns=["a"])], outputs=[Output("y")]),
 )
 
@@ -30,8 +31,7 @@ def save(
     assert isinstance(place, Place)
 
     def write_files(root: Path) -> None:
-        (root / "weights").mkdir()
-        (root / "weights" / "a.bin").write_bytes(content)
+        (root / "a.bin").write_bytes(content)
 
     return upload_bundle(place, MANIFEST, write_files, check)
 
@@ -106,7 +106,7 @@ def test_what_another_wrote_meanwhile_is_not_taken_for_it(
 ) -> None:
     save(bucket.uri("other"), content=b"other weights")
     write = Place.write
-    changes = {"weights/a.bin": b"WEIGHTS"}
+    changes = {"artifacts/base/a.bin": b"WEIGHTS"}
 
     def raced(self: Place, name: str, *rest: Any) -> None:
         write(self, name, *rest)
@@ -120,7 +120,7 @@ def test_what_another_wrote_meanwhile_is_not_taken_for_it(
     for key in bucket.names():
         if key.startswith("m/"):
             bucket.delete(key)
-    for name in ("weights/a.bin", SUMS_FILE):
+    for name in ("artifacts/base/a.bin", SUMS_FILE):
         changes[name] = bucket.get(f"other/{name}")
     with pytest.raises(BundleError, match=r"bundle s3://.*its digest is .* is asked for"):
         save(bucket.uri("m"))

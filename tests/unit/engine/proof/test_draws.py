@@ -81,7 +81,7 @@ def test_models_that_draw_are_stored_without_memory_that_nobody_filled(
     tmp_path: Path, kind: str
 ) -> None:
     bundle = save(tmp_path / "b", kind, stochastic=True)
-    program = json.loads((bundle.path / "program.json").read_text())
+    program = json.loads((bundle.artifact_path / "program.json").read_text())
     assert not [node for node in program["nodes"] if "empty" in node["operator"]]
     values = si.Predictor(si.load_model(bundle), bundle).predict(ROWS)["y"].to_pylist()
     assert len(set(values)) > 1

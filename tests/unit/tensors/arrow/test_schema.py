@@ -43,7 +43,11 @@ def test_columns_that_fit(item: Input, kind: pa.DataType) -> None:
         (ARRAY, F32, "expected array<array<float>>, got float; gather values with array(...)"),
         (ARRAY, pa.list_(F32), "got array<float>; the input's shape says how many levels"),
         (ARRAY, pa.list_(pa.list_(pa.list_(F32))), "expected array<array<float>>, got array<array"),
-        (ARRAY, pa.binary(), "got binary; decode it to an array first"),
+        (
+            ARRAY,
+            pa.binary(),
+            "got binary; decode it to an array first, or give the input transform=RawBytes()",
+        ),
         (RAGGED, pa.string(), "expected array<float>, got string; split or parse it to an array"),
         (SCALAR, pa.binary(), "binary does not fit a tensor of float32; decode it to numbers"),
         (ARRAY, pa.list_(pa.list_(F32), 3), "expected arrays of length 2"),
@@ -106,7 +110,8 @@ def test_what_is_wrong_with_many_columns_is_said_once() -> None:
         "(input 'x'): string does not fit a tensor of float32; cast to float what is a number (a "
         "feature can), and give an input of words a vocabulary; columns 'i0', 'i1', 'i2', 'i3', "
         "'i4' and 2 more (inputs 'image0', 'image1', 'image2', 'image3', 'image4' and 2 more): "
-        "expected array<array<smallint>>, got binary; decode it to an array first"
+        "expected array<array<smallint>>, got binary; decode it to an array first, "
+        "or give the input transform=RawBytes()"
     )
 
 

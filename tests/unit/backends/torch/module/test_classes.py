@@ -78,6 +78,6 @@ def test_nothing_is_imported_without_leave(recurrent: Bundle) -> None:
 
 
 def test_a_loaded_module_is_in_evaluation_mode(recurrent: Bundle) -> None:
-    model = load_module(recurrent.path, recurrent.manifest.model, (HERE,))
+    model = load_module(recurrent.artifact_path, recurrent.manifest.base.model, (HERE,))
     assert isinstance(model, Recurrent)
     assert not model.training

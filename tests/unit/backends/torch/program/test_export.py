@@ -21,7 +21,7 @@ from tests.unit.models import fraud_model
 
 
 def test_the_program_holds_no_weights_and_no_code(fraud: Bundle) -> None:
-    program = json.loads((fraud.path / "program.json").read_text())
+    program = json.loads((fraud.artifact_path / "program.json").read_text())
     assert set(program) == {"inputs", "tensors", "nodes", "outputs"}
     assert {tensor["tensor"] for tensor in program["tensors"]} <= {*fraud_model().state_dict()}
     operators = {node["operator"].partition(".")[0] for node in program["nodes"]}
@@ -66,7 +66,7 @@ def test_a_program_makes_its_tensors_where_it_is_loaded_for(tmp_path: Path) -> N
     )
     bundle = si.save_bundle(tmp_path / "b", Positions(), signature=signature)
     # This device has no memory; torch refuses to mix it with the host, as it does for a GPU.
-    module = load_program(bundle.path, "meta", 1)
+    module = load_program(bundle.artifact_path, "meta", 1)
     assert {value.device.type for value in module.state_dict().values()} == {"cpu"}
     outputs = module.to("meta")(torch.zeros(3, 2, device="meta"))
     assert [(output.device.type, output.shape) for output in outputs] == [("meta", (3,))]

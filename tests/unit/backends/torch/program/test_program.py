@@ -152,7 +152,7 @@ def test_text_stays_text(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read(fraud: Bundle, tmp_path: Path) -> None:
-    read = Program.read(fraud.path)
+    read = Program.read(fraud.artifact_path)
     read.write(tmp_path)
     assert Program.read(tmp_path) == read
 
@@ -244,7 +244,7 @@ def test_mutations_of_every_text_and_number_do_nothing_but_compute(
 ) -> None:
     # In a process of its own, which ends with code 9 when anything is opened, started or imported.
     done = subprocess.run(
-        [sys.executable, "-c", _FUZZ, str(fraud.path), str(seed)],
+        [sys.executable, "-c", _FUZZ, str(fraud.artifact_path), str(seed)],
         capture_output=True,
         text=True,
         check=False,
