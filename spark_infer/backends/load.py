@@ -22,7 +22,7 @@ def load_backend(
     """Load a bundle's model.
 
     Args:
-        bundle: A bundle or its path.
+        bundle: A bundle, its path or its URI.
         options: Where it runs, and with which numbers.
         allow_modules: Import paths (and what lies below them) that the bundle may name.
 

@@ -12,9 +12,9 @@ from pathlib import Path, PurePath
 
 from spark_infer.bundle.artifact import BASE, artifact_folder
 from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
-from spark_infer.bundle.documents import as_path
 from spark_infer.bundle.folder import scan
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
+from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.signature import Signature
 from spark_infer.bundle.stamp import Stamps, check_stamps
 from spark_infer.errors import BundleError, is_full
@@ -43,21 +43,34 @@ class Bundle:
     def load(cls, path: str | os.PathLike[str] | Bundle, digest: str | None = None) -> Bundle:
         """Open the bundle at ``path`` after checking every byte of it. No model is loaded.
 
+        A bundle behind a URI is fetched into this machine's cache, where it is opened. It is not
+        fetched again while it is there: its SHA256SUMS says so.
+
         Args:
-            path: The bundle's directory, or an open bundle.
+            path: The bundle's directory, its URI as pyarrow.fs writes it (``s3://bucket/fraud``,
+                options behind ``?``), or an open bundle.
             digest: The digest that the bundle must have, all of its 64 digits.
 
         Raises:
             BundleError: The path is missing or no bundle, a file is missing, changed, added, a
-                pickle or no plain file, the format version is unknown, or the digest is another.
+                pickle or no plain file, the format version is unknown, or the digest is another; or
+                a URI is out of reach, which is transient.
             ConfigError: ``digest`` can be no bundle's.
         """
         if digest is not None:
             check_digest(digest)
         if isinstance(path, Bundle):
-            _check_pin(path.path, path.digest, digest)
+            check_pin(path.path, path.digest, digest)
             return path
-        root = as_path(path, name="a bundle", error=BundleError, or_else=" or a Bundle")
+        place = as_place(
+            path, name="a bundle", what="bundle", error=BundleError, or_else=" or a Bundle"
+        )
+        if isinstance(place, Place):
+            # Not above: what was fetched is opened as a bundle.
+            from spark_infer.bundle.places.fetch import fetch
+
+            return fetch(place, digest)
+        root = place
         try:
             found = root.is_dir()
         except OSError as error:
@@ -65,16 +78,9 @@ class Bundle:
         if not found:
             raise BundleError(f"bundle {root}: no such directory; check the path of the bundle")
         for name, status in scan(root).files.items():
-            limit = max_bytes(name)
-            if limit is not None and status.st_size > limit:
-                raise BundleError(f"bundle {root}: {name} has more than {limit:,} bytes")
-            if PurePath(name).suffix.lower() in _REFUSED_SUFFIXES:
-                raise BundleError(
-                    f"bundle {root}: {name} looks like a pickle or may hold some, and these "
-                    "are never loaded; save the model with save_bundle"
-                )
+            check_file(root, name, status.st_size)
         verified = verify(root)
-        _check_pin(root, verified.digest, digest)
+        check_pin(root, verified.digest, digest)
         bundle = cls(root, verified.digest, Manifest.read(root), verified.stamps)
         bundle.check_unchanged()
         return bundle
@@ -128,10 +134,23 @@ class Bundle:
         return {name: stamp.size for name, stamp in self.stamps.items() if name != SUMS_FILE}
 
 
-def _check_pin(root: Path, actual: str, wanted: str | None) -> None:
+def check_file(where: Path | Place, name: str, num_bytes: int) -> None:
+    """Raise BundleError if a file is too large to be read, or may be a pickle."""
+    limit = max_bytes(name)
+    if limit is not None and num_bytes > limit:
+        raise BundleError(f"bundle {where}: {name} has more than {limit:,} bytes")
+    if PurePath(name).suffix.lower() in _REFUSED_SUFFIXES:
+        raise BundleError(
+            f"bundle {where}: {name} looks like a pickle or may hold some, and these are never "
+            "loaded; save the model with save_bundle"
+        )
+
+
+def check_pin(where: Path | Place, actual: str, wanted: str | None) -> None:
+    """Raise BundleError if another digest is wanted than a bundle has."""
     if wanted not in (None, actual):
         raise BundleError(
-            f"bundle {root}: its digest is {actual}, and {wanted} is asked for; "
+            f"bundle {where}: its digest is {actual}, and {wanted} is asked for; "
             "give the path of that bundle, or the digest of this one if it is the right one"
         )
 

@@ -57,8 +57,8 @@ def score(
     Each step is told on the error stream, with its seconds. A run that fails writes a report too.
 
     Exit codes: 0 done, 2 wrong input or configuration, 3 stopped by a gate, 4 too many rejected
-    rows, 75 something passing (a lost executor, a full disk, a catalog out of reach): run it again,
-    130 and 143 interrupted, 1 anything else.
+    rows, 75 something passing (a lost executor, a full disk, a catalog or store out of reach): run
+    it again, 130 and 143 interrupted, 1 anything else.
     """
     from spark_infer.warehouse import ScoringJob
 
@@ -69,7 +69,8 @@ def score(
 
 @app.command()
 def inspect(
-    bundle: Annotated[str, typer.Argument(help="Directory of the bundle.")], as_json: Json = False
+    bundle: Annotated[str, typer.Argument(help="Directory or URI of the bundle.")],
+    as_json: Json = False,
 ) -> None:
     """Verify a bundle and show its signature, features, files and digest."""
     from spark_infer.bundle import Bundle

@@ -12,8 +12,10 @@ from spark_infer.backends.formats import FORMATS, built_with, find_format
 from spark_infer.bundle import Artifact, Bundle, Manifest, ModelFormat, Signature
 from spark_infer.bundle.artifact import BASE
 from spark_infer.bundle.bundle import write_bundle
-from spark_infer.bundle.documents import as_path, check_kind
+from spark_infer.bundle.documents import check_kind
 from spark_infer.bundle.features import check_features
+from spark_infer.bundle.places import Place, as_place
+from spark_infer.bundle.places.upload import upload_bundle
 from spark_infer.engine.proof import Proof
 from spark_infer.engine.proof.fresh import FreshProcess
 from spark_infer.engine.proof.proof import SMALL
@@ -72,7 +74,8 @@ def save_bundle(
     all the same, show nothing: such a model needs a sample. The model is left as it was.
 
     Args:
-        path: Directory to create; a bundle that is already there is replaced.
+        path: Directory to create; a bundle that is already there is replaced. Or a URI (see
+            ``Bundle.load``) where nothing is yet: the bundle is uploaded, and read back.
         model: The trained model, called with the signature's tensors in order.
         signature: Typed inputs and outputs.
         sample: Rows with the signature's columns to try the model on (the first 1,024 are used): a
@@ -98,7 +101,7 @@ def save_bundle(
         metadata: Free JSON data.
 
     Returns:
-        The saved bundle.
+        The saved bundle; of a URI, the copy in this machine's cache.
 
     Raises:
         BundleError: The model cannot be stored, the stored model answers otherwise, or ``path`` is
@@ -107,7 +110,7 @@ def save_bundle(
             fit the signature, rows depend on each other or on padding, a feature is no column of
             it, or one is more than a computation from columns.
     """
-    target = as_path(path, name="the bundle's path", error=BundleError)
+    target = as_place(path, name="the bundle's path", what="bundle", error=BundleError)
     _check_kinds(
         signature=signature,
         features=features,
@@ -171,6 +174,8 @@ def save_bundle(
                 with FreshProcess(bundle.path, allowed) as elsewhere:
                     proof.check_bundle(elsewhere, hint=_HINT_ELSEWHERE)
 
+        if isinstance(target, Place):
+            return upload_bundle(target, manifest, prepared.write, check)
         return write_bundle(target, manifest, prepared.write, check)
 
 

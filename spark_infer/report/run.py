@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from spark_infer.bundle.documents import as_path
+from spark_infer.bundle.places import Place, as_place
 from spark_infer.errors import ConfigError, is_full
 
 _NUM_CHARACTERS = 2**16
@@ -69,24 +70,31 @@ class RunReport:
         """Return the report as JSON data."""
         return asdict(self)
 
-    def path(self, directory: str | os.PathLike[str]) -> Path:
+    def path(self, directory: str | os.PathLike[str]) -> Path | Place:
         """Return the place of the report: ``<directory>/<job>-<run id>.json``."""
-        return Path(directory) / f"{self.job}-{self.run_id}.json"
+        return _folder(directory) / self._name
 
-    def write(self, directory: str | os.PathLike[str]) -> Path:
-        """Write the report to its place in one step.
+    @property
+    def _name(self) -> str:
+        return f"{self.job}-{self.run_id}.json"
+
+    def write(self, directory: str | os.PathLike[str]) -> Path | Place:
+        """Write the report to its place: a directory in one step, or a URI as the store does it.
 
         Raises:
             ConfigError: The directory cannot be written.
         """
-        path = self.path(as_path(directory, name="report.path", error=ConfigError))
-        with _writing(path.parent) as file:
-            json.dump(self.to_json(), file, indent=2)
-            file.write("\n")
+        folder = _folder(directory)
+        text = json.dumps(self.to_json(), indent=2) + "\n"
+        if isinstance(folder, Place):
+            folder.write(self._name, io.BytesIO(text.encode()))
+            return folder / self._name
+        with _writing(folder) as file:
+            file.write(text)
             file.flush()
             Path(file.name).chmod(0o644)
-            Path(file.name).rename(path)
-        return path
+            Path(file.name).rename(folder / self._name)
+        return folder / self._name
 
     def summary(self) -> dict[str, str]:
         """Return what a person wants to see first, label by label."""
@@ -116,10 +124,17 @@ def check_writable(directory: str | os.PathLike[str]) -> None:
     Raises:
         ConfigError: The directory cannot be made or written, or its disk is full.
     """
-    folder = as_path(directory, name="report.path", error=ConfigError)
+    folder = _folder(directory)
+    if isinstance(folder, Place):
+        folder.check_writable(_NUM_CHARACTERS)
+        return
     with _writing(folder) as file:
         file.write(" " * _NUM_CHARACTERS)
         file.flush()
+
+
+def _folder(directory: str | os.PathLike[str]) -> Path | Place:
+    return as_place(directory, name="report.path", what="report.path", error=ConfigError)
 
 
 @contextmanager

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import shutil
 import tarfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from spark_infer.bundle import Bundle
+from spark_infer.bundle.cache.files import new_file
 from spark_infer.bundle.digest import SUMS_FILE
-from spark_infer.bundle.folder import MAX_FILES, check_name, open_file
+from spark_infer.bundle.folder import MAX_FILES, open_file
 from spark_infer.errors import BundleError
-
-_MAX_LEVELS = 64
-"""Most folders of a file, its own name among them."""
-_NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
-"""What the system says of a file's name, and not of its disk."""
 
 
 def pack(bundle: Bundle) -> bytes:
@@ -58,34 +53,16 @@ def unpack(data: bytes, target: Path) -> None:
     except (tarfile.TarError, ValueError, OverflowError) as error:
         # tarfile computes with whatever numbers a header holds.
         raise BundleError(f"the bundle's archive is damaged: {_cut(str(error))}") from None
-    except OSError as error:
-        if error.errno not in _NAME_ERRORS:
-            raise
-        raise BundleError(
-            f"the bundle's archive is damaged: a file of it cannot be made: {error.strerror}"
-        ) from None
 
 
 def _write_entry(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
-    parts = PurePosixPath(entry.name).parts
     # A sparse file of a few bytes could fill the disk.
     plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not entry.issparse()
-    inside = parts and entry.name == "/".join(parts) and not {"/", ".."} & set(parts)
-    if not plain or not inside or entry.size < 0 or len(parts) > _MAX_LEVELS:
+    if not plain or entry.size < 0:
         raise BundleError(f"the bundle's archive holds {_cut(repr(entry.name))}, which is refused")
-    for part in parts:
-        check_name(part, entry.name, where="the bundle's archive")
     source = archive.extractfile(entry)
     assert source is not None
-    path = target
-    target.mkdir(mode=0o700, exist_ok=True)
-    for part in parts[:-1]:
-        # Of folders that mkdir makes on the way, everybody decides the mode by his umask.
-        path /= part
-        path.mkdir(mode=0o700, exist_ok=True)
-    path /= parts[-1]
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o400), "wb") as file:
+    with new_file(target, entry.name, source="the bundle's archive") as file:
         shutil.copyfileobj(source, file, 1 << 20)
 
 

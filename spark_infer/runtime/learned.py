@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from spark_infer.bundle.cache.locks import locked
+from spark_infer.bundle.cache.notes import read_note, write_note
 from spark_infer.model.sizing import Ceiling, LearnedSize
-from spark_infer.runtime.locks import locked
-from spark_infer.runtime.notes import read_note, write_note
 
 FORMAT_VERSION = 2
 """A file of another version is as good as none."""

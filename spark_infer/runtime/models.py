@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from spark_infer.backends import ModelOptions, load_backend
 from spark_infer.bundle import Bundle
+from spark_infer.bundle.cache.directory import cache_directory
 from spark_infer.engine.repeats import PredictionCache
 from spark_infer.model import LocalModel
 from spark_infer.model.sizing import BatchSizer
-from spark_infer.runtime.directory import cache_directory
 from spark_infer.runtime.learned import LearnedSizes
 
 CAPACITY = 4

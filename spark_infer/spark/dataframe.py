@@ -56,7 +56,7 @@ def predict(
 
     Args:
         df: Rows with the bundle's source columns.
-        bundle: A bundle or its path.
+        bundle: A bundle, its path or its URI.
         keep: Columns to carry beside the predictions; None keeps all. They come from ``df`` as
             they are; a feature of the bundle is carried where ``df`` has no column of its name.
         options: How rows are cut into batches and where the model runs.

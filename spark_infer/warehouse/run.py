@@ -193,9 +193,9 @@ class Run:
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
         config, bundle, seconds = self.job.config, self.bundle, self.steps.seconds
-        known: dict[str, str] = {"path": config.bundle.path}
+        known = {"path": config.bundle.path}
         if bundle is not None:
-            known = {"name": bundle.name, "digest": bundle.digest, "path": str(bundle.path)}
+            known |= {"name": bundle.name, "digest": bundle.digest}
         found = {"spark_application_id": "", **self.found}
         if "rows_in" in found and seconds.get("score"):
             found["rows_per_second"] = round(found["rows_in"] / seconds["score"], 1)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import spark_infer as si
-from spark_infer.runtime.locks import locked
+from spark_infer.bundle.cache.locks import locked
 
 TABLE = """
 from spark_infer.spark import session

@@ -18,6 +18,7 @@ import spark_infer as si
 from spark_infer.backends import load_backend
 from spark_infer.cli.main import app
 from spark_infer.errors import BundleError
+from tests.s3 import Bucket
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -35,10 +36,13 @@ def blocks(title: str) -> list[tuple[str, str]]:
     return [(m["language"], m["code"]) for m in BLOCK.finditer(section(title))]
 
 
-def run(title: str, number: int = 0) -> dict[str, Any]:
+def run(title: str, number: int = 0, **replaced: str) -> dict[str, Any]:
     """Run one of a section's Python examples; it sees nothing of the others but their files."""
     language, code = blocks(title)[number]
     assert language == "python"
+    for variable, value in replaced.items():
+        code, count = re.subn(rf'^{variable} = ".*"$', f"{variable} = {value!r}", code, flags=re.M)
+        assert count == 1
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(code, f"README.md, {title}", "exec"), names)
     return names
@@ -73,6 +77,7 @@ def test_every_example_is_run() -> None:
         "DataFrame": 1,
         "SQL": 1,
         "Job file": 3,
+        "Bundles and reports behind a URI": 1,
         "Batches and bad rows": 1,
         "Airflow": 3,
         "What it runs on": 1,
@@ -152,6 +157,14 @@ def test_job_file_and_command(
     for line in told.splitlines():
         assert re.fullmatch(r"[0-9:]{8} INFO \w+: [0-9.]+ s", line)
         assert line.split()[2] in steps
+
+
+def test_bundles_and_reports_behind_a_uri(table: dict[str, Any], bucket: Bucket) -> None:
+    fraud = si.Bundle.load("bundles/fraud")
+    for name in (*fraud.files, "SHA256SUMS"):
+        bucket.put(f"fraud/{name}", (fraud.path / name).read_bytes())
+    scored = run("Bundles and reports behind a URI", uri=bucket.uri("fraud"))["scored"]
+    assert sorted(scored.collect()) == sorted(table["scored"].collect())
 
 
 def test_batches_and_bad_rows(table: dict[str, Any]) -> None:

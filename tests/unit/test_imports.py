@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from spark_infer.bundle import Bundle
 
@@ -39,6 +40,18 @@ from spark_infer import Bundle, Predictor, Signature, load_model, save_bundle
 print(sorted({"torch", "pyspark", "pandas"} & set(sys.modules)))
 """
     assert run(code) == "[]\n"
+
+
+def test_a_local_path_needs_no_other_file_system(fraud: Bundle, tmp_path: Path) -> None:
+    code = """
+import sys
+from spark_infer import Bundle
+from spark_infer.report.run import check_writable
+Bundle.load(sys.argv[1])
+check_writable(sys.argv[2])
+print("pyarrow.fs" in sys.modules)
+"""
+    assert run(code, str(fraud.path), str(tmp_path)) == "False\n"
 
 
 def test_prediction_works_where_pyspark_is_not_installed(fraud: Bundle) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_infer.runtime.directory import CACHE_VARIABLE
+from spark_infer.bundle.cache.directory import CACHE_VARIABLE
 from spark_infer.spark import session
 
 NUM_CORES = 2

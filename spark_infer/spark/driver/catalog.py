@@ -8,8 +8,8 @@ from typing import Any
 
 from pyspark import SparkConf
 
+from spark_infer.bundle.cache.locks import take
 from spark_infer.errors import ConfigError, RuntimeUnavailable, is_full
-from spark_infer.runtime.locks import take
 
 FOLDER = "spark_infer_catalog"
 """Its folder, in the current directory."""

@@ -111,7 +111,7 @@ def predict_udf(
 
     Args:
         spark: The session that will use it.
-        bundle: A bundle or its path.
+        bundle: A bundle, its path or its URI.
         options: How rows are cut into batches and where the model runs.
         allow_modules: Import paths that a bundle of format ``module`` may name.
         kind: ``"arrow"`` needs Spark 4.1 or newer, ``"pandas"`` works everywhere, ``"auto"``
@@ -158,7 +158,7 @@ def register(
     Args:
         spark: The session.
         name: Name of the function.
-        bundle: A bundle or its path.
+        bundle: A bundle, its path or its URI.
         options: How rows are cut into batches and where the model runs.
         allow_modules: Import paths that a bundle of format ``module`` may name.
         kind: See ``predict_udf``.

@@ -6,6 +6,8 @@ import re
 
 from pydantic import Field, field_validator
 
+from spark_infer.bundle.places import is_uri
+from spark_infer.errors import ConfigError
 from spark_infer.warehouse.values import Section, WrittenText
 
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -14,7 +16,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 class BundleConfig(Section):
     """The model."""
 
-    path: str = Field(description="Directory of the bundle.")
+    path: str = Field(description="Directory of the bundle, or its URI (s3://bucket/fraud).")
     digest: WrittenText | None = Field(
         None,
         description="Digest that the bundle must have (64 hexadecimal digits, see spark-infer "
@@ -23,6 +25,12 @@ class BundleConfig(Section):
     allow_modules: tuple[str, ...] = Field(
         (), description="Import paths that a bundle of format 'module' may load code from."
     )
+
+    @field_validator("path")
+    @classmethod
+    def _shows_no_secret(cls, value: str) -> str:
+        is_uri(value, name="bundle.path", error=ConfigError)
+        return value
 
     @field_validator("digest")
     @classmethod

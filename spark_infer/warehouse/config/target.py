@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from spark_infer.bundle.places import is_uri
+from spark_infer.errors import ConfigError
 from spark_infer.warehouse.values import Section
 
 
@@ -43,4 +45,13 @@ class TargetConfig(Section):
 class ReportConfig(Section):
     """Where the run report goes."""
 
-    path: str = Field("reports", description="Directory for one JSON file a run.")
+    path: str = Field(
+        "reports",
+        description="Directory for one JSON file a run, or its URI (s3://bucket/reports).",
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _shows_no_secret(cls, value: str) -> str:
+        is_uri(value, name="report.path", error=ConfigError)
+        return value

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from spark_infer.bundle.cache.locks import locked
 from spark_infer.errors import WarehouseError, is_full
-from spark_infer.runtime.locks import locked
 
 _log = logging.getLogger(__name__)
 

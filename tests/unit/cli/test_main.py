@@ -22,6 +22,7 @@ from spark_infer.errors import (
     TooManyRejects,
     WarehouseError,
 )
+from tests.s3 import Bucket
 from tests.unit.artifacts import EXPORTED
 
 
@@ -182,6 +183,34 @@ def test_a_setting_that_leads_nowhere_exits_with_2_in_one_line(
     code, out, err = run(capsys, "score", job, "--set", setting)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert problem in err
+
+
+def test_a_bundle_behind_a_uri_is_shown(
+    capsys: pytest.CaptureFixture[str], bundle: si.Bundle, bucket: Bucket
+) -> None:
+    for name in (*bundle.files, "SHA256SUMS"):
+        bucket.put(f"tiny/{name}", (bundle.path / name).read_bytes())
+    code, out, _ = run(capsys, "inspect", bucket.uri("tiny"), "--json")
+    assert (code, json.loads(out)["digest"]) == (0, bundle.digest)
+
+
+def test_what_is_missing_behind_a_uri_exits_with_2_and_what_is_out_of_reach_with_75(
+    capsys: pytest.CaptureFixture[str], job: str, bucket: Bucket, tmp_path: Path
+) -> None:
+    missing, gone = bucket.uri("missing"), Bucket(1, "bucket").uri("x")
+    reports = f"report.path={bucket.uri('reports')}"
+    for arguments, expected in {
+        ("inspect", missing): 2,
+        ("inspect", gone): 75,
+        ("score", job, "--set", f"bundle.path={missing}", "--set", reports): 2,
+        ("score", job, "--set", "report.path=s3a://x/y"): 2,
+    }.items():
+        code, out, err = run(capsys, *arguments)
+        assert (code, out, err.count("\n")) == (expected, "", 1), err
+    (key,) = (key for key in bucket.names() if key.endswith(".json"))
+    report = json.loads(bucket.get(key))
+    assert (report["status"], report["step"]) == ("failed", "bundle")
+    assert report["bundle"] == {"path": missing}
 
 
 @pytest.mark.parametrize(

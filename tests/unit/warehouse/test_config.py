@@ -13,6 +13,7 @@ pytest.importorskip("pyspark")
 
 from pydantic import BaseModel, ValidationError
 
+from spark_infer.errors import ConfigError
 from spark_infer.model import BatchOptions
 from spark_infer.warehouse.config import JobConfig, ParameterConfig
 from spark_infer.warehouse.config.batch import BatchConfig
@@ -108,6 +109,18 @@ def test_what_belongs_to_files_is_not_for_tables() -> None:
     assert (source.schema, source.options) == ("id INT", {"header": "true"})
     with pytest.raises(ValidationError, match="schema is for files, and a table has its own"):
         JobConfig.model_validate({**data, "source": parse("{table: t, schema: 'id INT'}")})
+
+
+@pytest.mark.parametrize(("name", "key"), [("path", "bundle.path"), ("report", "report.path")])
+def test_a_uri_is_checked_before_anything_repeats_it(name: str, key: str) -> None:
+    for uri in ("s3://bucket/x?region=a&scheme=http", "file:///x", "hdfs://user@host/x"):
+        assert uri in texts_in(job(**{name: f"'{uri}'"}))
+    for uri in ("s3://id:hush@bucket/x", "gs://bucket/x?token=hush"):
+        with pytest.raises(ConfigError, match=f"^{key} is a URI that shows a secret") as caught:
+            job(**{name: f"'{uri}'"})
+        assert "hush" not in str(caught.value)
+    with pytest.raises(ConfigError, match=f"^{key} 's3a://bucket/x' is a URI of unknown kind"):
+        job(**{name: "s3a://bucket/x"})
 
 
 def test_a_digest_is_read_as_text() -> None:

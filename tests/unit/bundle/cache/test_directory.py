@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from spark_infer.bundle import Bundle
+from spark_infer.bundle.cache.directory import CACHE_VARIABLE, cache_directory, check_own
+from spark_infer.bundle.cache.tidy import MAX_DAYS_VARIABLE
 from spark_infer.errors import RuntimeUnavailable
 from spark_infer.runtime import materialise, pack
-from spark_infer.runtime.directory import CACHE_VARIABLE, cache_directory, check_own
-from spark_infer.runtime.tidy import MAX_DAYS_VARIABLE
 
 
 def test_the_cache_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

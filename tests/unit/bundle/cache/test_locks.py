@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_infer.runtime import locks
-from spark_infer.runtime.locks import claimed, locked, share, take
+from spark_infer.bundle.cache import locks
+from spark_infer.bundle.cache.locks import claimed, locked, share, take
 
 
 def test_many_share_and_nobody_claims_what_is_shared(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from spark_infer.bundle.cache.locks import claimed
 from spark_infer.bundle.folder import scan
 from spark_infer.errors import BundleError, ConfigError
-from spark_infer.runtime.locks import claimed
 
 MAX_BYTES_VARIABLE = "SPARK_INFER_CACHE_MAX_BYTES"
 MAX_DAYS_VARIABLE = "SPARK_INFER_CACHE_MAX_DAYS"
@@ -77,6 +77,11 @@ def discard(entry: Path) -> None:
     marker_of(entry).unlink(missing_ok=True)
     entry.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def make_room(staging: Path, num_bytes: int) -> None:
+    """Remove what was not used for longest until ``num_bytes`` more fit beside a folder."""
+    tidy(staging.parent, Limits.from_environment(), room=num_bytes)
 
 
 def tidy(root: Path, limits: Limits, room: int = 0) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_infer.errors import ConfigError
-from spark_infer.runtime.locks import locked, share
-from spark_infer.runtime.tidy import (
+from spark_infer.bundle.cache.locks import locked, share
+from spark_infer.bundle.cache.tidy import (
     MAX_BYTES_VARIABLE,
     MAX_DAYS_VARIABLE,
     Limits,
@@ -16,6 +15,7 @@ from spark_infer.runtime.tidy import (
     staging_folder,
     tidy,
 )
+from spark_infer.errors import ConfigError
 
 DAY = 86_400.0
 
