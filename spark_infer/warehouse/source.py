@@ -6,39 +6,28 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle.columns import instead
 from spark_infer.errors import ConfigError
 from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config import SourceConfig
+from spark_infer.warehouse.files import read_files
 
 
 def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, Any]) -> DataFrame:
-    """Open the source; nothing is read yet but its schema.
+    """Open the source; nothing is read yet but its schema (see ``read_files``).
 
     Raises:
         WarehouseError: The table or files are not there, or cannot be read with these options.
-        ConfigError: The schema is no SQL, or the filter does not fit the columns or parameters.
+        ConfigError: The schema is no SQL or names a column that no file has, or the filter does not
+            fit the columns or parameters.
     """
     place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
     with spark_failures(f"source {place} cannot be read", _forgotten(spark, source)):
-        if source.table is not None:
-            df = spark.table(source.table)
-        else:
-            assert source.path is not None
-            reader = spark.read.format(source.format).options(**source.options)
-            if source.schema is not None:
-                reader = _with_schema(reader, source.schema)
-            df = reader.load(source.path)
+        df = spark.table(source.table) if source.table else read_files(spark, source)
     return where(df, source.filter, values, key="source.filter")
-
-
-def _with_schema(reader: DataFrameReader, schema: str) -> DataFrameReader:
-    hint = "declare the columns as in CREATE TABLE, such as: id BIGINT, amount DOUBLE, day DATE"
-    with spark_failures(f"source.schema ({schema})", hint, ConfigError):
-        return reader.schema(schema)
 
 
 def where(

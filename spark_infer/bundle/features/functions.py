@@ -3,7 +3,8 @@
 To add a function, put its name into the group below where it belongs, in lower case, after
 answering three questions with yes: Is it built into Spark? Does its value depend on its arguments
 alone, not on the time, a random number, the session, the user, the machine or a file (the session's
-time zone excepted, by which hour, convert_timezone and date_format read a timestamp)? Does it
+time zone excepted, by which hour, convert_timezone and date_format read a timestamp, and settings
+excepted that ``spark_infer.spark.features.settings`` knows)? Does it
 return one value for one row, reading and calling nothing else? Therefore no generator (explode,
 stack, json_tuple), no time window (window, session_window), no reflection (reflect, java_method),
 nothing that reads files (from_protobuf, read_files) or stops the query (raise_error, assert_true),

@@ -92,7 +92,7 @@ def _problem(
     rows = probe(signature).slice(0, 1)
     empty = pa.RecordBatch.from_pydict(
         {
-            field.name: pa.array([[]], field.type) if field.name in columns else column
+            field.name: _no_items(field.type) if field.name in columns else column
             for field, column in zip(rows.schema, rows.columns, strict=True)
         }
     )
@@ -115,3 +115,8 @@ def _problem(
     if yardstick.difference(alone, padded, signature.outputs) is None:
         return None
     return "the model's answer depends on padding"
+
+
+def _no_items(kind: pa.DataType) -> pa.Array:
+    """Return a row without items, which are bytes where a transform makes arrays of them."""
+    return pa.array([[] if pa.types.is_list(kind) else b""], kind)

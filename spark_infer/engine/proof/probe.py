@@ -31,8 +31,10 @@ NUM_ALIKE = 10
 _ALIKE = 3
 _EXTREME = ((1, -1), (1, 1), (2, -1), (2, 1))
 """Length, and sign, of rows of large numbers."""
-NUM_ODD = len(_EXTREME) + 2
-"""Rows at the end on which a model may rightly raise: large numbers, NaN, none at all."""
+_BEYOND = ((1, -1, 1), (1, 1, 1), (2, -1, 90), (2, 1, 90))
+"""Length, side and distance from the pad value, of rows of integers that nothing limits."""
+NUM_ODD_FLOATS = len(_EXTREME) + 1
+"""Rows of large numbers, and one with NaN, which stand before the last one."""
 
 _LARGE = 2_000.0
 _SEED = 20_180_808
@@ -49,11 +51,13 @@ def probe(
     """Return rows that cover a signature.
 
     The first ``NUM_ALIKE`` rows have one length, the next ones each length that the signature
-    allows; then come short rows of large numbers, one that holds NaN, and an empty one. Nulls stand
-    where the null rules take them; vocabulary columns hold the first and the last word, one that is
-    unknown, and others. Numbers of float inputs are normal, some ten times that, those of other
-    inputs 0 or 1: an id without a vocabulary may be limited by the model, and nobody has said how.
-    Another spread is for float inputs of models that answer NaN to those, without large numbers.
+    allows, and the last ones are odd (``num_odd``): short rows for each ragged input of integers,
+    with numbers below and above its pad value, then short rows of large numbers, one that holds
+    NaN, and an empty one. Nulls stand where the null rules take them; vocabulary columns hold the
+    first and the last word, one that is unknown, and others. Numbers of float inputs are normal,
+    some ten times that, those of other inputs 0 or 1: an id without a vocabulary may be limited by
+    the model, and nobody has said how. Another spread is for float inputs of models that answer NaN
+    to those, without large numbers.
 
     Args:
         signature: Inputs of the model.
@@ -62,15 +66,38 @@ def probe(
     """
     random = np.random.default_rng(_SEED)
     varied = _lengths(signature, is_small=is_small)
-    tail = [length for length, _ in _EXTREME] + [_ALIKE, 0]
+    free = _unlimited(signature)
+    tail = [length for length, *_ in (*_BEYOND * len(free), *_EXTREME)] + [_ALIKE, 0]
+    odd = num_odd(signature)
     columns: dict[str, pa.Array] = {}
     for number, item in enumerate(signature.inputs):
         # Long rows of one input stand beside short rows of another.
         turned = varied if number == 0 else varied[::-1]
         lengths = _allowed(item, [*[_ALIKE] * NUM_ALIKE, *turned, *tail])
+        start = len(lengths) - odd + len(_BEYOND) * free.index(item) if item in free else None
         for name in item.column_names:
-            columns[name] = _column(item, name, lengths, random, spread)
+            columns[name] = _column(item, name, lengths, random, spread, start)
     return pa.RecordBatch.from_pydict(columns)
+
+
+def num_odd(signature: Signature) -> int:
+    """Return the number of rows at the end on which a model may rightly raise."""
+    return len(_BEYOND) * len(_unlimited(signature)) + NUM_ODD_FLOATS + 1
+
+
+def _unlimited(signature: Signature) -> list[RaggedInput]:
+    """Return the inputs of integers that may be any, as far as the signature says.
+
+    In rows of its own each goes beyond 0 and 1: one that holds ids, on which the model then raises,
+    hides nothing of the others.
+    """
+    return [
+        item
+        for item in signature.ragged
+        if np.dtype(item.dtype).kind in "iu"
+        and item.vocabulary is None
+        and (item.transform is None or item.transform.makes_arrays)
+    ]
 
 
 def _lengths(signature: Signature, *, is_small: bool) -> list[int]:
@@ -94,20 +121,25 @@ def _allowed(item: Input, lengths: Sequence[int]) -> list[int]:
 
 
 def _column(
-    item: Input, name: str, lengths: list[int], random: np.random.Generator, spread: Spread
+    item: Input,
+    name: str,
+    lengths: list[int],
+    random: np.random.Generator,
+    spread: Spread,
+    beyond: int | None,
 ) -> pa.Array:
     size = 1
     if item.transform is not None:
-        made = _column(replace(item, transform=None), name, lengths, random, spread)
+        made = _column(replace(item, transform=None), name, lengths, random, spread, beyond)
         return _source(item, name, made)
     if isinstance(item, ScalarInput):
         (rule,) = (column.nulls for column in item.source_columns if column.name == name)
-        return _flat(item, lengths, size, random, rule, spread)
+        return _flat(item, lengths, size, random, rule, spread, beyond)
     assert isinstance(item, ArrayInput | RaggedInput)
     shape = () if item.struct_fields else item.item_shape
     size = math.prod(shape)
     parts = [
-        _nest(_flat(item, lengths, size, random, item.null_items, spread), shape)
+        _nest(_flat(item, lengths, size, random, item.null_items, spread, beyond), shape)
         for _ in item.struct_fields or (name,)
     ]
     if isinstance(item, ArrayInput):
@@ -148,6 +180,7 @@ def _flat(
     random: np.random.Generator,
     nulls: NullRule,
     spread: Spread,
+    beyond: int | None,
 ) -> pa.Array:
     """Return the elements of an input's rows; every eleventh is null where the rule takes nulls.
 
@@ -158,6 +191,7 @@ def _flat(
         random: Where values are drawn.
         nulls: What a null becomes.
         spread: How numbers are drawn.
+        beyond: The first of the rows whose integers go beyond 0 and 1; None where none do.
     """
     rows = np.repeat(np.arange(len(lengths)), np.asarray(lengths) * size)
     count = len(rows)
@@ -175,6 +209,9 @@ def _flat(
         _make_extreme(numbers, rows, len(lengths), is_large=spread == "normal")
     else:
         numbers = random.integers(0, 2, count).astype(np.float64)
+        if beyond is not None:
+            assert isinstance(item, RaggedInput)
+            missing &= _go_beyond(numbers, rows, beyond, item)
     return pa.array(numbers.astype(item.dtype), arrow_dtype(item.dtype), mask=missing)
 
 
@@ -197,6 +234,22 @@ def _make_extreme(
         at = rows == first + place
         numbers[at] = sign * _LARGE * (1 + np.abs(numbers[at]))
     numbers[np.flatnonzero(rows == count - 2)[:1]] = np.nan
+
+
+def _go_beyond(
+    numbers: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], first: int, item: RaggedInput
+) -> npt.NDArray[np.bool_]:
+    """Put integers below and above the pad value into the rows for them, as the type allows.
+
+    Returns:
+        Which numbers are as they were.
+    """
+    limits = np.iinfo(item.dtype)
+    for place, (_, sign, apart) in enumerate(_BEYOND):
+        at = rows == first + place
+        wanted = item.pad_value + sign * (apart + np.arange(at.sum()) % 3)
+        numbers[at] = np.clip(wanted, limits.min, limits.max)
+    return (rows < first) | (rows >= first + len(_BEYOND))
 
 
 def _unknown(vocabulary: Sequence[Any]) -> Any:

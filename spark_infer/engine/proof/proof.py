@@ -14,7 +14,14 @@ from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_
 from spark_infer.engine.proof.checks import check_history, check_neighbors
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
-from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, SPREADS, Spread, probe
+from spark_infer.engine.proof.probe import (
+    NUM_ALIKE,
+    NUM_ODD_FLOATS,
+    SPREADS,
+    Spread,
+    num_odd,
+    probe,
+)
 from spark_infer.engine.proof.trials import Shown, plan
 from spark_infer.engine.proof.words import dependence, shown_row
 from spark_infer.engine.proof.yardstick import Moves, Yardstick, distances
@@ -229,7 +236,8 @@ class Proof:
         answers: dict[int, Answer] = {}
         for shown in self._shown:
             answers |= zip(map(int, shown.trial.rows), shown.answers, strict=True)
-        usual = [answers[row] for row in sorted(answers) if row < decoded.num_rows - NUM_ODD]
+        odd = num_odd(self.signature)
+        usual = [answers[row] for row in sorted(answers) if row < decoded.num_rows - odd]
         return silent(usual, self.signature.outputs)
 
     def _try_spread(self, model: Backend, spread: Spread) -> None:
@@ -256,14 +264,14 @@ class Proof:
         *,
         is_probe: bool,
     ) -> Positions:
-        """Return the rows to try: without large numbers and NaN where a model raises on them."""
+        """Return the rows to try: without the odd ones on which the model raises."""
         rows = accepted(decoded)
         if not is_probe:
             return rows
         last = decoded.num_rows - 1
         if not any(np.dtype(item.dtype).kind == "f" for item in self.signature.inputs):
-            rows = rows[(rows <= last - NUM_ODD) | (rows == last)]
-        odd = [Trial(np.array([row])) for row in rows[rows >= decoded.num_rows - NUM_ODD]]
+            rows = rows[(rows < last - NUM_ODD_FLOATS) | (rows == last)]
+        odd = [Trial(np.array([row])) for row in rows[rows > last - num_odd(self.signature)]]
         failing = [trial for trial in odd if not runs(model, decoded, trial)]
         self._failing += [(source, decoded, trial) for trial in failing]
         return rows[~np.isin(rows, [trial.rows[0] for trial in failing])]

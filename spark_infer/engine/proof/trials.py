@@ -23,6 +23,8 @@ _ROWS_OF_SAMPLE = 32
 _SHORT = 8
 _LONG = 64
 _MANY_ROWS = 300
+_FAR = 3
+"""Short rows that are padded to the length of the longest."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ def plan(
         yield from _padded(rows, total, most=_ROWS_MIXED, grows=not is_small)
     else:
         yield from _padded(rows, total, most=_ROWS_OF_SAMPLE)
+    if is_probe and is_small and len(rows) > _FAR:
+        # What a padded position counts for may be too little to be seen but for thousands of them.
+        longest = [rows[np.argmax(lengths[rows])] for lengths in decoded.ragged.values()]
+        short = rows[(total[rows] > 0) & ~np.isin(rows, longest)][-_FAR:]
+        yield Trial(np.array([*dict.fromkeys(longest), *short]), is_for_both=False)
     if is_probe and (short := rows[total[rows] <= _SHORT * len(decoded.ragged)]).size:
         yield Trial(short, WIDE)
 

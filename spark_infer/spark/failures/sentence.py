@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from spark_infer.spark.failures.causes import Cause
+from spark_infer.spark.failures.records import unreadable
 
 _OURS = "spark_infer.errors."
 _SAYS_NOTHING = re.compile(
@@ -39,6 +40,8 @@ def sentence(causes: Sequence[Cause]) -> str:
     """Return what spark_infer raised in a task, or what the first cause with a sentence says."""
     if raised := ours(causes):
         return raised.message
+    if told := unreadable(causes):
+        return told
     words = [text for text in map(_words, causes) if text]
     if not words:
         kinds = [cause.kind for cause in causes if cause.kind]

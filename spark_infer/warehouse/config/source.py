@@ -20,12 +20,16 @@ with warnings.catch_warnings():
         format: str = Field("parquet", description="Format of the files: parquet, orc, json, csv.")
         options: dict[str, WrittenText] = Field(
             default_factory=dict,
-            description="Spark reader options for the files, as written: header: true.",
+            description="Spark reader options for the files, as written: header: true. Unless they "
+            "say otherwise, a value of csv and json that is not of its column's type stops the run "
+            "(mode: PERMISSIVE takes null for it), and so does a csv header that is not as the "
+            "columns are (enforceSchema: true takes them by position).",
         )
         schema: str | None = Field(  # type: ignore[assignment]  # pydantic's, see above
             None,
-            description="Columns of the files as SQL declares them: id BIGINT, amount DOUBLE. "
-            "Default: what the files say, which for csv is nothing but text.",
+            description="Columns of the files as SQL declares them: id BIGINT, amount DOUBLE, in "
+            "the order of the header for csv, in the spelling of the keys for json. Default: what "
+            "the files say, which for csv is nothing but text.",
         )
         filter: SqlText | None = Field(
             None,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_infer.errors import ConfigError
+from spark_infer.errors import ConfigError, WarehouseError, some
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.wire import quoted
+from spark_infer.warehouse.conjuncts import conjuncts
+from spark_infer.warehouse.rows.keys import Keys, Partition, partition_texts
 from spark_infer.warehouse.source import where
 
 
@@ -34,41 +36,154 @@ class Coverage:
     carried: Sequence[str]
     derived: Collection[str]
 
+    def check_stale(
+        self, target: DataFrame, keys: Keys, partition_by: Sequence[str], *, table: str
+    ) -> None:
+        """Find partitions that the run would have replaced, had the source rows for them.
+
+        Raises:
+            WarehouseError: There are some, or there are no rows to score and nobody can tell.
+        """
+        covered = self.of(target, partition_by)
+        if covered is None:
+            if not keys.rows and target.limit(1).count():
+                raise WarehouseError(
+                    f"there are no rows to score, and target table {table!r} has "
+                    "predictions that may be of rows which have left the source: source.filter and "
+                    "rows do not tell which of its partitions they are about; delete what is "
+                    "stale (ALTER TABLE ... DROP PARTITION), or run again when the rows are there"
+                )
+            return
+        stale = sorted(_partitions(covered, partition_by) - keys.partitions, key=str)
+        if stale:
+            named = [_described(values, partition_by) for values in stale]
+            raise WarehouseError(
+                f"the source has no rows any more for {some(named)} of target table "
+                f"{table!r}, whose predictions would stay; remove them (ALTER TABLE "
+                f"{table} DROP PARTITION ({named[0]})), or run again when the rows are there"
+            )
+
+    def check_replaced(
+        self, replaced: DataFrame, keys: Keys, partition_by: Sequence[str], *, table: str
+    ) -> None:
+        """Find rows that the run would remove, and which are none of those that it is about.
+
+        A condition on a column that the target does not have tells nothing of its rows: most
+        conditions are such (``amount > 0``), and what they exclude has mostly never been there.
+
+        Args:
+            replaced: The target's rows in the partitions of the run's rows, and perhaps others.
+            keys: The run's rows.
+            partition_by: Partition columns of the target.
+            table: Its name.
+
+        Raises:
+            WarehouseError: There are some.
+        """
+        for condition, others in self._excluded(replaced, partition_by):
+            lost = sorted(_partitions(others, partition_by) & keys.partitions, key=str)
+            if lost:
+                named = [_described(values, partition_by) for values in lost]
+                raise WarehouseError(
+                    f"target table {table!r} has predictions in {some(named)} of rows that do not "
+                    f"meet {condition!r}, and this run, which is not about them, would replace the "
+                    "whole partition; add the condition's column to target.partition_by (of a new "
+                    "table), or use mode append"
+                )
+
     def of(self, target: DataFrame, partition_by: Sequence[str]) -> DataFrame | None:
         """Return the target's rows that the run would replace, if the conditions can tell.
 
         They can where each names carried columns only and both together name a partition column:
         a job without such a condition says nothing about the partitions that it does not read.
         """
+        key = Names.of_session(target.sparkSession).key
+        asked: set[str] = set()
+        rows, by_filter, by_rows = self._carried(target)
+        for condition, names in ((self.filter, by_filter), (self.rows, by_rows)):
+            rows = _renamed(rows, names)
+            if condition is None:
+                continue
+            met = self._met(rows, condition)
+            if met is None:
+                return None
+            rows = met.rows
+            asked |= set(map(key, met.columns))
+        if asked.isdisjoint(map(key, partition_by)):
+            return None
+        return rows
+
+    def _excluded(
+        self, target: DataFrame, partition_by: Sequence[str]
+    ) -> Iterator[tuple[str, DataFrame]]:
+        """Yield parts of the conditions, and the target's rows that do not meet them.
+
+        Not of parts that are about partitions only, which the run's own rows meet, and not of
+        those with a subquery: a row that left its answer may have left the source.
+        """
+        spark = target.sparkSession
+        key = Names.of_session(spark).key
+        partitions = set(map(key, partition_by))
+        rows, by_filter, by_rows = self._carried(target)
+        for condition, names, back in ((self.filter, by_filter, by_rows), (self.rows, by_rows, {})):
+            rows = _renamed(rows, names)
+            for part in conjuncts(spark, condition) if condition else ():
+                others = self._met(rows, f"NOT coalesce((\n{part}\n), false)")
+                if (
+                    others is None
+                    or others.has_subquery
+                    or partitions >= set(map(key, others.columns))
+                ):
+                    continue
+                yield part, _renamed(others.rows, back)
+
+    def _carried(self, target: DataFrame) -> tuple[DataFrame, dict[str, str], dict[str, str]]:
+        """Return the carried columns, and their names as ``filter`` and then ``rows`` see them."""
         names = Names.of_session(target.sparkSession)
         features = {names.key(name) for name in self.derived}
         carried = [column for name in self.carried for column in names.find(name, target.columns)]
-        rows = target.select(*map(quoted, carried))
         hidden = [name for name in carried if names.key(name) in features]
         # Under other names: the source has its own column of such a name, or none.
         renamed = dict(zip(hidden, unused(carried, len(hidden)), strict=True))
         back = {other: name for name, other in renamed.items()}
-        asked: set[str] = set()
-        for condition, names_now in ((self.filter, renamed), (self.rows, back)):
-            rows = rows.select(
-                *(F.col(quoted(name)).alias(names_now.get(name, name)) for name in rows.columns)
-            )
-            if condition is None:
-                continue
-            try:
-                rows = where(rows, condition, self.values, key="condition")
-            except ConfigError:
-                return None
-            found = _condition_of(rows)
-            if found is None or not found.deterministic():
-                return None
-            references = found.references().toSeq()
-            asked |= {
-                names.key(str(references.apply(place).name())) for place in range(references.size())
-            }
-        if asked.isdisjoint(map(names.key, partition_by)):
+        return target.select(*map(quoted, carried)), renamed, back
+
+    def _met(self, rows: DataFrame, condition: str) -> _Met | None:
+        """Return the rows that meet a condition; None where they cannot tell."""
+        try:
+            met = where(rows, condition, self.values, key="condition")
+        except ConfigError:
             return None
-        return rows
+        found = _condition_of(met)
+        if found is None or not found.deterministic():
+            return None
+        references = found.references().toSeq()
+        columns = [str(references.apply(at).name()) for at in range(references.size())]
+        jvm: Any = rows.sparkSession.sparkContext._jvm
+        subqueries = jvm.org.apache.spark.sql.catalyst.expressions.SubqueryExpression
+        return _Met(met, columns, bool(subqueries.hasSubquery(found)))
+
+
+class _Met(NamedTuple):
+    """Rows that meet a condition, the columns that it names, and whether it asks other tables."""
+
+    rows: DataFrame
+    columns: list[str]
+    has_subquery: bool
+
+
+def _renamed(rows: DataFrame, names: Mapping[str, str]) -> DataFrame:
+    return rows.select(*(F.col(quoted(name)).alias(names.get(name, name)) for name in rows.columns))
+
+
+def _partitions(rows: DataFrame, partition_by: Sequence[str]) -> set[Partition]:
+    found = rows.select(partition_texts(partition_by)).distinct().collect()
+    return {tuple(row[0]) for row in found}
+
+
+def _described(values: Partition, partition_by: Sequence[str]) -> str:
+    pairs = zip(partition_by, values, strict=True)
+    return ", ".join(f"{name}={'NULL' if value is None else repr(value)}" for name, value in pairs)
 
 
 def _condition_of(rows: DataFrame) -> Any:

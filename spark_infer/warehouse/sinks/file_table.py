@@ -17,7 +17,7 @@ from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
-from spark_infer.warehouse.rows.keys import Keys, Partition, partition_texts
+from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staging import Staged, drop, stage
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
@@ -95,7 +95,8 @@ class FileTable:
 
         Raises:
             WarehouseError: A partition's value would come back as another, there is no row at all,
-                or the table holds partitions of this run's range whose rows have left the source.
+                or the table holds partitions of this run's range whose rows have left the source,
+                or rows in the run's partitions that the run is not about.
         """
         self._check_partition_values(keys, schema)
         table = self._table()
@@ -106,7 +107,10 @@ class FileTable:
                     "the source, source.filter, rows and the parameters"
                 )
         elif self._is_overwritten:
-            self._check_stale(table, keys)
+            rows, by = self._spark.table(self._name.sql), self._config.partition_by
+            self._coverage.check_stale(rows, keys, by, table=self._config.table)
+            replaced = self._in_partitions(rows, keys)
+            self._coverage.check_replaced(replaced, keys, by, table=self._config.table)
 
     def stage(self, df: DataFrame, keys: Keys) -> Staged:
         """Score the rows onto the executors' disks, and count them.
@@ -226,30 +230,6 @@ class FileTable:
                 "feature, or remove them with source.filter"
             )
 
-    def _check_stale(self, table: Table, keys: Keys) -> None:
-        """Find partitions that the run would have replaced, had the source rows for them."""
-        rows = self._spark.table(self._name.sql)
-        covered = self._coverage.of(rows, self._config.partition_by)
-        if covered is None:
-            if not keys.rows and rows.limit(1).count():
-                raise WarehouseError(
-                    f"there are no rows to score, and target table {self._config.table!r} has "
-                    "predictions that may be of rows which have left the source: source.filter and "
-                    "rows do not tell which of its partitions they are about; delete what is "
-                    "stale (ALTER TABLE ... DROP PARTITION), or run again when the rows are there"
-                )
-            return
-        found = covered.select(partition_texts(self._config.partition_by)).distinct().collect()
-        stale = sorted({tuple(row[0]) for row in found} - keys.partitions, key=str)
-        if stale:
-            named = [self._described(values) for values in stale]
-            raise WarehouseError(
-                f"the source has no rows any more for {some(named)} of target table "
-                f"{self._config.table!r}, whose predictions would stay; remove them (ALTER TABLE "
-                f"{self._config.table} DROP PARTITION ({named[0]})), or run again when the rows "
-                "are there"
-            )
-
     def _check_kept(self, before: frozenset[str]) -> None:
         """Prove that the partitions that the table had are still there."""
         table = self._table()
@@ -265,10 +245,8 @@ class FileTable:
         """Prove that the table holds the run's rows, and its partitions no others."""
         rows = self._spark.table(self._name.sql)
         ours = F.col("run_id") == self._run_id
-        if self._config.partition_by and 0 < len(keys.partitions) <= _MAX_PRUNED:
-            rows = rows.where(reduce(or_, map(self._is_in, keys.partitions)))
-        else:
-            rows = rows.where(ours)
+        is_pruned = self._config.partition_by and 0 < len(keys.partitions) <= _MAX_PRUNED
+        rows = self._in_partitions(rows, keys) if is_pruned else rows.where(ours)
         found = rows.agg(
             F.count_if(ours).alias("rows"),
             F.count_if(ours & F.col(REASON_COLUMN).isNotNull()).alias("rejected"),
@@ -285,14 +263,14 @@ class FileTable:
             )
         return Published(found["rows"], found["rejected"])
 
+    def _in_partitions(self, rows: DataFrame, keys: Keys) -> DataFrame:
+        """Return the rows in the partitions of the run, or all where those are too many to name."""
+        if not 0 < len(keys.partitions) <= _MAX_PRUNED:
+            return rows
+        return rows.where(reduce(or_, map(self._is_in, keys.partitions)))
+
     def _is_in(self, values: Partition) -> Column:
         pairs = zip(self._config.partition_by, values, strict=True)
         return reduce(
             and_, (F.col(quoted(n)).cast("string").eqNullSafe(F.lit(value)) for n, value in pairs)
-        )
-
-    def _described(self, values: Partition) -> str:
-        pairs = zip(self._config.partition_by, values, strict=True)
-        return ", ".join(
-            f"{name}={'NULL' if value is None else repr(value)}" for name, value in pairs
         )

@@ -10,7 +10,9 @@ import torch
 from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
+from spark_infer.bundle.features import FUNCTIONS
 from spark_infer.errors import BundleError, ConfigError, SignatureError
+from spark_infer.spark.features.settings import check_settings
 
 
 class Same(torch.nn.Module):
@@ -90,6 +92,123 @@ def test_a_setting_by_which_a_feature_means_something_else_is_refused(
     si.predict(rows, save(bundles.with_name("fine"), f"CAST({fine} AS DOUBLE)"))
     other = spark.sql("SELECT id, string(id) AS w FROM range(1)")
     si.predict(other, bundle)
+
+
+ANSI = "spark.sql.ansi.enabled"
+OLD = "spark.sql.legacy."
+MEANINGS = [
+    (f"{OLD}sizeOfNull", "true", "size(CAST(NULL AS ARRAY<INT>))"),
+    (f"{OLD}sizeOfNull", "true", "CARDINALITY (CAST(NULL AS MAP<INT, INT>))"),
+    (f"{OLD}negativeIndexInArrayInsert", "true", "array_insert(array(1, 2), -1, 3)"),
+    (
+        f"{OLD}followThreeValuedLogicInArrayExists",
+        "false",
+        "exists(array(1, NULL), x -> x > 1)",
+    ),
+    (f"{OLD}statisticalAggregate", "true", "stddev(1) OVER ()"),
+    (f"{OLD}statisticalAggregate", "true", "var_samp(1) OVER ()"),
+    (f"{OLD}statisticalAggregate", "true", "skewness(1) OVER ()"),
+    (f"{OLD}statisticalAggregate", "true", "corr(1, 2) OVER ()"),
+    (f"{OLD}statisticalAggregate", "true", "covar_samp(1, 2) OVER ()"),
+    (f"{OLD}lpadRpadAlwaysReturnString", "true", "typeof(lpad(X'01', 2))"),
+    (f"{OLD}truncateForEmptyRegexSplit", "true", "split('abcd', '', 2)"),
+    (f"{OLD}codingErrorAction", "true", "decode(X'ff', 'UTF-8')"),
+    (f"{OLD}javaCharsets", "true", "encode('a', 'KOI8-R')"),
+    (f"{OLD}disableMapKeyNormalization", "true", "string(map(CAST('-0.0' AS DOUBLE), 1))"),
+    ("spark.sql.mapKeyDedupPolicy", "LAST_WIN", "map(1, 2, 1, 3)"),
+    ("spark.sql.mapKeyDedupPolicy", "last_win", "str_to_map('a:1,a:2')"),
+    (f"{OLD}timeParserPolicy", "LEGACY", "to_date('2020-2-3', 'yyyy-MM-dd')"),
+    (f"{OLD}timeParserPolicy", "legacy", "date_format(DATE'2020-02-03', 'u')"),
+    ("spark.sql.timestampType", "TIMESTAMP_NTZ", "typeof(CAST('2020-01-01' AS TIMESTAMP))"),
+    ("spark.sql.timestampType", "TIMESTAMP_NTZ", "typeof(TIMESTAMP'2020-01-01 00:00:00')"),
+    ("spark.sql.timestampType", "TIMESTAMP_NTZ", "typeof(to_timestamp('2020-01-01'))"),
+    (f"{OLD}interval.enabled", "true", "typeof(DATE'2020-01-02' - DATE'2020-01-01')"),
+    (f"{OLD}fromDayTimeString.enabled", "true", "INTERVAL '5 12:40:30.999' HOUR TO SECOND"),
+    (f"{OLD}typeCoercion.datetimeToString.enabled", "true", "DATE'2020-01-02' = '2020-1-2'"),
+    (f"{OLD}castComplexTypesToString.enabled", "true", "CAST(array(1, NULL) AS STRING)"),
+    (f"{OLD}castComplexTypesToString.enabled", "true", "string(array(1, NULL))"),
+    ("spark.sql.function.concatBinaryAsString", "true", "typeof(concat(X'01', X'02'))"),
+    ("spark.sql.function.concatBinaryAsString", "true", "typeof(X'01' || X'02')"),
+    ("spark.sql.function.eltOutputAsString", "true", "typeof(elt(1, X'01'))"),
+    ("spark.sql.jsonGenerator.ignoreNullFields", "false", "to_json(struct(1 AS a, NULL AS b))"),
+    ("spark.sql.chunkBase64String.enabled", "false", "base64(CAST(repeat('a', 99) AS BINARY))"),
+]
+
+
+def told(session: SparkSession, expression: str) -> str:
+    """Return a value, or that there is none: a meaning too."""
+    try:
+        return str(session.sql(f"SELECT {expression} FROM range(1)").collect())
+    except Exception as error:
+        return type(error).__name__
+
+
+@pytest.mark.parametrize(("setting", "value", "expression"), MEANINGS)
+def test_a_setting_that_gives_a_function_another_value_is_refused(
+    spark: SparkSession, setting: str, value: str, expression: str
+) -> None:
+    usual, other = spark.newSession(), spark.newSession()
+    old = any(name in setting for name in ("sizeOfNull", "datetimeToString"))
+    for session in (usual, other):
+        session.conf.set(ANSI, str(not old).lower())
+    other.conf.set(setting, value)
+    if setting.endswith("sizeOfNull"):
+        usual.conf.set(setting, "false")
+    if told(usual, expression) == told(other, expression):
+        assert spark.version < "4", "the setting makes no difference"
+        pytest.skip("this Spark does not know the setting")
+    check_settings(usual, {"f": expression})
+    with pytest.raises(ConfigError, match=f"feature 'f' has .*{setting} gives them another mean"):
+        check_settings(other, {"f": expression})
+
+
+def test_an_ansi_session_has_the_sizes_that_were_meant(spark: SparkSession, bundles: Path) -> None:
+    ansi, old = spark.newSession(), spark.newSession()
+    ansi.conf.set(ANSI, "true")
+    old.conf.set(ANSI, "false")
+    rows = "SELECT CAST(NULL AS ARRAY<INT>) AS items"
+    bundle = save(bundles, "coalesce(size(items), 7)")
+    assert scores(si.predict(ansi.sql(rows), bundle)) == {7.0}
+    for ask in (lambda: si.predict(old.sql(rows), bundle), lambda: si.predict_udf(old, bundle)()):
+        with pytest.raises(
+            ConfigError,
+            match=r"sizeOfNull .* while spark.sql.ansi.enabled is f.*; "
+            "set it to false, or use array_size",
+        ):
+            ask()
+    other = save(bundles.with_name("other"), "coalesce(array_size(items), 7)")
+    assert scores(si.predict(old.sql(rows), other)) == {7.0}
+    old.conf.set(f"{OLD}sizeOfNull", "false")
+    assert scores(si.predict(old.sql(rows), bundle)) == {7.0}
+
+
+def test_a_session_of_spark_4_accepts_every_function(spark: SparkSession) -> None:
+    if spark.version < "4":
+        pytest.skip("size is another function by the settings of Spark 3.5")
+    text = " ".join(f"{name}(a)" for name in sorted(FUNCTIONS))
+    check_settings(spark.newSession(), {"f": f"{text} INTERVAL 1 DAY a - b < c CAST(a AS STRING)"})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "fine"),
+    [
+        (f"{OLD}negativeIndexInArrayInsert", "true", "array_append(a, 1)"),
+        (f"{OLD}followThreeValuedLogicInArrayExists", "false", "NOT array_contains(exist, 1)"),
+        (f"{OLD}statisticalAggregate", "true", "avg(std) OVER ()"),
+        (f"{OLD}truncateForEmptyRegexSplit", "true", "split_part(a, '-', 1)"),
+        ("spark.sql.timestampType", "TIMESTAMP_NTZ", "hour(timestamp) + hour(to_timestamp_ltz(a))"),
+        ("spark.sql.mapKeyDedupPolicy", "EXCEPTION", "map(a, b)"),
+        (f"{OLD}timeParserPolicy", "EXCEPTION", "to_date(a, 'yyyy')"),
+        (f"{OLD}sizeOfNull", "true", "array_size(a) + size"),
+    ],
+)
+def test_what_it_does_not_concern_is_accepted(
+    spark: SparkSession, setting: str, value: str, fine: str
+) -> None:
+    session = spark.newSession()
+    session.conf.set(ANSI, "false")
+    session.conf.set(setting, value)
+    check_settings(session, {"f": fine})
 
 
 @pytest.mark.parametrize("call", ["format_string('%tH', 1L)", "printf('%h', array(1))"])

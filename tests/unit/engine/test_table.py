@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ def objects(value: object) -> Any:
     array = np.empty(1, object)
     array[0] = value
     return array
+
+
+def objects_of(*values: object) -> Any:
+    return np.array(values, object)
 
 
 class Fails:
@@ -99,6 +103,94 @@ def test_lists_of_lists_that_are_no_deeper_are_rows() -> None:
     shared = nested(30)
     rows = as_table({"a": [shared, shared], "b": [{"c": [1]}, None]}, where="rows")
     assert rows.to_pydict() == {"a": [shared, shared], "b": [{"c": [1]}, None]}
+
+
+DAY = date(1970, 1, 3)
+NOON = datetime(1970, 1, 3, 12)
+BEFORE = datetime(1970, 1, 3, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [DAY, NOON],
+        [DAY, None, NOON],
+        [DAY, BEFORE],
+        [DAY, pd.Timestamp(NOON)],
+        [DAY, datetime(1970, 1, 3)],
+        [NOON, DAY],
+        objects_of(DAY, NOON),
+        [[DAY], [NOON]],
+        [[NOON], [DAY]],
+        [None, [], [DAY, NOON]],
+        [objects_of(DAY, NOON)],
+        [{"b": DAY}, {"b": NOON}],
+        [{"b": [{"c": DAY}]}, None, {"b": [{"c": NOON}]}],
+    ],
+    ids=repr,
+)
+def test_a_date_cuts_the_time_of_nothing(column: Any) -> None:
+    message = "rows cannot be read as columns of values"
+    for rows in ({"a": column}, {"a": iter(column)}, pd.DataFrame({"a": list(column)}, dtype="O")):
+        with pytest.raises(SignatureError, match=message):
+            as_table(rows, where="rows")
+
+
+def test_a_time_beside_a_date_is_named() -> None:
+    with pytest.raises(SignatureError, match=r"1970-01-03 12:00:00 stands beside a date.*all as d"):
+        as_table({"a": [DAY, NOON]}, where="rows")
+    with pytest.raises(SignatureError, match=r"NaT stands beside a date.*\(None for those that"):
+        as_table({"a": [DAY, pd.NaT]}, where="rows")
+    frame = pd.DataFrame({"a": [DAY, pd.NaT]}, dtype=object)
+    assert as_table(frame, where="rows").to_pydict() == {"a": [DAY, None]}
+    coded = pd.DataFrame({"a": pd.Categorical.from_codes([0, 1], objects_of(DAY, NOON))})
+    with pytest.raises(SignatureError, match="stands beside a date"):
+        as_table(coded, where="rows")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [DAY, None],
+        [NOON, None],
+        [[DAY], None, []],
+        [{"b": DAY, "c": NOON}, {"b": DAY}],
+        [{"b": [DAY], "c": [NOON]}, None],
+        pa.array([DAY, None]),
+        np.array([DAY, DAY], "M8[D]"),
+    ],
+    ids=repr,
+)
+def test_dates_and_times_of_their_own_are_kept(column: Any) -> None:
+    expected = pa.array(column).to_pylist()
+    assert as_table({"a": column}, where="rows").to_pydict() == {"a": expected}
+
+
+MASKED = np.ma.masked_array([1.0, 2.0], [True, False])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [MASKED],
+        [None, (MASKED,)],
+        [{"b": MASKED}],
+        list(np.ma.masked_array([[1.0, 2.0]], [[True, False]])),
+        objects(MASKED),
+        [np.ma.masked],
+    ],
+    ids=repr,
+)
+def test_what_is_masked_in_a_list_is_not_taken(column: Any) -> None:
+    for rows in ({"a": column}, pd.DataFrame({"a": list(column)}, dtype=object)):
+        with pytest.raises(SignatureError, match="whose mask would be lost; give lists with None"):
+            as_table(rows, where="rows")
+
+
+def test_masked_columns_are_nulls_and_arrays_without_a_mask_are_lists() -> None:
+    rows = {"a": MASKED, "b": [np.ma.masked_array([1.0, 2.0]), np.ma.masked_array([3.0], [False])]}
+    found = as_table(rows, where="rows").to_pydict()
+    assert found == {"a": [None, 2.0], "b": [[1.0, 2.0], [3.0]]}
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import spark_infer as si
 from spark_infer.bundle.columns import DTYPES
@@ -119,3 +121,16 @@ def test_other_columns_are_refused(column: list[Any], came: str) -> None:
     item = si.ArrayInput("x", column="x", shape=[1], transform=si.RawBytes())
     with pytest.raises(SignatureError, match=f"{came} does not match transform 'raw_bytes'; cast"):
         decode(item, pa.array(column))
+
+
+def test_a_model_of_ragged_bytes_is_saved_and_takes_none(tmp_path: Path) -> None:
+    class Sum(torch.nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return (x * mask).sum(1)
+
+    item = si.RaggedInput("x", column="x", transform=si.RawBytes())
+    signature = si.Signature(inputs=[item], outputs=[si.Output("y")])
+    bundle = si.save_bundle(tmp_path / "b", Sum(), signature=signature)
+    rows = {"x": [np.array([1, 2], "<f4").tobytes(), b"", np.array([4], "<f4").tobytes()]}
+    predicted = si.Predictor(si.load_model(bundle), bundle).predict(rows)
+    assert predicted["y"].to_pylist() == [3.0, 0.0, 4.0]

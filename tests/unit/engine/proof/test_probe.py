@@ -7,7 +7,7 @@ import pytest
 
 import spark_infer as si
 from spark_infer.bundle.columns import DTYPES
-from spark_infer.engine.proof.probe import NUM_ALIKE, NUM_ODD, probe
+from spark_infer.engine.proof.probe import NUM_ALIKE, num_odd, probe
 from spark_infer.tensors import Decoder
 from spark_infer.tensors.rows import Rows
 
@@ -21,9 +21,10 @@ def lengths(rows: pa.RecordBatch, name: str) -> list[int]:
 
 
 def test_lengths_reach_from_none_to_the_longest() -> None:
-    rows = probe(of(si.RaggedInput("x", column="x", max_length=600)))
+    signature = of(si.RaggedInput("x", column="x", max_length=600))
+    rows, odd = probe(signature), num_odd(signature)
     assert lengths(rows, "x")[:NUM_ALIKE] == [3] * NUM_ALIKE
-    assert lengths(rows, "x")[NUM_ALIKE:-NUM_ODD] == [1, 2, 3, 5, 8, 17, 33, 64, 129, 516, 600]
+    assert lengths(rows, "x")[NUM_ALIKE:-odd] == [1, 2, 3, 5, 8, 17, 33, 64, 129, 516, 600]
     assert lengths(rows, "x")[-1] == 0
 
 
@@ -37,8 +38,9 @@ def test_lengths_stay_within_the_limits(options: dict[str, int], expected: set[i
 
 
 def test_long_rows_of_one_input_stand_beside_short_rows_of_another() -> None:
-    rows = probe(of(si.RaggedInput("a", column="a"), si.RaggedInput("b", column="b")))
-    a, b = (lengths(rows, name)[NUM_ALIKE:-NUM_ODD] for name in "ab")
+    signature = of(si.RaggedInput("a", column="a"), si.RaggedInput("b", column="b"))
+    rows, odd = probe(signature), num_odd(signature)
+    a, b = (lengths(rows, name)[NUM_ALIKE:-odd] for name in "ab")
     assert a == b[::-1]
 
 
@@ -63,3 +65,39 @@ def test_every_type_of_every_input_is_covered(dtype: str) -> None:
     assert decoded.rejects.count == 0
     assert rows["t"].null_count
     assert {len(set(rows[name].to_pylist())) > 1 for name in "st"} == {True}
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if "int" in dtype])
+@pytest.mark.parametrize("pad", [0, 1, 100, 127])
+def test_integers_stand_below_and_above_the_pad_value(dtype: str, pad: int) -> None:
+    item = si.RaggedInput("x", column="x", dtype=dtype, pad_value=pad)
+    odd = probe(of(item))["x"].to_pylist()[-num_odd(of(item)) :]
+    least, most = (0, 255) if dtype == "uint8" else (-128, 127)
+    lowest, highest = (least, most) if dtype[-1] == "8" else (pad - 91, pad + 91)
+    below, above = max(pad - 90, lowest), min(pad + 90, highest)
+    assert odd[:4] == [
+        *([max(pad - 1, least)], [min(pad + 1, highest)]),
+        *([below, max(pad - 91, lowest)], [above, min(pad + 91, highest)]),
+    ]
+
+
+def test_ids_of_one_input_stay_while_the_integers_of_another_go_beyond_them() -> None:
+    words = si.RaggedInput("w", column="w", dtype="int64", vocabulary=(0, 1, 2))
+    hashed = si.HashBuckets(num_buckets=4)
+    signature = of(
+        *(si.RaggedInput(name, column=name, dtype="int32") for name in "ab"),
+        *(words, si.RaggedInput("h", column="h", dtype="int64", transform=hashed)),
+        si.RaggedInput("m", column="m", dtype="bool"),
+        si.RaggedInput("f", column="f", fields=["p", "q"], dtype="int8", null_items=3),
+        si.ScalarInput("s", columns=["s"], dtype="int64"),
+    )
+    rows, odd = probe(signature), num_odd(signature)
+    assert odd == 3 * 4 + 6
+    a, b, f = (rows[name].to_pylist()[-odd:] for name in "abf")
+    small = {0, 1}
+    assert a[:4] == b[4:8] == [[-1], [1], [-90, -91], [90, 91]]
+    assert {number for row in (*a[4:], *b[:4], *b[8:]) for number in row} == small
+    assert f[8] == [{"p": -1, "q": -1}]
+    assert f[11] == [{"p": 90, "q": 90}, {"p": 91, "q": 91}]
+    assert set(rows["s"].to_pylist()) == small
+    assert {number for row in rows["w"].to_pylist() for number in row} <= {0, 1, 2, 3}

@@ -1,0 +1,125 @@
+"""Files as a job's source, read as strictly as Spark can."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
+
+from spark_infer.errors import ConfigError, nearest, some
+from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.names import Names
+from spark_infer.warehouse.config import SourceConfig
+
+_OF_TEXT = ("csv", "json", "xml")
+"""Formats that do not know the types of their values."""
+_WITH_SCHEMA = ("parquet", "orc")
+"""Formats whose files say in their footers which columns they have."""
+_BY_POSITION = "_col"
+"""How all columns of ORC files are called that Spark reads by position."""
+
+
+def read_files(spark: SparkSession, source: SourceConfig) -> DataFrame:
+    """Open files; their footers or headers are read, and what it takes to infer types.
+
+    Spark takes null for a value that is not of its column's type, ignores the header of a CSV file
+    where the columns are declared (or another file's is found), and takes null for a declared
+    column that no file has. Here the first two stop the run when the value or header is read,
+    unless ``options`` say otherwise, and the last does at once for Parquet and ORC. The keys of
+    JSON are found in the data only, so one that a file lacks, or spells in another case, is null.
+
+    Raises:
+        ConfigError: The schema is no SQL, or names a column that no file has.
+        AnalysisException: What else Spark does not like.
+    """
+    assert source.path is not None
+    reader = _reader(spark, source)
+    if source.schema is None:
+        df = reader.load(source.path)
+        if _is_header_checked(source) and _are_as_in_header(df.columns):
+            # Of several files, those with another header.
+            return reader.schema(df.schema).option("enforceSchema", "false").load(source.path)
+        return df
+    hint = "declare the columns as in CREATE TABLE, such as: id BIGINT, amount DOUBLE, day DATE"
+    with spark_failures(f"source.schema ({source.schema})", hint, ConfigError):
+        df = reader.schema(source.schema).load(source.path)
+    if source.format.lower() in _WITH_SCHEMA:
+        _check_declared(spark, source, df.schema)
+    elif _is_header_checked(source):
+        return reader.option("enforceSchema", "false").load(source.path)
+    return df
+
+
+def _reader(spark: SparkSession, source: SourceConfig) -> DataFrameReader:
+    reader = spark.read.format(source.format)
+    if source.format.lower() in _OF_TEXT:
+        reader = reader.option("mode", "FAILFAST")
+    return reader.options(**source.options)
+
+
+def _is_header_checked(source: SourceConfig) -> bool:
+    """Tell whether CSV files have headers, about which the options do not say what to do."""
+    options = {name.lower(): value.lower() for name, value in source.options.items()}
+    is_csv = source.format.lower() == "csv"
+    return is_csv and options.get("header") == "true" and "enforceschema" not in options
+
+
+def _are_as_in_header(columns: list[str]) -> bool:
+    """Tell whether Spark did not have to make names: _c0 for none, a0 and a2 for two of a."""
+    numbered = enumerate(columns)
+    stems = Counter(name.lower().removesuffix(str(place)) for place, name in numbered)
+    return "_c" not in stems and max(stems.values(), default=0) < 2
+
+
+def _check_declared(spark: SparkSession, source: SourceConfig, declared: StructType) -> None:
+    """Raise ConfigError for a declared column that no file has.
+
+    The footer of one file is read, and those of all where it lacks a column.
+    """
+    names = Names.of_session(spark)
+    found = _found(spark, source)
+    missing = [] if found is None else list(_missing(declared, found, names))
+    if not missing:
+        return
+    before = f"source.schema: one of the files lacks {some(missing)}, and whether others do not"
+    hint = "make them a table (CREATE TABLE ... USING ... LOCATION) and give source.table"
+    with spark_failures(f"{before} cannot be told", hint):
+        found = _found(spark, source, mergeSchema="true")
+    missing = [] if found is None else list(_missing(declared, found, names))
+    if found is not None and missing:
+        raise ConfigError(
+            f"source.schema: no file of {source.path!r} has {some(missing)}"
+            f"{nearest(missing[0][1:-1], found.names)}; correct the name, or leave it out"
+        )
+
+
+def _found(spark: SparkSession, source: SourceConfig, **options: str) -> StructType | None:
+    """Return the columns that files have; None where there are no files, or no names in them."""
+    assert source.path is not None
+    try:
+        found = _reader(spark, source).options(**options).load(source.path).schema
+    except AnalysisException as error:
+        if "UNABLE_TO_INFER_SCHEMA" in str(error):
+            return None
+        raise
+    return None if all(name.startswith(_BY_POSITION) for name in found.names) else found
+
+
+def _missing(declared: DataType, found: DataType, names: Names, within: str = "") -> Iterator[str]:
+    """Yield the declared columns, and fields in them, that are not found."""
+    if isinstance(declared, StructType) and isinstance(found, StructType):
+        for field in declared.fields:
+            path = f"{within}.{field.name}" if within else field.name
+            spelled = names.find(field.name, found.names)
+            if not spelled:
+                yield repr(path)
+            for name in spelled[:1]:
+                yield from _missing(field.dataType, found[name].dataType, names, path)
+    elif isinstance(declared, ArrayType) and isinstance(found, ArrayType):
+        yield from _missing(declared.elementType, found.elementType, names, within)
+    elif isinstance(declared, MapType) and isinstance(found, MapType):
+        yield from _missing(declared.keyType, found.keyType, names, within)
+        yield from _missing(declared.valueType, found.valueType, names, within)
