@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from spark_infer.bundle.artifact import BASE, artifact_folder
 from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
 from spark_infer.bundle.documents import as_path
-from spark_infer.bundle.folder import scan
+from spark_infer.bundle.folder import open_to_others, scan
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.signature import Signature
 from spark_infer.bundle.stamp import Stamps, check_stamps
@@ -159,7 +159,7 @@ def write_bundle(
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:
-            staging.chmod(0o755)
+            open_to_others(staging)
             manifest.write(staging)
             artifacts = staging / artifact_folder(BASE)
             artifacts.mkdir(parents=True)

@@ -84,7 +84,8 @@ class RunReport:
             json.dump(self.to_json(), file, indent=2)
             file.write("\n")
             file.flush()
-            Path(file.name).chmod(0o644)
+            # Not by its name, which others could have given to something else by now.
+            os.fchmod(file.fileno(), 0o644)
             Path(file.name).rename(path)
         return path
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from spark_infer.bundle.folder import open_plain
 from spark_infer.errors import WarehouseError, is_full
 from spark_infer.runtime.locks import locked
 
@@ -65,7 +67,8 @@ class WriterLock:
             WarehouseError: That cannot be done.
         """
         with self._marking("cannot be made, and nothing was written"):
-            self._mark.touch()
+            # Not touch, which would follow a link that somebody has put there.
+            os.close(open_plain(self._mark, os.O_WRONLY | os.O_CREAT, 0o666))
 
     def end(self) -> None:
         """Remember that it has ended, and left nothing behind.

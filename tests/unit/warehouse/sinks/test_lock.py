@@ -105,3 +105,16 @@ def test_a_mark_that_cannot_be_set_is_one_sentence(tmp_path: Path, step: str) ->
     lock = WriterLock(tmp_path / "scores")
     with pytest.raises(WarehouseError, match=r"the mark of an unfinished write, .*; make its fold"):
         lock.begin() if step == "begin" else lock.end()
+
+
+def test_a_mark_is_made_in_its_place_or_not_at_all(tmp_path: Path) -> None:
+    lock = WriterLock(tmp_path / "scores")
+    lock.begin()
+    lock.begin()
+    assert lock.was_interrupted
+    lock.end()
+    mark = tmp_path / ".scores.spark_infer.unfinished"
+    mark.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(WarehouseError, match="cannot be made, and nothing was written"):
+        lock.begin()
+    assert not (tmp_path / "elsewhere").exists()
