@@ -153,9 +153,11 @@ def write_bundle(
     Raises:
         BundleError: ``path`` exists and is not a bundle, or cannot be written.
     """
-    if path.exists() and not _is_replaceable(path):
-        raise BundleError(f"{path} exists and is not a bundle; choose another path or remove it")
     try:
+        if path.exists() and not _is_replaceable(path):
+            raise BundleError(
+                f"{path} exists and is not a bundle; choose another path or remove it"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:

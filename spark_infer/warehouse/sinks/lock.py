@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from spark_infer.bundle.documents import shown
 from spark_infer.bundle.folder import open_plain
-from spark_infer.errors import WarehouseError, is_full
+from spark_infer.errors import ConfigError, WarehouseError, is_full
 from spark_infer.runtime.locks import locked
 
+_MAX_NAME_BYTES = 255
 _log = logging.getLogger(__name__)
 
 
@@ -25,11 +27,21 @@ class WriterLock:
 
     Args:
         folder: The table's folder.
+
+    Raises:
+        ConfigError: Its name is too long for those of the files beside it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._lock = folder.parent / f".{folder.name}.spark_infer.lock"
         self._mark = folder.parent / f".{folder.name}.spark_infer.unfinished"
+        num_bytes = len(os.fsencode(self._mark.name))
+        if num_bytes > _MAX_NAME_BYTES:
+            most = len(os.fsencode(folder.name)) - (num_bytes - _MAX_NAME_BYTES)
+            raise ConfigError(
+                f"target.table: the folder {shown(folder.name)} has too long a name for the lock "
+                f"that stands beside it; take a name of at most {most} bytes"
+            )
 
     @contextmanager
     def held(self, table: str) -> Iterator[None]:

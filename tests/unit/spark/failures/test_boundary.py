@@ -172,12 +172,9 @@ FORGED = [
 
 def raised_in_task(error: SparkInferError, cause: Exception | None = None) -> PySparkException:
     """Return what the driver gets of an error in a task, whose cause says anything."""
-    try:
-        with task_failures():
-            raise error from cause
-    except SparkInferError as caught:
-        assert type(caught).__name__ == type(error).__name__
-        told = "".join(traceback.format_exception(type(caught), caught, caught.__traceback__))
+    with pytest.raises(type(error)) as caught, task_failures():
+        raise error from cause
+    told = "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
     text = f"org.apache.spark.api.python.PythonException: {told} SQLSTATE: 38000\n"
     return PySparkException(f"{TASK.format(cause=text)}Caused by: {text}\tat A.b(C:1)")
 
@@ -208,7 +205,10 @@ def test_what_others_raise_in_a_task_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("[CAST_INVALID_INPUT] The value 'Connection refused' is no number. SQLSTATE: 22018", False),
+        (
+            "[CAST_INVALID_INPUT] The value 'Connection refused' is no number. SQLSTATE: 22018",
+            False,
+        ),
         ("[CAST_INVALID_INPUT] The value 'SQLSTATE: 08001' is no number. SQLSTATE: 22018", False),
         ("[UNRESOLVED_COLUMN] `No space left on device` is none. SQLSTATE: 42703", False),
         ("[X] a. SQLSTATE: 22018\n== SQL (line 1) ==\nCAST('SQLSTATE: 08001' AS INT)", False),

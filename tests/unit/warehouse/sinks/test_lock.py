@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.warehouse.sinks.lock import WriterLock
 
 HOLDER = """
@@ -118,3 +118,13 @@ def test_a_mark_is_made_in_its_place_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="cannot be made, and nothing was written"):
         lock.begin()
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_name_too_long_for_its_files_is_refused_at_once(tmp_path: Path) -> None:
+    longest = tmp_path / ("a" * 231)
+    with WriterLock(longest).held("a"):
+        WriterLock(longest).begin()
+        assert WriterLock(longest).was_interrupted
+    for name in ("a" * 232, "\u00e9" * 116, "a" * 1000):
+        with pytest.raises(ConfigError, match=r"too long a name .* at most 231 bytes"):
+            WriterLock(tmp_path / name)
