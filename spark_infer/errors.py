@@ -22,6 +22,7 @@ from __future__ import annotations
 import difflib
 import errno
 import platform
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -30,7 +31,8 @@ class SparkInferError(Exception):
     """Root of all errors that spark_infer raises on purpose.
 
     A message may quote a bundle, a table or a model, and goes to terminals and logs: what would
-    steer these is written as an escape sequence.
+    steer these is written as an escape sequence. It is one line, so that nothing in it passes for
+    a line of a traceback that it is later read from.
 
     Attributes:
         transient: Whether the same run may well succeed later: a worker, an executor or a service
@@ -38,7 +40,7 @@ class SparkInferError(Exception):
     """
 
     def __init__(self, *args: object, transient: bool = False) -> None:
-        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
+        super().__init__(*(_line(arg) if isinstance(arg, str) else arg for arg in args))
         self.transient = transient
 
 
@@ -72,6 +74,10 @@ class WarehouseError(SparkInferError):
 
 class GateError(WarehouseError):
     """Rows were scored and checked, and deliberately not published."""
+
+
+def _line(text: str) -> str:
+    return printable(re.sub(r"\s*\n\s*", " ", text.strip("\n")))
 
 
 def printable(text: str) -> str:

@@ -13,6 +13,7 @@ from spark_infer.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
+_MAX_THREADS = 4096
 _DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
 
 
@@ -47,13 +48,17 @@ class ModelOptions:
                 f"{list(get_args(Precision))}"
             )
         if self.threads is not None:
-            check_count("threads", self.threads, 1)
+            check_count("threads", self.threads, 1, most=_MAX_THREADS)
 
 
-def check_count(name: str, value: object, least: int, or_else: str = "") -> None:
-    """Raise ConfigError unless an option is a whole number that is not too small."""
+def check_count(
+    name: str, value: object, least: int, or_else: str = "", *, most: int = 2**63 - 1
+) -> None:
+    """Raise ConfigError unless an option is a whole number, not too small and not too large."""
     if isinstance(value, bool) or not isinstance(value, int):
         wanted = f"a whole number {or_else}".rstrip()
         raise ConfigError(f"{name} must be {wanted}, got {shown(value)}")
     if value < least:
-        raise ConfigError(f"{name} must be at least {least}, got {value}")
+        raise ConfigError(f"{name} must be at least {least}, got {shown(value)}")
+    if value > most:
+        raise ConfigError(f"{name} must be at most {most:,}, got {shown(value)}")

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from spark_infer.bundle.artifact import BASE, artifact_folder
 from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
-from spark_infer.bundle.folder import scan
+from spark_infer.bundle.folder import open_to_others, scan
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.signature import Signature
@@ -172,13 +172,15 @@ def write_bundle(
     Raises:
         BundleError: ``path`` exists and is not a bundle, or cannot be written.
     """
-    if path.exists() and not _is_replaceable(path):
-        raise BundleError(f"{path} exists and is not a bundle; choose another path or remove it")
     try:
+        if path.exists() and not _is_replaceable(path):
+            raise BundleError(
+                f"{path} exists and is not a bundle; choose another path or remove it"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:
-            staging.chmod(0o755)
+            open_to_others(staging)
             manifest.write(staging)
             artifacts = staging / artifact_folder(BASE)
             artifacts.mkdir(parents=True)

@@ -17,6 +17,9 @@ FLOAT_DTYPES = ("float16", "float32", "float64")
 INTEGER_DTYPES = ("int8", "int16", "int32", "int64", "uint8")
 DTYPES = ("bool", *INTEGER_DTYPES, *FLOAT_DTYPES)
 
+MAX_DIMENSIONS = 30
+"""Most dimensions of one row in one tensor: arrays of numpy have 32, with rows and positions."""
+
 MAX_SIZE = 2**31 - 1
 """Most values of one row in one tensor, and most positions: Arrow's lists count in 32 bits."""
 
@@ -90,7 +93,11 @@ def check_shape(given: object, *, where: str, least: int = 0) -> tuple[int, ...]
     shape = as_tuple(given, where=f"{where}: shape")
     if len(shape) < least or not all(type(n) is int and n > 0 for n in shape):
         raise SignatureError(f"{where}: shape must be positive integers, got {shown([*shape])}")
-    if math.prod(shape) > MAX_SIZE:
+    if len(shape) > MAX_DIMENSIONS:
+        raise SignatureError(
+            f"{where}: shape has {len(shape):,} dimensions, more than {MAX_DIMENSIONS}"
+        )
+    if max(shape, default=1) > MAX_SIZE or math.prod(shape) > MAX_SIZE:
         raise SignatureError(
             f"{where}: shape {shown([*shape])} holds more than {MAX_SIZE:,} values for a row"
         )

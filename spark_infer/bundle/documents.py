@@ -207,9 +207,18 @@ def as_path(value: object, *, name: str, error: type[SparkInferError], or_else: 
 
 
 def shown(value: object) -> str:
-    """Return a value as Python writes it, on one line and cut when long."""
+    """Return a value as Python writes it, on one line and cut when long; its type if it cannot."""
     return " ".join(_short.repr(value).split())
 
 
-_short = reprlib.Repr()
+class _Short(reprlib.Repr):
+    def repr1(self, x: Any, level: int) -> str:
+        try:
+            return super().repr1(x, level)
+        except Exception:
+            # Anything may come from a repr; Python refuses to write integers of 4,300 digits.
+            return f"<{type(x).__name__}>"
+
+
+_short = _Short()
 _short.maxstring = _short.maxother = 100

@@ -131,6 +131,19 @@ def open_plain(path: Path, flags: int, mode: int = 0o600) -> int:
     raise OSError(errno.EINVAL, "it is no plain file", str(path))
 
 
+def open_to_others(folder: Path) -> None:
+    """Let everybody read a folder of this user's, and nothing that has taken its place.
+
+    Raises:
+        OSError: It is gone, no folder, or another user's.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o755)
+    finally:
+        os.close(descriptor)
+
+
 def read_file(root: Path, name: str, max_bytes: int) -> bytes:
     """Return the bytes of a plain file below ``root``.
 

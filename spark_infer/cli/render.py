@@ -67,8 +67,10 @@ def bundle(bundle: Bundle, *, as_json: bool) -> None:
         facts["rows"] = "one at a time, without repeats and cache: they depend on each other"
     if manifest.description:
         facts["description"] = manifest.description
-    facts |= {str(name): json.dumps(value) for name, value in manifest.metadata.items()}
     _facts("", facts)
+    # Under a heading of their own: names of metadata are free, and could be those above.
+    metadata = {str(name): json.dumps(value) for name, value in manifest.metadata.items()}
+    _facts("metadata", metadata)
     _facts("inputs", {i.name: _describe_input(i.to_json()) for i in manifest.signature.inputs})
     _facts("outputs", {o.name: _describe_output(o) for o in manifest.signature.outputs})
     _facts("features", manifest.features)
@@ -153,7 +155,8 @@ def _facts(title: str, facts: Any) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(escape(printable(name)), escape(printable(value)))
+        one_line = printable(name).replace("\n", "\\n")
+        table.add_row(escape(one_line), escape(printable(value)))
     Console(highlight=False).print(table)
 
 

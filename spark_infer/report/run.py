@@ -92,7 +92,8 @@ class RunReport:
         with _writing(folder) as file:
             file.write(text)
             file.flush()
-            Path(file.name).chmod(0o644)
+            # Not by its name, which others could have given to something else by now.
+            os.fchmod(file.fileno(), 0o644)
             Path(file.name).rename(folder / self._name)
         return folder / self._name
 

@@ -21,7 +21,7 @@ from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.metrics import Metrics
 from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_frame
-from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.failures import spark_failures, task_failures
 from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.names import Names, unused
@@ -182,6 +182,10 @@ class _PredictTask:
     metrics: Accumulator[Metrics] | None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with task_failures():
+            yield from self._predicted(batches)
+
+    def _predicted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counted = Metrics()
         predictor = self.reference.predictor(self.signature, self.packed, counted)
         columns = predictor.column_names

@@ -10,7 +10,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from spark_infer.bundle import Bundle
-from spark_infer.bundle.documents import check_kind
+from spark_infer.bundle.documents import check_kind, shown
+from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
 from spark_infer.report.run import check_writable
 from spark_infer.warehouse.config import JobConfig
@@ -82,7 +83,10 @@ class ScoringJob:
                 what it raises ends the run there, which then counts as interrupted.
 
         Raises:
+            ConfigError: ``on_step`` is no function.
             SparkInferError: Anything is wrong; unless the message says otherwise, the target is as
                 it was.
         """
+        if on_step is not None and not callable(on_step):
+            raise ConfigError(f"on_step must be a function of a step's name, got {shown(on_step)}")
         return Run(self, spark, on_step).execute()

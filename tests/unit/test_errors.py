@@ -44,3 +44,8 @@ def test_what_would_steer_a_terminal_or_a_log_is_escaped(char: str) -> None:
         assert raised.transient
         assert str(kind(*raised.args)) == str(raised)
     assert printable(f"a\n\u00e9 {char}") == f"a\n\u00e9 {ascii(char)[1:-1]}"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a \n\n  b", "\na\n\tb\n", "a\n \n\nb"])
+def test_a_message_is_one_line(text: str) -> None:
+    assert str(errors.BundleError(text)) == "a b"

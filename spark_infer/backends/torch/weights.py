@@ -29,11 +29,19 @@ def map_weights(root: Path) -> dict[str, torch.Tensor]:
     """Map the weights into memory; processes that map the same file share its pages.
 
     Raises:
-        BundleError: A byte of a boolean is neither 0 nor 1, which torch's kernels count on.
+        BundleError: A byte of a boolean is neither 0 nor 1, which torch's kernels count on; or
+            torch does not compute with numbers of a type.
     """
     path = root / WEIGHTS_FILE
     tensors = load_file(path) if path.stat().st_size else {}
     for name, tensor in tensors.items():
+        try:
+            torch.zeros(1, dtype=tensor.dtype).to(torch.complex128)
+        except NotImplementedError:
+            raise BundleError(
+                f"{WEIGHTS_FILE} holds {name!r} of {tensor.dtype}, with which torch "
+                f"{torch.__version__} does not compute; save the model in another type"
+            ) from None
         if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
             raise BundleError(
                 f"{WEIGHTS_FILE} holds {name!r}, whose bytes are no booleans; save the bundle again"

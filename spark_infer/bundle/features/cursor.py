@@ -125,7 +125,7 @@ class Cursor:
         if self.size > _MAX_SIZE:
             raise Refused(
                 f"it is too large at {self.next}: with the copies that BETWEEN, LIKE ANY and CASE "
-                f"make of their operand it has more than {_MAX_SIZE:,} parts; use several features"
+                f"make of their parts it has more than {_MAX_SIZE:,} parts; use several features"
             )
 
     def is_lambda_of_several(self) -> bool:

@@ -74,7 +74,11 @@ class _Parser(Names):
                 raise self.unexpected()
         elif self.next.keyword in ("LIKE", "ILIKE") and self.ahead(1).keyword in QUANTIFIERS:
             self.advance(2)
-            self.repeat(left, self._list() - 1)
+            begin = self.size
+            count = self._list()
+            # Spark's parser reads such a list twice, and the lists in it.
+            self.repeat(self.size - begin, 1)
+            self.repeat(left, count - 1)
         elif self.next.keyword in BINARY:
             operator = self.advance().keyword
             if operator == "BETWEEN":

@@ -5,31 +5,30 @@ from __future__ import annotations
 import re
 
 # Spark trims more than Python does: whatever is no printable character of ASCII.
-_EDGE = r"[\s\x00-\x1f\x7f]*"
-# What follows may be any zone that Java knows (Japan, Zulu, EST5EDT, UTC+1).
-_MOMENT = re.compile(
-    rf"{_EDGE}(now|today|tomorrow|yesterday)(?![A-Za-z])\s*\S*{_EDGE}", re.IGNORECASE
-)
+_EDGE = "".join(c for c in map(chr, range(0x3001)) if c.isspace() or c < " " or c == "\x7f")
+# Of texts without edges: two parts of a pattern that both take spaces would try all ways to share
+# them. What follows may be any zone that Java knows (Japan, Zulu, EST5EDT, UTC+1).
+_MOMENT = re.compile(r"(now|today|tomorrow|yesterday)(?![A-Za-z])\s*\S*", re.IGNORECASE)
 # Spark puts the day of the run in front of a time alone.
-_TIME_OF_DAY = re.compile(rf"{_EDGE}(T[0-9]{{1,2}}(:.*)?|[0-9]{{1,2}}:.*){_EDGE}", re.DOTALL)
-_DATE = re.compile(r"\s*[+-]?\d{4,7}(-\d{1,2}(-\d{1,2}([ T][\w .:/+-]*)?)?)?\s*")
+_TIME_OF_DAY = re.compile(r"T[0-9]{1,2}(:.*)?|[0-9]{1,2}:.*", re.DOTALL)
+_DATE = re.compile(r"[+-]?\d{4,7}(-\d{1,2}(-\d{1,2}([ T][\w .:/+-]*)?)?)?")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[01][0-7]{2}|.)", re.DOTALL)
 _LETTERS = {"b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "0": "\0"}
 
 
 def is_moment(text: str) -> bool:
     """Return whether Spark may read a text as the time of the run."""
-    return _MOMENT.fullmatch(text) is not None
+    return _MOMENT.fullmatch(text.strip(_EDGE)) is not None
 
 
 def is_time_of_day(text: str) -> bool:
     """Return whether Spark may read a text as a time on the day of the run."""
-    return _TIME_OF_DAY.fullmatch(text) is not None
+    return _TIME_OF_DAY.fullmatch(text.strip(_EDGE)) is not None
 
 
 def is_date(text: str) -> bool:
     """Return whether a text is a date in digits, or begins with one."""
-    return _DATE.fullmatch(text) is not None
+    return _DATE.fullmatch(text.strip()) is not None
 
 
 def value_of(literal: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark import SparkConf
 
+from spark_infer.bundle.cache.directory import problem_with
 from spark_infer.bundle.cache.locks import take
 from spark_infer.errors import ConfigError, RuntimeUnavailable, is_full
 
@@ -49,7 +50,7 @@ def embedded(jvm: Any, conf: SparkConf) -> dict[str, str]:
 
     Raises:
         ConfigError: The run is on a cluster, in a directory that goes with it; or the folder
-            cannot be made.
+            cannot be made, or is not this user's alone.
         RuntimeUnavailable: Another process uses the catalog.
     """
     loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
@@ -78,7 +79,14 @@ def _hold(folder: Path) -> None:
     if folder in _held:
         return
     try:
-        folder.mkdir(exist_ok=True)
+        # Whatever the umask says: who can write it decides where the tables are.
+        folder.mkdir(mode=0o755, exist_ok=True)
+        if problem := problem_with(folder):
+            raise ConfigError(
+                f"no catalog is configured, and {folder} {problem}: whoever can change it "
+                "decides which files this run reads and writes; start in a directory of your own, "
+                f"run chmod go-w {FOLDER} if it is yours, or set spark.sql.warehouse.dir"
+            )
         _held[folder] = take(folder / "in_use.lock", mode=0o666)
     except BlockingIOError:
         raise RuntimeUnavailable(

@@ -14,6 +14,8 @@ from pyspark import SparkConf, SparkContext
 from pyspark.find_spark_home import _find_spark_home
 from pyspark.java_gateway import launch_gateway
 
+from spark_infer.errors import ConfigError
+
 _LOG = Path(__file__).with_name("log4j2.properties")
 _LOG_OPTION = "log4j2.configurationFile"
 _OPTIONS = "spark.driver.extraJavaOptions"
@@ -31,6 +33,7 @@ def start(settings: Mapping[str, str]) -> None:
         settings: Spark configuration, of which the JVM's memory and options count here.
 
     Raises:
+        ConfigError: SPARK_HOME is no Spark.
         PySparkException: It does not start.
     """
     if SparkContext._gateway is not None:
@@ -38,6 +41,12 @@ def start(settings: Mapping[str, str]) -> None:
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         SparkContext._ensure_initialized()
         return
+    home = os.environ.get("SPARK_HOME")
+    if home and not os.access(f"{home}/bin/spark-submit", os.X_OK):
+        raise ConfigError(
+            f"SPARK_HOME is {home}, which has no bin/spark-submit that can be run; set it to "
+            "Spark's folder, or unset it for the Spark of pyspark"
+        )
     conf = SparkConf(loadDefaults=False).setAll(list(_with_log(settings).items()))
     reader, writer = os.pipe()
     threading.Thread(target=_pass_on, args=(reader,), daemon=True).start()

@@ -71,15 +71,24 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
 
 
 def check_session(spark: object) -> None:
-    """Raise ConfigError unless this is a session of this process."""
+    """Raise ConfigError unless this is a session of this process that has not been stopped."""
     _refuse_connect(spark)
     check_kind(spark, SparkSession, name="spark", wanted="a SparkSession")
+    _refuse_stopped(spark, "this session")
 
 
 def check_frame(df: object) -> None:
-    """Raise ConfigError unless this is a DataFrame of a session of this process."""
+    """Raise ConfigError unless this is a DataFrame of a session as ``check_session`` wants it."""
     _refuse_connect(df)
     check_kind(df, DataFrame, name="df", wanted="a DataFrame of Spark")
+    assert isinstance(df, DataFrame)
+    _refuse_stopped(df.sparkSession, "the session of this DataFrame")
+
+
+def _refuse_stopped(spark: object, what: str) -> None:
+    assert isinstance(spark, SparkSession)
+    if spark.sparkContext._jsc is None:
+        raise ConfigError(f"{what} has been stopped; take one that runs, and read the rows with it")
 
 
 def _refuse_connect(given: object) -> None:
@@ -158,6 +167,10 @@ def check_java() -> None:
             f"Spark needs Java 17 or newer, and {where}; install it "
             "(apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
         )
-    found = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    if found.returncode != 0:
-        raise ConfigError(f"{java} does not start: {found.stderr.strip()}; install Java 17")
+    try:
+        found = subprocess.run([java, "-version"], capture_output=True, check=False)
+        problem = found.stderr.decode(errors="replace").strip() if found.returncode else None
+    except OSError as error:
+        problem = error.strerror
+    if problem is not None:
+        raise ConfigError(f"{java} does not start: {problem}; install Java 17 or set JAVA_HOME")

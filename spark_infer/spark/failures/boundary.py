@@ -53,10 +53,10 @@ def explained(
     else:
         found = causes(error)
         reason = sentence(found)
-        if reason.startswith(_CANCELLED):
-            reason, after = "it was cancelled", ""
         if raised := ours(found):
             kind = _class(raised.kind)
+        elif reason.startswith(_CANCELLED):
+            reason, after = "it was cancelled", ""
     message = reason.rstrip(".") if after else reason
     message = f"{before}: {message}" if before else message
     message = f"{message}; {after}" if after else message

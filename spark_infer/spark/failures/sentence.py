@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from spark_infer.spark.failures.causes import Cause
 from spark_infer.spark.failures.records import unreadable
+from spark_infer.spark.failures.task import PASSING
 
-_OURS = "spark_infer.errors."
+_OURS = re.compile(rf"(spark_infer\.errors|{re.escape(PASSING)})\.(\w+)")
 _SAYS_NOTHING = re.compile(
     r"Job aborted\.?|Writing job aborted\.?|Task failed while writing rows.*"
     r"|\[(?:TASK_WRITE_FAILED|WRITING_JOB_ABORTED)\].*|Exception thrown in awaitResult:?"
@@ -28,11 +30,27 @@ _NAMED = {
 _CRASHED = "Python worker exited unexpectedly (crashed)"
 
 
-def ours(causes: Sequence[Cause]) -> Cause | None:
-    """Return what spark_infer raised in a task, or None; its kind is the bare name of the class."""
+@dataclass(frozen=True)
+class Raised:
+    """What spark_infer raised in a task.
+
+    Attributes:
+        kind: Bare name of the class.
+        message: What it says, one line.
+        is_passing: Whether it passes by itself.
+    """
+
+    kind: str
+    message: str
+    is_passing: bool
+
+
+def ours(causes: Sequence[Cause]) -> Raised | None:
+    """Return what spark_infer raised in a task, or None."""
     for cause in reversed(causes):
-        if cause.kind.startswith(_OURS):
-            return Cause(cause.kind.removeprefix(_OURS), cause.message)
+        if match := _OURS.fullmatch(cause.kind):
+            # What follows the line is Spark's: SQLSTATE.
+            return Raised(match[2], cause.message.partition("\n")[0], match[1] == PASSING)
     return None
 
 

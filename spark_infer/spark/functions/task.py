@@ -17,6 +17,7 @@ from spark_infer.bundle.documents import shown
 from spark_infer.engine import Predictor
 from spark_infer.errors import ConfigError
 from spark_infer.metrics import Metrics
+from spark_infer.spark.failures import task_failures
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.wire import Wire
@@ -90,6 +91,12 @@ class _UdfTask:
     predictor: Predictor | None = None
 
     def arrow(self, columns: Sequence[pa.Array], named: Mapping[str, pa.Array]) -> pa.RecordBatch:
+        with task_failures():
+            return self._predicted(columns, named)
+
+    def _predicted(
+        self, columns: Sequence[pa.Array], named: Mapping[str, pa.Array]
+    ) -> pa.RecordBatch:
         names = Names.of_task(TaskContext.get())
         expected = wire_names(self.signature, self.packed)
         bound = names.bind(expected, columns, named)

@@ -62,6 +62,7 @@ class PredictFunction:
             ConfigError: The session cannot use the features, or has another meaning for a column's
                 name that no argument stands for.
         """
+        check_session(self._spark)
         with active(self._spark):
             return self._column(columns, named)
 

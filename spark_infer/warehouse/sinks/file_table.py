@@ -88,6 +88,7 @@ class FileTable:
         wanted = [self._names.one(n, schema.names, where="") for n in self._config.partition_by]
         key = [self._names.one(name, schema.names, where="") for name in self._key]
         formats.check_types(self._spark, schema, wanted, key)
+        Writer(self._spark, self._name, self._config, self._key)  # Its lock can have a name.
         self._check_table(schema)
 
     def check_rows(self, keys: Keys, schema: StructType) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from spark_infer.bundle.cache.locks import locked
-from spark_infer.errors import WarehouseError, is_full
+from spark_infer.bundle.documents import shown
+from spark_infer.bundle.folder import open_plain
+from spark_infer.errors import ConfigError, WarehouseError, is_full
 
+_MAX_NAME_BYTES = 255
 _log = logging.getLogger(__name__)
 
 
@@ -23,11 +27,21 @@ class WriterLock:
 
     Args:
         folder: The table's folder.
+
+    Raises:
+        ConfigError: Its name is too long for those of the files beside it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._lock = folder.parent / f".{folder.name}.spark_infer.lock"
         self._mark = folder.parent / f".{folder.name}.spark_infer.unfinished"
+        num_bytes = len(os.fsencode(self._mark.name))
+        if num_bytes > _MAX_NAME_BYTES:
+            most = len(os.fsencode(folder.name)) - (num_bytes - _MAX_NAME_BYTES)
+            raise ConfigError(
+                f"target.table: the folder {shown(folder.name)} has too long a name for the lock "
+                f"that stands beside it; take a name of at most {most} bytes"
+            )
 
     @contextmanager
     def held(self, table: str) -> Iterator[None]:
@@ -65,7 +79,8 @@ class WriterLock:
             WarehouseError: That cannot be done.
         """
         with self._marking("cannot be made, and nothing was written"):
-            self._mark.touch()
+            # Not touch, which would follow a link that somebody has put there.
+            os.close(open_plain(self._mark, os.O_WRONLY | os.O_CREAT, 0o666))
 
     def end(self) -> None:
         """Remember that it has ended, and left nothing behind.

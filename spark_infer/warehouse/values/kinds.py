@@ -60,8 +60,8 @@ def as_written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return str(value)
-    raise ValueError(f"must be text, got {value!r}")
+        return read("string", value, "text") if isinstance(value, int) else str(value)
+    raise ValueError(f"must be text, got {shown(value)}")
 
 
 def sql(value: Any) -> str:

@@ -104,7 +104,7 @@ def _scalar(value: Any, members: tuple[Any, ...]) -> Any:
         word for member in members if get_origin(member) is Literal for word in get_args(member)
     ]
     scalars = [_SCALARS[member] for member in members if member in _SCALARS]
-    if value in words or not scalars:
+    if (isinstance(value, str) and value in words) or not scalars:
         return str(value) if isinstance(value, Unquoted) else value
     ((name, expected),) = scalars
     return read(name, value, " or ".join([expected, *map(repr, words)]) if expected else None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from spark_infer.bundle import documents
+
 _LONGEST = 100
 
 
@@ -33,7 +35,7 @@ def shown(value: Any) -> str:
     """Return a value as a message shows it."""
     if isinstance(value, Unquoted):
         return f"{_short(value)} without quotes" if value else "nothing"
-    return _short(repr(value))
+    return documents.shown(value)
 
 
 def _short(text: str) -> str:

@@ -25,6 +25,9 @@ def test_options_that_are(precision: Any, device: str, threads: int | None) -> N
         ({"device": "cuda:"}, "device must be"),
         ({"device": 0}, "device must be .* got 0"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
+        ({"threads": 4097}, "threads must be at most 4,096, got 4097"),
+        ({"threads": 2**31}, "threads must be at most 4,096, got 2147483648"),
+        ({"threads": 10**5000}, "threads must be at most 4,096, got <int>"),
         ({"threads": "2"}, "threads must be a whole number, got '2'"),
     ],
 )

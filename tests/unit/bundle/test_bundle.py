@@ -324,6 +324,26 @@ def test_a_changed_bundle_is_refused_although_its_old_digest_is_pinned(bundle: B
         Bundle.load(bundle.path, digest=bundle.digest)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000, "file/b", "file/b/c", "\udcff" * 300])
+def test_a_path_at_which_nothing_can_be_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match=r"bundle .* cannot be written: .*choose"):
+        write(tmp_path / name)
+
+
+def test_a_parent_that_cannot_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(self: Path, **_: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", closed)
+        with pytest.raises(BundleError, match="cannot be written: Permission denied") as caught:
+            write(tmp_path / "b")
+    assert not caught.value.transient
+
+
 @pytest.mark.parametrize("path", ["x" * 5000, "a\0b"])
 def test_a_path_that_no_system_takes(path: str) -> None:
     with pytest.raises(BundleError, match=r"no such directory|cannot be opened|must be a path"):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from spark_infer.bundle.documents import as_tuple, parse
+from spark_infer.bundle.documents import as_tuple, parse, shown
 from spark_infer.errors import SignatureError
 
 
@@ -44,3 +44,32 @@ def test_what_has_an_order_is_a_list(given: object) -> None:
 def test_what_has_no_order_is_no_list(given: object) -> None:
     with pytest.raises(SignatureError, match="x must be a list, "):
         as_tuple(given, where="x")
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class array(Odd):  # noqa: N801 - a name for which reprlib has a rule
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([10**5000], "[<int>]"),
+        ([1, -(10**5000)], "[1, <int>]"),
+        ({"a": (10**5000,)}, "{'a': (<int>,)}"),
+        (array(), "<array>"),
+        ({1: array()}, "{1: <array>}"),
+        ("a\nb", r"'a\nb'"),
+    ],
+)
+def test_what_has_no_text_is_shown_by_its_type(value: object, expected: str) -> None:
+    assert shown(value) == expected
+
+
+def test_what_fails_to_describe_itself_is_shown() -> None:
+    assert shown(Odd()).startswith("<Odd instance at 0x")
+    assert shown([Odd()]).startswith("[<Odd instance at 0x")

@@ -9,7 +9,7 @@ import pytest
 
 from spark_infer.bundle import folder
 from spark_infer.bundle.digest import SUMS_FILE, seal, verify
-from spark_infer.bundle.folder import open_file, read_file, scan
+from spark_infer.bundle.folder import open_file, open_to_others, read_file, scan
 from spark_infer.errors import BundleError
 
 
@@ -178,3 +178,14 @@ def test_a_hard_link_is_a_plain_file(sealed: Path) -> None:
     (sealed.parent / "another-name").write_bytes(b"changed")
     with pytest.raises(BundleError, match="file model was changed"):
         verify(sealed)
+
+
+def test_only_the_folder_itself_is_opened_to_others(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(private)
+    with pytest.raises(OSError, match="link"):
+        open_to_others(tmp_path / "link")
+    assert private.stat().st_mode & 0o777 == 0o700
+    open_to_others(private)
+    assert private.stat().st_mode & 0o777 == 0o755

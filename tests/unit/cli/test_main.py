@@ -99,6 +99,28 @@ def test_a_bundles_text_does_not_steer_the_terminal(
     assert data["signature"]["outputs"][0]["labels"] == ["a\x9b2J", "\u202e\u00e9"]
 
 
+def test_metadata_takes_the_place_of_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    signature = si.Signature(inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("y")])
+    names = ("bundle", "digest", "format", "built with", "rows", "stochastic", "description")
+    metadata = dict.fromkeys([*names, "a\nfiles\nb"], "false")
+    manifest = Manifest(name="m", artifacts=EXPORTED, signature=signature)
+    write_bundle(tmp_path / "m", manifest, write_numbers, lambda bundle: None)
+    _, plain, _ = run(capsys, "inspect", str(tmp_path / "m"))
+    more = Manifest(name="m", artifacts=EXPORTED, signature=signature, metadata=metadata)
+    bundle = write_bundle(tmp_path / "m", more, write_numbers, lambda bundle: None)
+    _, out, _ = run(capsys, "inspect", str(tmp_path / "m"))
+    lines = [line.rstrip() for line in out.splitlines()]
+    heading = lines.index("metadata")
+    assert [line.split()[0] for line in lines[:heading]] == ["bundle", "digest", "format", "built"]
+    assert lines[1].split() == ["digest", bundle.digest]
+    end = lines.index("inputs")
+    assert [line.rpartition(" ")[2] for line in lines[heading + 1 : end]] == ['"false"'] * 8
+    assert len(lines) == len(plain.splitlines()) + 9
+    assert lines.count("files") == 1
+
+
 def test_inspect_as_json(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:
     code, out, _ = run(capsys, "inspect", str(bundle.path), "--json")
     data = json.loads(out)

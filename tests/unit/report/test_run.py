@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -82,6 +83,30 @@ def test_a_full_disk_passes(
         with pytest.raises(ConfigError, match="No space left on device; make room") as caught:
             call(tmp_path)
         assert caught.value.transient
+
+
+def test_a_link_in_the_place_of_the_file_changes_nothing_else(
+    report: RunReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    secret.chmod(0o600)
+    opened = tempfile.NamedTemporaryFile
+
+    def with_link(*arguments: Any, **named: Any) -> Any:
+        file = opened(*arguments, **named)
+        Path(file.name).unlink()
+        Path(file.name).symlink_to(secret)
+        return file
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", with_link)
+    report.write(tmp_path / "reports")
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert secret.read_text() == "mine"
+
+
+def test_a_report_can_be_read_by_others(report: RunReport, tmp_path: Path) -> None:
+    assert report.write(tmp_path).stat().st_mode & 0o777 == 0o644
 
 
 def test_versions_name_what_is_installed() -> None:

@@ -206,7 +206,7 @@ class _Builder:
 
     def _branch(self, content: JsonValue) -> fx.Node:
         try:
-            graph = Graph.model_validate(content)
+            graph = Graph.of(content)
         except ValueError as error:
             raise BundleError(f"a branch of the program is no graph: {error}") from None
         # No tensor's name begins so.

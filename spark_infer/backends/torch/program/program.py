@@ -23,15 +23,32 @@ from __future__ import annotations
 import json
 import keyword
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from spark_infer.bundle.documents import parse
 from spark_infer.errors import BundleError
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 PROGRAM_FILE = "program.json"
-_MAX_BYTES = 256 * 2**20
+_MAX_BYTES = 64 * 2**20
+_MAX_VALUES = 1_000_000
+"""Most lists, objects and items of them: each takes memory, however short it is written."""
+_MAX_NAMED = 100
+_TOO_LARGE = f"{PROGRAM_FILE} is larger than a program can be; save the model with format='module'"
 _MAX_DEPTH = 200
 _MAX_NAME = 500
 
@@ -46,8 +63,21 @@ Name = Annotated[str, Field(max_length=_MAX_NAME), AfterValidator(_is_name)]
 Text = Annotated[str, Field(max_length=_MAX_NAME)]
 
 
+Item = TypeVar("Item")
+# What is wrong with a million items is not collected: that takes a hundred times their memory.
+Items = Annotated[list[Item], FailFast()]
+
+
+def _are_few(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) > _MAX_NAMED:
+        raise ValueError(f"there are {len(value):,} keys, more than {_MAX_NAMED}")
+    return value
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    _few_keys = model_validator(mode="before")(_are_few)
 
 
 class Tensor(_Part):
@@ -77,7 +107,7 @@ class Node(_Part):
     name: Name
     operator: Text
     arguments: list[JsonValue] = []
-    named: dict[Name, JsonValue] = {}
+    named: Annotated[dict[Name, JsonValue], BeforeValidator(_are_few)] = {}
 
 
 class Graph(_Part):
@@ -89,9 +119,23 @@ class Graph(_Part):
         outputs: What it returns, as arguments.
     """
 
-    inputs: list[Name]
-    nodes: list[Node]
+    inputs: Items[Name]
+    nodes: Items[Node]
     outputs: list[JsonValue]
+
+    @classmethod
+    def of(cls, data: JsonValue) -> Self:
+        """Return a graph from the data of a document.
+
+        Raises:
+            ValueError: It is none; the message says what is wrong first.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise ValueError(f"{place}: {first['msg']}") from None
 
 
 class Program(Graph):
@@ -101,12 +145,17 @@ class Program(Graph):
         tensors: Its weights, by the names under which the nodes see them.
     """
 
-    tensors: list[Tensor]
+    tensors: Items[Tensor]
 
     def write(self, root: Path) -> None:
-        """Write the program under ``root``."""
-        text = json.dumps(self.model_dump(), allow_nan=False, separators=(",", ":"))
-        (root / PROGRAM_FILE).write_text(text, encoding="utf-8")
+        """Write the program under ``root``.
+
+        Raises:
+            BundleError: It is too large to be read again.
+        """
+        text = json.dumps(self.model_dump(), allow_nan=False, separators=(",", ":")).encode()
+        _check_size(text)
+        (root / PROGRAM_FILE).write_bytes(text)
 
     @classmethod
     def read(cls, root: Path) -> Program:
@@ -118,10 +167,10 @@ class Program(Graph):
         path = root / PROGRAM_FILE
         try:
             if path.stat().st_size > _MAX_BYTES:
-                raise BundleError(f"{PROGRAM_FILE} is larger than a program can be")
-            return cls.model_validate(parse(path.read_bytes(), _MAX_DEPTH))
-        except ValidationError as error:
-            raise BundleError(f"{PROGRAM_FILE} is no program: {_first_problem(error)}") from None
+                raise BundleError(_TOO_LARGE)
+            text = path.read_bytes()
+            _check_size(text)
+            return cls.of(parse(text, _MAX_DEPTH))
         except ValueError as error:
             raise BundleError(f"{PROGRAM_FILE} is no program: {error}") from None
         except OSError as error:
@@ -130,6 +179,6 @@ class Program(Graph):
             ) from None
 
 
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
+def _check_size(text: bytes) -> None:
+    if len(text) > _MAX_BYTES or sum(map(text.count, (b"[", b"{", b","))) > _MAX_VALUES:
+        raise BundleError(_TOO_LARGE)

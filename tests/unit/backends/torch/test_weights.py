@@ -64,6 +64,22 @@ def test_booleans_are_of_two_bytes(tmp_path: Path, shape: tuple[int, ...]) -> No
         map_weights(tmp_path)
 
 
+def test_numbers_that_torch_does_not_compute_with(tmp_path: Path) -> None:
+    kind = {"dtype": "F4", "shape": [8, 8], "data_offsets": [0, 32]}
+    header = json.dumps({"w": kind}).encode()
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
+    with pytest.raises(BundleError, match=r"holds 'w' of torch.float4\w+, with which torch"):
+        map_weights(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e5m2", "float8_e4m3fn", "uint16", "complex64", "int8"])
+def test_numbers_of_odd_types(tmp_path: Path, dtype: str) -> None:
+    weights = torch.ones(3).to(getattr(torch, dtype))
+    save_weights(tmp_path, {"w": weights})
+    assert map_weights(tmp_path)["w"].dtype is getattr(torch, dtype)
+
+
 def test_a_model_without_weights(tmp_path: Path) -> None:
     save_weights(tmp_path, {})
     assert map_weights(tmp_path) == {}

@@ -11,7 +11,7 @@ from hypothesis import given
 from scripts.fraud.features import FEATURES, HISTORY
 from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
 from spark_infer.bundle.digest import seal
-from spark_infer.bundle.features import check_features
+from spark_infer.bundle.features import check_features, moments
 from spark_infer.errors import BundleError, SignatureError
 from tests.unit.artifacts import EXPORTED
 from tests.unit.expressions import CALLS, HOSTILE, ORDINARY, QUERIES, ROWS, expressions
@@ -79,6 +79,9 @@ def test_a_feature_that_is_no_text_is_refused(value: Any) -> None:
         ),
         ("(" * 40 + "a" + " BETWEEN 0 AND 1)" * 40, "it is too large at 0 at .* BETWEEN"),
         ("(" * 40 + "s" + " LIKE ANY (s, 'b', 'c'))" * 40, "it is too large"),
+        ("s LIKE ANY ('a', " * 20 + "s" + ")" * 20, "it is too large"),
+        ("s NOT ILIKE ALL ('a', " * 20 + "s" + ")" * 20, "it is too large"),
+        ("s LIKE SOME (upper(" * 20 + "s" + "))" * 20, "it is too large"),
         ("a IN (" + "1, " * 20_000 + "1)", "it is too large at the end"),
         ("'" + "x" * 100_000 + "'", "it is 100,002 characters long, more than 100,000"),
     ],
@@ -86,6 +89,24 @@ def test_a_feature_that_is_no_text_is_refused(value: Any) -> None:
 def test_the_message_names_the_part(expression: str, part: str) -> None:
     with pytest.raises(SignatureError, match=part):
         check_features({"a": expression})
+
+
+@pytest.mark.parametrize("edge", ["\n", " ", "\t", "\x01", "\u3000"])
+@pytest.mark.parametrize("text", ["now{}x y", "{}now x{} y", "2024-01-01 {}!", "T12{}x", "{}12{}:"])
+def test_long_texts_are_looked_through_once(edge: str, text: str) -> None:
+    # Each would be read a few thousand million times if two parts of a pattern shared the spaces.
+    long = text.replace("{}", edge * 90_000)
+    assert not moments.is_moment(long)
+    assert not moments.is_time_of_day(long)
+    assert not moments.is_date(long)
+
+
+@pytest.mark.parametrize("edge", ["", " ", "\n\x01\x7f", "\u3000\x1c"])
+def test_edges_do_not_count(edge: str) -> None:
+    assert moments.is_moment(f"{edge}now{edge}")
+    assert moments.is_moment(f"{edge}Today Japan{edge}")
+    assert moments.is_time_of_day(f"{edge}T12{edge}")
+    assert moments.is_time_of_day(f"{edge}12:30{edge}")
 
 
 @pytest.mark.parametrize(

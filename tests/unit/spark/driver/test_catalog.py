@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,41 @@ def test_a_directory_that_cannot_be_written_is_told(folder: Path) -> None:
     folder.write_text("a file")
     with pytest.raises(ConfigError, match=f"{folder} cannot be made: .*spark.sql.warehouse.dir"):
         embedded(jvm(), Conf())
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757, 0o1777])
+def test_a_folder_that_others_can_write_is_refused(folder: Path, mode: int) -> None:
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(ConfigError, match=f"{folder} can be written by others.*chmod go-w"):
+        embedded(jvm(), Conf())
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_of_somebody_else_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    monkeypatch.setattr("os.getuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(ConfigError, match=f"{folder} belongs to another user"):
+        embedded(jvm(), Conf())
+
+
+def test_a_link_to_a_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=f"{folder} is a symbolic link"):
+        embedded(jvm(), Conf())
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_its_folder_is_this_users_alone_whatever_the_umask(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        embedded(jvm(), Conf())
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_a_link_in_the_place_of_its_lock_is_refused(folder: Path, tmp_path: Path) -> None:

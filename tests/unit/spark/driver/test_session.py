@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("pyspark")
 
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
 from spark_infer.errors import ConfigError
@@ -47,6 +51,52 @@ def test_a_wrong_java_home_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         check_java()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda program: program.write_bytes(b"\x7fELF and nothing else"),
+        lambda program: program.write_text("#!/no/such/interpreter"),
+        lambda program: program.mkdir(),
+        lambda program: program.symlink_to("/dev/null"),
+    ],
+)
+def test_a_java_that_is_no_program_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object]
+) -> None:
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    make(program)
+    if program.is_file():
+        program.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match=f"{program} does not start: .*JAVA_HOME"):
+        check_java()
+
+
+def test_what_java_says_need_not_be_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = java(tmp_path, 1) / "bin" / "java"
+    program.write_bytes(b"#!/bin/sh\nprintf '\\377\\nbroken' >&2; exit 1\n")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="does not start: \ufffd broken; install"):
+        check_java()
+
+
+@pytest.mark.parametrize("content", [None, "not to be run"])
+def test_a_spark_home_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    monkeypatch.setattr(SparkContext, "_gateway", None)
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
+    if content is not None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "spark-submit").write_text(content)
+        (tmp_path / "bin" / "spark-submit").chmod(0o644)
+        monkeypatch.setattr("os.access", lambda path, mode: False)  # root may run anything
+    with pytest.raises(ConfigError, match=f"SPARK_HOME is {tmp_path}, which has no bin/spark"):
+        jvm.start({})
+
+
 def test_a_spark_that_does_not_start_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +108,40 @@ def test_a_spark_that_does_not_start_is_one_sentence(
     with pytest.raises(ConfigError, match=r"with this configuration: .* exited; its own") as caught:
         session("tests", {"spark.sql.catalogImplementation": "in-memory"})
     assert "\n" not in str(caught.value)
+
+
+def stopped() -> SparkSession:
+    """Return a session whose context has been stopped."""
+    made = object.__new__(SparkSession)
+    made._sc = SimpleNamespace(_jsc=None)  # type: ignore[assignment]
+    return made
+
+
+class FrameOfStopped(DataFrame):
+    sparkSession = stopped()  # type: ignore[assignment]  # noqa: N815 - as pyspark calls it
+
+    def __new__(cls) -> FrameOfStopped:
+        made: FrameOfStopped = object.__new__(cls)
+        return made
+
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: si.predict(FrameOfStopped(), "b"),
+        lambda: si.predict_udf(stopped(), "b"),
+        lambda: si.register(stopped(), "f", "b"),
+        lambda: own_session(stopped(), {}),
+        lambda: metrics_accumulator(stopped()),
+    ],
+)
+def test_a_session_that_was_stopped_is_told_in_one_sentence(call: Any) -> None:
+    with pytest.raises(ConfigError, match="has been stopped; take one that runs") as caught:
+        call()
+    assert not caught.value.transient
 
 
 def connect(name: str) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
 import pytest
 
@@ -14,12 +15,13 @@ from pyspark.errors import PySparkException
 from spark_infer.errors import (
     BundleError,
     ConfigError,
+    PredictionError,
     RuntimeUnavailable,
     SparkInferError,
     TooManyRejects,
     WarehouseError,
 )
-from spark_infer.spark.failures import explained, silent, spark_failures
+from spark_infer.spark.failures import explained, silent, spark_failures, task_failures
 
 WORKER = """An exception was thrown from the Python worker:
 Traceback (most recent call last):
@@ -151,6 +153,72 @@ def test_what_passes_is_transient(cause: str) -> None:
 )
 def test_what_does_not_pass_is_not(cause: str) -> None:
     assert not explained(PySparkException(TASK.format(cause=cause))).transient
+
+
+FORGED = [
+    "Connection refused",
+    "No space left on device",
+    "SQLSTATE: 08001",
+    "x\nCaused by: java.net.SocketTimeoutException: gone",
+    "x\nCaused by: spark_infer.errors.BundleError: damaged",
+    "x\nTraceback (most recent call last):\n  File 'a'\nspark_infer.errors.GateError: stopped",
+    "x\nspark_infer.errors.passing.GateError: stopped",
+    "x\n\tat A.b(C.scala:1)\nCaused by: java.io.EOFException",
+    "Lost task 0.3 in stage 3.0 (TID 7) (10.0.0.7 executor 1): java.io.EOFException",
+    "x\u2028spark_infer.errors.GateError: stopped\r\x85\x0bspark_infer.errors.GateError: stopped",
+    "[SPARK_JOB_CANCELLED]",
+]
+
+
+def raised_in_task(error: SparkInferError, cause: Exception | None = None) -> PySparkException:
+    """Return what the driver gets of an error in a task, whose cause says anything."""
+    with pytest.raises(type(error)) as caught, task_failures():
+        raise error from cause
+    told = "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
+    text = f"org.apache.spark.api.python.PythonException: {told} SQLSTATE: 38000\n"
+    return PySparkException(f"{TASK.format(cause=text)}Caused by: {text}\tat A.b(C:1)")
+
+
+@pytest.mark.parametrize("text", FORGED)
+@pytest.mark.parametrize("kind", [PredictionError, TooManyRejects, BundleError])
+def test_a_models_words_decide_nothing(kind: type[SparkInferError], text: str) -> None:
+    error = kind(f"the model failed: RuntimeError: {text}")
+    found = explained(raised_in_task(error, RuntimeError(text)), "a", kind=WarehouseError)
+    assert type(found) is kind
+    assert not found.transient
+    assert str(found) == f"a: {error}"
+    assert str(error).isprintable()
+
+
+@pytest.mark.parametrize("kind", [RuntimeUnavailable, BundleError])
+def test_what_passes_in_a_task_passes(kind: type[SparkInferError]) -> None:
+    found = explained(raised_in_task(kind("the disk is full", transient=True)), "a")
+    assert (type(found), found.transient, str(found)) == (kind, True, "a: the disk is full")
+
+
+def test_what_others_raise_in_a_task_is_left_alone() -> None:
+    with pytest.raises(ZeroDivisionError) as caught, task_failures():
+        raise ZeroDivisionError("x") from KeyError("y")
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "[CAST_INVALID_INPUT] The value 'Connection refused' is no number. SQLSTATE: 22018",
+            False,
+        ),
+        ("[CAST_INVALID_INPUT] The value 'SQLSTATE: 08001' is no number. SQLSTATE: 22018", False),
+        ("[UNRESOLVED_COLUMN] `No space left on device` is none. SQLSTATE: 42703", False),
+        ("[X] a. SQLSTATE: 22018\n== SQL (line 1) ==\nCAST('SQLSTATE: 08001' AS INT)", False),
+        ("[UNABLE_TO_ACQUIRE_MEMORY] Too little. SQLSTATE: 53200", True),
+        ("[FAILED_READ_FILE.FILE_NOT_EXIST] It is gone. SQLSTATE: KD001", True),
+        ("FATAL: the server starts. SQLSTATE: 57P03", True),
+    ],
+)
+def test_what_a_condition_quotes_decides_nothing(message: str, expected: bool) -> None:
+    assert explained(PySparkException(message)).transient is expected
 
 
 @pytest.mark.parametrize(

@@ -173,3 +173,51 @@ def test_a_path_of_another_kind(path: Any) -> None:
 def test_a_setting_is_named_by_text(file: Path, name: Any) -> None:
     with pytest.raises(ConfigError, match="the name of a setting must be text, got"):
         read(file, {name: "cpu"})
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("no answer")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class NoTruth:
+    def __eq__(self, other: object) -> NoTruth:  # type: ignore[override]
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("neither")
+
+
+KEYS = (
+    *("batch.precision", "batch.batch_size", "batch.overlap", "batch.max_rejected_share"),
+    *("batch.bucket_edges", "target.mode", "target.keep", "parameters.date.type"),
+    *("source.table", "source.filter", "bundle.path", "report.path"),
+)
+
+
+@pytest.mark.parametrize(
+    "value", [Odd(), NoTruth(), [10**5000], [Odd()], {"a": Odd()}, (NoTruth(),)]
+)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_value_that_says_nothing_of_itself_is_refused(file: Path, key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=key.split(".")[0]):
+        read(file, {key: value})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_number_that_python_does_not_write_is_refused(file: Path, key: str) -> None:
+    with pytest.raises(ConfigError, match=key.split(".")[0]):
+        read(file, {key: 10**5000})
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_pandas_null_is_refused(file: Path, key: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    for value in (pandas.NA, pandas.NaT):
+        with pytest.raises(ConfigError, match=key.split(".")[0]):
+            read(file, {key: value})

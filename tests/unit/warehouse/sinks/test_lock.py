@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.warehouse.sinks.lock import WriterLock
 
 HOLDER = """
@@ -105,3 +105,26 @@ def test_a_mark_that_cannot_be_set_is_one_sentence(tmp_path: Path, step: str) ->
     lock = WriterLock(tmp_path / "scores")
     with pytest.raises(WarehouseError, match=r"the mark of an unfinished write, .*; make its fold"):
         lock.begin() if step == "begin" else lock.end()
+
+
+def test_a_mark_is_made_in_its_place_or_not_at_all(tmp_path: Path) -> None:
+    lock = WriterLock(tmp_path / "scores")
+    lock.begin()
+    lock.begin()
+    assert lock.was_interrupted
+    lock.end()
+    mark = tmp_path / ".scores.spark_infer.unfinished"
+    mark.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(WarehouseError, match="cannot be made, and nothing was written"):
+        lock.begin()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_name_too_long_for_its_files_is_refused_at_once(tmp_path: Path) -> None:
+    longest = tmp_path / ("a" * 231)
+    with WriterLock(longest).held("a"):
+        WriterLock(longest).begin()
+        assert WriterLock(longest).was_interrupted
+    for name in ("a" * 232, "\u00e9" * 116, "a" * 1000):
+        with pytest.raises(ConfigError, match=r"too long a name .* at most 231 bytes"):
+            WriterLock(tmp_path / name)

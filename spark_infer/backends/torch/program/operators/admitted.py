@@ -3,6 +3,7 @@
 A bundle may come from anywhere, and ``torch.ops`` reaches further than arithmetic: ``aten.save``
 writes a pickle, ``aten.from_file`` maps a file, ``aten.as_strided_`` reads any address. So an
 operator is admitted by its name, and if its schema says that it writes to nothing that it is given.
+Where a schema does not say all, ``arguments`` refuses the calls that would write.
 """
 
 from __future__ import annotations

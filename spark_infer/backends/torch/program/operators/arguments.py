@@ -32,6 +32,9 @@ CHOICES: dict[str, range] = {
 }
 """Whole numbers that kernels take on trust, by argument: choices, and sizes of windows."""
 
+_WRITE = {"aten.batch_norm.default": "training", "aten.instance_norm.default": "use_input_stats"}
+"""Flags with which operators write to statistics that they are given, though no schema says so."""
+
 _TAGS = {
     "ScalarTypeType": "dtype",
     "LayoutType": "layout",
@@ -69,6 +72,10 @@ def check_call(call: Node, overload: OpOverload | None) -> None:
             _check_declared(call, argument, given[argument.name])
         elif not argument.has_default_value():
             raise _error(call, f"an argument {argument.name!r}", None)
+    flag = _WRITE.get(call.operator)
+    statistics = (given.get("running_mean"), given.get("running_var"))
+    if flag is not None and given[flag] is not False and statistics != (None, None):
+        raise _error(call, f"false as {flag!r} beside running statistics", given[flag])
 
 
 def _check_declared(call: Node, argument: Any, value: JsonValue) -> None:

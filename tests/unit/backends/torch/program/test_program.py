@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from spark_infer.backends.torch.program.graph import load_program
 from spark_infer.backends.torch.program.program import PROGRAM_FILE, Program
@@ -119,6 +120,40 @@ def test_programs_compute(tmp_path: Path, call: dict[str, Any], expected: Any) -
 def test_damaged_programs_are_refused(tmp_path: Path, data: Any, message: str) -> None:
     with pytest.raises(BundleError, match=message):
         load(tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        program(*[1] * 1000),
+        program(*[{}] * 1000),
+        program(inputs=[1] * 1000),
+        program(tensors=[[]] * 1000),
+        program(**{f"more{i}": 1 for i in range(1000)}),
+        program({f"more{i}": 1 for i in range(1000)}),
+        program(node("operator.add", X, 1, **{f".{i}": 1 for i in range(1000)})),
+    ],
+)
+def test_one_mistake_is_looked_for_and_not_all(data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Program.model_validate(data)
+    assert caught.value.error_count() <= 2
+
+
+@pytest.mark.parametrize("item", ["1", "[]", "{}", '"x"', '{"node":"x"}'])
+@pytest.mark.parametrize("part", ["inputs", "nodes", "outputs", "tensors"])
+def test_a_program_of_too_many_values_is_refused(tmp_path: Path, part: str, item: str) -> None:
+    items = ",".join([item] * 1_000_001)
+    rest = json.dumps({key: value for key, value in program().items() if key != part})
+    with pytest.raises(BundleError, match="larger than a program can be; save the model with"):
+        load(tmp_path, f'{{"{part}":[{items}],{rest[1:]}')
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    large = Program.model_validate(program(outputs=[[1] * 1000] * 1000))
+    with pytest.raises(BundleError, match="larger than a program can be"):
+        large.write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,10 @@ def _bytes(result: Any) -> Iterator[bytes]:
 
 
 def outcome(name: str, schema: Any, seed: int) -> str:
-    """Return what an odd call gives: refused, the type of an error, or a digest of the result."""
+    """Return what an odd call gives: refused, an error's type, a digest of the result, or wrote.
+
+    That is said of a call that has changed a tensor that it was given, whatever came of it.
+    """
     odd = _Odd(f"{name} {seed}")
     usual = USUAL.get(name) if seed % 4 else None
     arguments, named = odd.call(schema) if usual is None else (odd.changed(usual), {})
@@ -222,14 +225,21 @@ def outcome(name: str, schema: Any, seed: int) -> str:
     except BundleError:
         return "refused"
     torch.manual_seed(seed)
-    try:
-        with torch.inference_mode():
-            result = find_operator(name)(
-                *odd.given(arguments), **{key: odd.given(value) for key, value in named.items()}
-            )
-            return hashlib.md5(b"|".join(_bytes(result)), usedforsecurity=False).hexdigest()
-    except Exception as error:
-        return type(error).__name__ if not isinstance(error, PredictionError) else "rejected"
+    with torch.inference_mode():
+        by_place, by_name = odd.given(arguments), {k: odd.given(v) for k, v in named.items()}
+        given = [by_place, [*by_name.values()]]
+        before = _digest(given)
+        try:
+            found = _digest(find_operator(name)(*by_place, **by_name))
+        except PredictionError:
+            found = "rejected"
+        except Exception as error:
+            found = type(error).__name__
+        return found if _digest(given) == before else "wrote"
+
+
+def _digest(result: Any) -> str:
+    return hashlib.md5(b"|".join(_bytes(result)), usedforsecurity=False).hexdigest()
 
 
 def main(trials: int, first: int = 0, part: str = "") -> None:

@@ -13,7 +13,7 @@ from tests.unit.backends.torch.program.operators.odd_calls import admitted
 
 SAMPLES: dict[str, Any] = {
     "null": None,
-    "flag": True,
+    "flag": False,
     "whole": 1,
     "number": 1.5,
     "text": "sum",
@@ -182,3 +182,14 @@ def test_calls_of_what_is_not_torchs(name: str, arguments: list[Any]) -> None:
         assert is_refused(name, odd, {}), place
         odd[place] = "cpu"
         assert is_refused(name, odd, {}) is (odd != arguments), place
+
+
+@pytest.mark.parametrize("name", ["aten.batch_norm.default", "aten.instance_norm.default"])
+def test_no_flag_by_which_statistics_are_written(name: str) -> None:
+    def arguments(mean: Any, variance: Any, switch: object) -> list[Any]:
+        return [X, None, None, mean, variance, switch, 0.1, 1e-5, False]
+
+    assert not is_refused(name, arguments(X, X, False), {})
+    assert not is_refused(name, arguments(None, None, True), {})
+    for statistics in ((X, X), (X, None), (None, X)):
+        assert is_refused(name, arguments(*statistics, True), {})

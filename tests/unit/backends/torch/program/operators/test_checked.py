@@ -159,7 +159,7 @@ def test_each_check_stands_before_an_operator_that_is_admitted() -> None:
         assert find_operator(name) is function
 
 
-def test_odd_calls_give_the_same_whatever_lies_in_memory() -> None:
+def test_odd_calls_give_the_same_whatever_lies_in_memory_and_change_nothing() -> None:
     script = Path(__file__).with_name("odd_calls.py")
     root = Path(__file__).parents[6]
     started = [
@@ -178,4 +178,5 @@ def test_odd_calls_give_the_same_whatever_lies_in_memory() -> None:
     outcomes = [line.split()[-1] for line in first]
     assert sum(len(outcome) == 32 for outcome in outcomes) > 1000
     assert outcomes.count("refused") > 100
+    assert [line for line in first if line.endswith("wrote")] == []
     assert outcomes.count("rejected") > 50
