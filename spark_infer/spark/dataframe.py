@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 
@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField, StructType
 
-from spark_infer.bundle import Bundle, Signature
+from spark_infer.bundle import Bundle, Input, Signature
 from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.metrics import Metrics
@@ -26,7 +26,7 @@ from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.types import arrow_schema, lacks_type, prediction_fields
+from spark_infer.spark.types import arrow_schema, char_type, lacks_type, prediction_fields
 from spark_infer.spark.wire import Source, Wire, by_name, quoted
 from spark_infer.tensors import check_schema
 
@@ -245,8 +245,23 @@ class _Columns:
         schema = arrow_schema([StructField(*pair) for pair in types.items()])
         signature = names.with_fields(signature, schema)
         check_schema(signature.inputs, schema, others)
+        _check_not_padded(signature.inputs, found)
         columns: dict[str, Source] = {name: by_name(field.name) for name, field in found.items()}
         return cls(signature, columns, types)
+
+
+def _check_not_padded(inputs: Sequence[Input], found: Mapping[str, StructField]) -> None:
+    """Raise SignatureError for words that Spark pads with blanks, which are other words."""
+    for item in inputs:
+        if item.vocabulary is None and (item.transform is None or item.transform.takes != "string"):
+            continue
+        for name in item.column_names:
+            if kind := char_type(found[name]):
+                raise SignatureError(
+                    f"column {name!r} (input {item.name!r}): Spark fills the values of {kind} with "
+                    "blanks, which makes other words of them; remove them in the source, or by a "
+                    "feature, with rtrim (inside an array by transform)"
+                )
 
 
 def _check_result(names: Names, kept: Sequence[str], outputs: Sequence[StructField]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
 from pyspark.sql.types import (
@@ -24,6 +26,8 @@ from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.tensors import output_schema
 from spark_infer.tensors.arrow.types import Unread
 
+_DECLARED = "__CHAR_VARCHAR_TYPE_STRING"
+_VARCHAR = re.compile(r"\bvarchar\(\d+\)")
 _READ = (NullType, BooleanType, NumericType, DateType, StringType)
 
 
@@ -64,3 +68,14 @@ def lacks_type(kind: DataType) -> bool:
         (isinstance(below, NullType) and not nullable) or lacks_type(below)
         for below, nullable in inner
     )
+
+
+def char_type(field: StructField) -> str | None:
+    """Return the declared type of a column that is or holds a CHAR(n), or None.
+
+    Spark pads the values of such a column with blanks; a VARCHAR(n) is a string for whoever reads
+    it, and is one in the text that is returned.
+    """
+    declared = str((field.metadata or {}).get(_DECLARED, ""))
+    text = _VARCHAR.sub("string", declared)
+    return text if "char(" in text else None

@@ -148,7 +148,8 @@ def register(
     (``fraud_score(amount => tx_amount, ...)``). ``DESCRIBE FUNCTION EXTENDED`` names them with
     their types. Spark checks neither their number nor their types when it analyzes a query, as for
     any Python function: what does not fit ends the query in its first task, in a sentence that
-    says what is expected. A bundle's ``features`` are not applied: pass the features' values. In a
+    says what is expected. A bundle's ``features`` are not applied: pass the features' values. Of a
+    CHAR(n) column pass ``rtrim``: its values are filled with blanks, which are other words. In a
     pandas function NaN counts as null, and a float without a fraction as an integer.
 
     A call in SELECT and the same call in WHERE run the model twice for the rows that pass, and so

@@ -26,6 +26,7 @@ from pyspark.sql.types import (
 from spark_infer.errors import ConfigError, WarehouseError, nearest
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import Names
+from spark_infer.spark.types import char_type
 from spark_infer.warehouse.sinks.table import Table
 
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
@@ -44,7 +45,6 @@ _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _ESCAPED = frozenset("\"#%'*/:=?\\{[]^\x7f") | frozenset(map(chr, range(32)))
 """What stands in a folder's name as %2F does for a slash."""
 _MAX_NAME_BYTES = 255
-_CHAR = "__CHAR_VARCHAR_TYPE_STRING"
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
 _WHY = "a second run could not tell which rows are there already"
 
@@ -242,9 +242,8 @@ def _num_bytes(text: str) -> int:
 
 
 def full_type(field: StructField) -> str:
-    """Return a column's type as text, with the length of a char column, which pads its values."""
-    declared = str((field.metadata or {}).get(_CHAR, ""))
-    return declared if declared.startswith("char") else field.dataType.simpleString()
+    """Return a column's type as text, with the length of a char in it, which pads its values."""
+    return char_type(field) or field.dataType.simpleString()
 
 
 def differences(current: StructType, wanted: StructType, names: Names) -> list[str]:

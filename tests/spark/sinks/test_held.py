@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -119,3 +120,32 @@ def test_a_blank_at_the_end_of_a_partitions_value_is_refused(job: Any) -> None:
     with pytest.raises(WarehouseError, match=r"p='a ' ends in a blank"):
         job.run(target=target, source={"table": "store.tx"}, features={"b": "0"}, key=["k"])
     assert not job.spark.catalog.tableExists("store.scores")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "problem"),
+    [
+        (
+            "named_struct('c', string(id))",
+            "STRUCT<c: CHAR(4)>",
+            "struct<c:char(4)>, not struct<c:s",
+        ),
+        ("array(string(id))", "ARRAY<CHAR(4)>", r"array<char(4)>, not array<string>"),
+        ("named_struct('c', string(id))", "STRUCT<c: VARCHAR(4)>", None),
+    ],
+)
+def test_a_char_inside_a_column_is_no_string(
+    job: Any, value: str, kind: str, problem: str | None
+) -> None:
+    target = {"mode": "append", "partition_by": [], "keep": ["k"]}
+    job.spark.sql(
+        f"CREATE TABLE store.scores (id INT, k {kind}, score FLOAT, rejected_reason STRING, "
+        "bundle_name STRING, bundle_digest STRING, run_id STRING, scored_at TIMESTAMP) "
+        "USING parquet"
+    )
+    if problem is None:
+        assert job.run(target=target, features={"k": value}).rows_out == 2
+        return
+    with pytest.raises(WarehouseError, match=re.escape(problem)):
+        job.run(target=target, features={"k": value})
+    assert job.scores() == []
