@@ -64,7 +64,14 @@ def score(
 
     loaded = ScoringJob.load(job, settings=_pairs(settings or []))
     report = loaded.run(on_step=context.ensure_object(Stop).check)
-    render.run_report(report, loaded.config.report.path, as_json=as_json)
+    directory = loaded.config.report.path
+    try:
+        render.run_report(report, directory, as_json=as_json)
+    except ConfigError as error:
+        # Not transient: run again, it would append the rows again.
+        raise ConfigError(
+            f"the target was written, and the report is {report.path(directory)}, but {error}"
+        ) from None
 
 
 @app.command()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from spark_infer.bundle import Bundle, Output
+from spark_infer.cli import output
 from spark_infer.errors import SparkInferError, printable
 
 if TYPE_CHECKING:
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
 
 def error(problem: SparkInferError) -> None:
     """Print an error's message to standard error."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"[bold red]{type(problem).__name__}[/]: {escape(str(problem))}")
+    output.tell(f"[bold red]{type(problem).__name__}[/]: {escape(str(problem))}", sys.stderr)
 
 
 def interrupted(by: signal.Signals | None, problem: BaseException, stream: TextIO) -> None:
     """Print that a signal ended the command, and in what state, where that is known."""
     name = "a signal" if by is None else by.name
     state = f": {printable(str(problem))}" if str(problem) else ""
-    console = Console(file=stream, soft_wrap=True, highlight=False)
-    console.print(f"[bold red]Interrupted[/] by {name}{escape(state)}")
+    output.tell(f"[bold red]Interrupted[/] by {name}{escape(state)}", stream)
 
 
 def run_report(report: RunReport, directory: str, *, as_json: bool) -> None:
@@ -85,7 +83,7 @@ def job_reference(model: type[BaseModel]) -> None:
         table.add_column(heading, no_wrap=heading == "key")
     for key, info in _keys(model):
         table.add_row(escape(key), escape(_default(info)), escape(info.description or ""))
-    Console().print(table)
+    output.show(table)
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> list[tuple[str, FieldInfo]]:
@@ -136,14 +134,14 @@ def _with_rule(name: str, rule: object) -> str:
     return name if rule == "reject" else f"{name} (null: {rule})"
 
 
-def _describe_output(output: Output) -> str:
-    parts = [output.dtype]
-    if output.shape:
-        parts.append(f"shape {list(output.shape)}")
-    if output.lengths_of:
-        parts.append(f"ragged like {output.lengths_of}")
-    if output.labels:
-        parts.append(f"labels {', '.join(output.labels)}")
+def _describe_output(item: Output) -> str:
+    parts = [item.dtype]
+    if item.shape:
+        parts.append(f"shape {list(item.shape)}")
+    if item.lengths_of:
+        parts.append(f"ragged like {item.lengths_of}")
+    if item.labels:
+        parts.append(f"labels {', '.join(item.labels)}")
     return "; ".join(parts)
 
 
@@ -157,11 +155,20 @@ def _facts(title: str, facts: Any) -> None:
     for name, value in facts.items():
         one_line = printable(name).replace("\n", "\\n")
         table.add_row(escape(one_line), escape(printable(value)))
-    Console(highlight=False).print(table)
+    output.show(table)
 
 
 def _json(data: Any) -> None:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     # Not ensure_ascii, which would escape all letters but the English ones.
     text = json.dumps(data, indent=2, ensure_ascii=False)
-    escaped = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
-    sys.stdout.write("".join(escaped) + "\n")
+    output.write("".join(_escaped(c, encoding) for c in text) + "\n")
+
+
+def _escaped(char: str, encoding: str) -> str:
+    """Return a character of a JSON text as it is, where that is printable and can be written."""
+    try:
+        char.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(char)[1:-1]
+    return char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1]
