@@ -88,8 +88,8 @@ class FileTable:
         wanted = [self._names.one(n, schema.names, where="") for n in self._config.partition_by]
         key = [self._names.one(name, schema.names, where="") for name in self._key]
         formats.check_types(self._spark, schema, wanted, key)
-        Writer(self._spark, self._name, self._config, self._key)  # Its lock can have a name.
         self._check_table(schema)
+        Writer(self._spark, self._name, self._config, self._key)  # Its lock can have a name.
 
     def check_rows(self, keys: Keys, schema: StructType) -> None:
         """Prove that these rows leave nothing behind, and come back as they are.
