@@ -29,6 +29,8 @@ class Layout:
         check_kind(self.signature, Signature, name="signature", wanted="a Signature")
         wanted = "a list of input names"
         check_kind(self.packed, (list, tuple, Set), name="packed", wanted=wanted)
+        for name in self.packed:
+            check_kind(name, str, name="packed", wanted=wanted)
         object.__setattr__(self, "packed", frozenset(self.packed))
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from spark_infer.bundle.documents import shown
 from spark_infer.bundle.features.grammar import check_expression
 from spark_infer.bundle.features.tokens import Refused
 from spark_infer.errors import SignatureError, printable
@@ -27,8 +28,8 @@ def check_features(features: Mapping[str, str]) -> None:
 
 def refused(name: str, expression: object, why: str) -> str:
     """Return the sentence that refuses a feature."""
-    shown = " ".join(expression.split()) if isinstance(expression, str) else repr(expression)
-    shown = printable(shown)
-    if len(shown) > _MAX_SHOWN:
-        shown = shown[:_MAX_SHOWN] + "..."
-    return f"feature {name!r} ({shown}): {why}"
+    text = " ".join(expression.split()) if isinstance(expression, str) else shown(expression)
+    text = printable(text)
+    if len(text) > _MAX_SHOWN:
+        text = text[:_MAX_SHOWN] + "..."
+    return f"feature {name!r} ({text}): {why}"

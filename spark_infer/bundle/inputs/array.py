@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from spark_infer.bundle.columns import NullRule, check_name, check_null_rule, check_shape
-from spark_infer.bundle.documents import ONLY_IF_SET
+from spark_infer.bundle.documents import ONLY_IF_SET, shown
 from spark_infer.bundle.inputs.input import Input
 
 
@@ -35,8 +35,8 @@ class ArrayInput(Input):
     )
 
     def __post_init__(self) -> None:
-        check_name(self.column, what=f"the column of input {self.name!r}")
-        shape = check_shape(self.shape, where=f"input {self.name!r}", least=1)
+        check_name(self.column, what=f"the column of input {shown(self.name)}")
+        shape = check_shape(self.shape, where=f"input {shown(self.name)}", least=1)
         object.__setattr__(self, "shape", shape)
         super().__post_init__()
         where = f"input {self.name!r}, column {self.column!r}"

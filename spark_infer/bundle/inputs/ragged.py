@@ -72,8 +72,8 @@ class RaggedInput(Input):
     )
 
     def __post_init__(self) -> None:
-        check_name(self.column, what=f"the column of input {self.name!r}")
-        where = f"input {self.name!r}, column {self.column!r}"
+        check_name(self.column, what=f"the column of input {shown(self.name)}")
+        where = f"input {shown(self.name)}, column {self.column!r}"
         object.__setattr__(self, "fields", as_tuple(self.fields, where=f"{where}: fields"))
         object.__setattr__(self, "shape", check_shape(self.shape, where=where))
         object.__setattr__(self, "zeros", as_tuple(self.zeros, where=f"{where}: zeros"))
@@ -113,7 +113,7 @@ class RaggedInput(Input):
             value = getattr(self, name)
             if value is not None and not at_least <= value <= MAX_SIZE:
                 raise SignatureError(
-                    f"{where}: {name} must be from {at_least} to {MAX_SIZE}, got {value}"
+                    f"{where}: {name} must be from {at_least} to {MAX_SIZE}, got {shown(value)}"
                 )
         if self.max_length is None:
             object.__setattr__(self, "max_length", self.pad_to)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from spark_infer.bundle.columns import Column, check_null_rule
-from spark_infer.bundle.documents import as_tuple
+from spark_infer.bundle.documents import as_tuple, shown
 from spark_infer.bundle.inputs.input import Input
 from spark_infer.errors import SignatureError
 
@@ -25,7 +25,7 @@ class ScalarInput(Input):
     columns: Sequence[Column | str] = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        columns = as_tuple(self.columns, where=f"input {self.name!r}: columns")
+        columns = as_tuple(self.columns, where=f"input {shown(self.name)}: columns")
         object.__setattr__(self, "columns", tuple(Column.of(column) for column in columns))
         super().__post_init__()
         if not self.columns:

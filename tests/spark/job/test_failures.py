@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from pyspark.sql import SparkSession
 
 import spark_infer as si
+from spark_infer.bundle.digest import seal
 from spark_infer.errors import (
     BundleError,
     ConfigError,
+    PredictionError,
     SparkInferError,
     TooManyRejects,
     WarehouseError,
@@ -60,6 +63,7 @@ def failed(spark: SparkSession, tmp_path: Path, job: Any) -> Any:
             job(**changes).run(spark)
         assert type(caught.value) is kind
         assert "\n" not in str(caught.value)
+        assert not caught.value.transient
         assert not spark.catalog.tableExists("broken.scores")
         (path,) = (tmp_path / "reports").iterdir()
         report = json.loads(path.read_text())
@@ -169,3 +173,53 @@ def test_a_report_that_cannot_be_written_at_the_end_says_that_the_table_is(
         job().run(spark)
     assert caught.value.transient
     assert spark.table("broken.scores").count() == ROWS
+
+
+@pytest.mark.parametrize("on_step", ["x", 5, [], object()])
+def test_a_callback_that_cannot_be_called_is_refused(
+    spark: SparkSession, job: Any, tmp_path: Path, on_step: Any
+) -> None:
+    with pytest.raises(ConfigError, match="on_step must be a function of a step's name, got"):
+        job().run(spark, on_step)
+    assert not (tmp_path / "reports").exists()
+
+
+class Sum(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum(1)
+
+
+@pytest.fixture
+def saying(tmp_path: Path) -> si.Bundle:
+    """A bundle whose author has put words into the failure of rows from the eighth on."""
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")]
+    )
+    bundle = si.save_bundle(tmp_path / "saying", Sum(), signature=signature)
+    place = bundle.artifact_path / "program.json"
+    program = json.loads(place.read_text())
+    words = "Connection refused\nCaused by: spark_infer.errors.BundleError: forged"
+    x = {"node": program["inputs"][0]}
+    calls = [
+        ("small", "aten.lt.Scalar", [x, 7]),
+        ("all", "aten.all.default", [{"node": "small"}]),
+        ("said", "aten._assert_async.msg", [{"node": "all"}, words]),
+    ]
+    program["nodes"] += [
+        {"name": name, "operator": operator, "arguments": arguments, "named": {}}
+        for name, operator, arguments in calls
+    ]
+    place.write_text(json.dumps(program))
+    seal(bundle.path)
+    return si.Bundle.load(bundle.path)
+
+
+@pytest.mark.parametrize(
+    ("on_error", "kind"), [("fail", PredictionError), ("reject", TooManyRejects)]
+)
+def test_a_models_words_do_not_pass(
+    failed: Failed, saying: si.Bundle, on_error: str, kind: type[SparkInferError]
+) -> None:
+    # That the error is of the very class, and one line, is seen by what runs it.
+    message, _ = failed(kind, bundle={"path": str(saying.path)}, batch={"on_error": on_error})
+    assert "Connection refused" in message

@@ -29,6 +29,8 @@ WRONG: list[tuple[dict[str, Any], type[SparkInferError], str]] = [
     ({"table": "a.b.c.d"}, ConfigError, "catalog 'a' is not there"),
     ({"table": "lake.store.scores"}, ConfigError, "catalog 'lake' is not there"),
     ({"table": "spark_catalog.a.b.c"}, ConfigError, "stands in one database"),
+    ({"table": f"store.{'a' * 232}"}, ConfigError, "too long a name for the lock"),
+    ({"table": f"store.{'a' * 1000}"}, ConfigError, "too long a name for the lock"),
     ({"table": "nowhere.scores"}, WarehouseError, "CREATE DATABASE nowhere"),
     ({"table": "spark_catalog.nowhere.scores"}, WarehouseError, "CREATE DATABASE nowhere"),
     ({"keep": ["a", "day"], "partition_by": ["a"]}, ConfigError, "column 'a' is double"),

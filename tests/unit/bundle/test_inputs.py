@@ -53,6 +53,11 @@ def test_what_an_input_reads_and_gives(
     ("kind", "options", "message"),
     [
         (ScalarInput, {"name": "", **SCALAR}, "an input must have a non-empty name"),
+        (ScalarInput, {"name": 10**5000, **SCALAR}, "non-empty name, got <int>"),
+        (ArrayInput, {"name": 10**5000, **ARRAY}, "non-empty name, got <int>"),
+        (RaggedInput, {"name": 10**5000, **RAGGED}, "non-empty name, got <int>"),
+        (RaggedInput, {"max_length": 10**5000, **RAGGED}, "max_length must be .* got <int>"),
+        (RaggedInput, {"pad_to": -(10**5000), **RAGGED}, "pad_to must be .* got <int>"),
         (ScalarInput, {"name": "a b", **SCALAR}, "'a b' must be an identifier"),
         (ArrayInput, {"lengths": "errors", **ARRAY}, "lengths must be 'reject' or 'error'"),
         (RaggedInput, {"lengths": 1, "shape": [2], **RAGGED}, "lengths must be 'reject' or"),

@@ -42,6 +42,11 @@ def test_what_is_more_than_a_computation_from_columns_is_refused(expression: str
     assert len(message) < 800
 
 
+def test_a_feature_that_python_does_not_write_is_refused() -> None:
+    with pytest.raises(SignatureError, match=r"feature 'a' \(<int>\): .*write a string"):
+        check_features({"a": 10**5000})  # type: ignore[dict-item]
+
+
 @pytest.mark.parametrize("value", [None, 1, True, ["a"], {"sql": "a"}, b"a"])
 def test_a_feature_that_is_no_text_is_refused(value: Any) -> None:
     with pytest.raises(SignatureError, match=r"feature 'a' .*write a string"):
