@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from spark_infer.bundle.artifact import BASE, artifact_folder
-from spark_infer.bundle.digest import SUMS_FILE, check_digest, seal, verify
-from spark_infer.bundle.folder import open_to_others, scan
+from spark_infer.bundle.files.digest import SUMS_FILE, check_digest, seal, verify
+from spark_infer.bundle.files.folder import open_to_others, scan
+from spark_infer.bundle.files.stamp import Stamps, check_stamps
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.signature import Signature
-from spark_infer.bundle.stamp import Stamps, check_stamps
 from spark_infer.errors import BundleError, is_full
 
 _REFUSED_SUFFIXES = {".pkl", ".pickle", ".pt", ".pt2", ".pth", ".joblib", ".ckpt"}

@@ -11,7 +11,7 @@ from typing import Any
 from spark_infer.bundle.artifact import BASE, Artifact
 from spark_infer.bundle.documents import check_fields, parse, shown, to_json, values_of
 from spark_infer.bundle.features import check_features
-from spark_infer.bundle.folder import read_file
+from spark_infer.bundle.files.folder import read_file
 from spark_infer.bundle.inputs import vocabulary_file
 from spark_infer.bundle.signature import Signature
 from spark_infer.bundle.source_types import check_source_type

@@ -17,7 +17,7 @@ from spark_infer.bundle.features import check_features
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.places.upload import upload_bundle
 from spark_infer.engine.proof import Proof
-from spark_infer.engine.proof.fresh import FreshProcess
+from spark_infer.engine.proof.checks.fresh import FreshProcess
 from spark_infer.engine.proof.proof import SMALL
 from spark_infer.engine.table import TableLike, as_table
 from spark_infer.errors import BundleError

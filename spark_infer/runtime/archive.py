@@ -10,8 +10,8 @@ from pathlib import Path
 
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.cache.files import new_file
-from spark_infer.bundle.digest import SUMS_FILE
-from spark_infer.bundle.folder import MAX_FILES, open_file
+from spark_infer.bundle.files.digest import SUMS_FILE
+from spark_infer.bundle.files.folder import MAX_FILES, open_file
 from spark_infer.errors import BundleError
 
 

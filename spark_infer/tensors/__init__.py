@@ -8,12 +8,12 @@ from spark_infer.tensors.arrow.types import arrow_dtype
 from spark_infer.tensors.buckets import Cut, PadRule, cut_batches, length_order
 from spark_infer.tensors.collected import Collected
 from spark_infer.tensors.decode import Decoded, Decoder
-from spark_infer.tensors.dense import Dense
 from spark_infer.tensors.encode import encode
 from spark_infer.tensors.hashing import row_hashes
-from spark_infer.tensors.ragged import Ragged
+from spark_infer.tensors.inputs.dense import Dense
+from spark_infer.tensors.inputs.ragged import Ragged
+from spark_infer.tensors.inputs.transformed import Transformed, Transformer, TransformFailed
 from spark_infer.tensors.rows import Rows
-from spark_infer.tensors.transformed import Transformed, Transformer, TransformFailed
 
 __all__ = [
     "Collected",

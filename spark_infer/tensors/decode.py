@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
-from spark_infer.tensors import dense, ragged
 from spark_infer.tensors.arrow.leaves import Array, plain
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.arrow.schema import check_schema, packed_name, wire_names
 from spark_infer.tensors.buckets import EXACT, PadRule
+from spark_infer.tensors.inputs import dense, ragged
+from spark_infer.tensors.inputs.transformed import Deferred, Transformer, null_rows, transformed
 from spark_infer.tensors.rejects import Rejects
 from spark_infer.tensors.rows import Rows
-from spark_infer.tensors.transformed import Deferred, Transformer, null_rows, transformed
 
 
 class InputRows(Protocol):

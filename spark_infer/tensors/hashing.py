@@ -24,10 +24,10 @@ from spark_infer.bundle import Input
 from spark_infer.tensors.arrow.leaves import Array
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.decode import Decoded
-from spark_infer.tensors.dense import Dense
-from spark_infer.tensors.ragged import Ragged
+from spark_infer.tensors.inputs.dense import Dense
+from spark_infer.tensors.inputs.ragged import Ragged
+from spark_infer.tensors.inputs.transformed import Deferred
 from spark_infer.tensors.rows import BoolArray, Rows
-from spark_infer.tensors.transformed import Deferred
 
 Words = npt.NDArray[np.uint64]
 

@@ -10,7 +10,7 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
-from spark_infer.bundle.digest import SUMS_FILE
+from spark_infer.bundle.files.digest import SUMS_FILE
 from spark_infer.errors import BundleError
 from tests.s3 import Bucket
 

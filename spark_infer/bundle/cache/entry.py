@@ -23,10 +23,10 @@ from spark_infer.bundle.cache.directory import (
 from spark_infer.bundle.cache.locks import locked, share
 from spark_infer.bundle.cache.notes import read_note, write_note
 from spark_infer.bundle.cache.tidy import Limits, discard, marker_of, staging_folder, tidy
-from spark_infer.bundle.digest import check_digest
-from spark_infer.bundle.folder import scan
+from spark_infer.bundle.files.digest import check_digest
+from spark_infer.bundle.files.folder import scan
+from spark_infer.bundle.files.stamp import Stamp, Stamps
 from spark_infer.bundle.manifest import Manifest
-from spark_infer.bundle.stamp import Stamp, Stamps
 from spark_infer.errors import BundleError, RuntimeUnavailable, is_full
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spark_infer.bundle.documents import shown
-from spark_infer.bundle.folder import check_name
+from spark_infer.bundle.files.folder import check_name
 from spark_infer.errors import BundleError
 
 _MAX_LEVELS = 64

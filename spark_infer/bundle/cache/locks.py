@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spark_infer.bundle.folder import open_plain
+from spark_infer.bundle.files.folder import open_plain
 
 
 def take(path: Path, *, mode: int = 0o600, wait: bool = False) -> int:

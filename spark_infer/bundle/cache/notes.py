@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from spark_infer.bundle.folder import open_plain
+from spark_infer.bundle.files.folder import open_plain
 
 
 def read_note(path: Path) -> bytes:

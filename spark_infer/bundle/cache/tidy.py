@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_infer.bundle.cache.locks import claimed
-from spark_infer.bundle.folder import scan
+from spark_infer.bundle.files.folder import scan
 from spark_infer.errors import BundleError, ConfigError
 
 MAX_BYTES_VARIABLE = "SPARK_INFER_CACHE_MAX_BYTES"

@@ -9,8 +9,8 @@ from spark_infer.bundle.bundle import Bundle, check_file, check_pin
 from spark_infer.bundle.cache.entry import cached
 from spark_infer.bundle.cache.files import check_path, new_file
 from spark_infer.bundle.cache.tidy import make_room
-from spark_infer.bundle.digest import MAX_SUMS_BYTES, SUMS_FILE
-from spark_infer.bundle.folder import MAX_BYTES, MAX_FILES
+from spark_infer.bundle.files.digest import MAX_SUMS_BYTES, SUMS_FILE
+from spark_infer.bundle.files.folder import MAX_BYTES, MAX_FILES
 from spark_infer.bundle.places.place import Place, Seen
 from spark_infer.errors import BundleError
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spark_infer.bundle.bundle import Bundle, write_bundle
-from spark_infer.bundle.digest import SUMS_FILE
-from spark_infer.bundle.folder import open_file
+from spark_infer.bundle.files.digest import SUMS_FILE
+from spark_infer.bundle.files.folder import open_file
 from spark_infer.bundle.manifest import Manifest
 from spark_infer.bundle.places.fetch import fetch
 from spark_infer.bundle.places.place import Place

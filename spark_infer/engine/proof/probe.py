@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from spark_infer.bundle import ArrayInput, Input, RaggedInput, ScalarInput, Signature
 from spark_infer.bundle.columns import NullRule
 from spark_infer.tensors import Transformed, arrow_dtype
+from spark_infer.tensors.inputs.transformed import transformed
 from spark_infer.tensors.rejects import Rejects
-from spark_infer.tensors.transformed import transformed
 from spark_infer.transforms import examples_of
 
 LENGTHS = (1, 2, 3, 5, 8, 17, 33, 64, 129)

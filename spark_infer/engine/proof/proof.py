@@ -11,7 +11,7 @@ from spark_infer.backends.formats import Original
 from spark_infer.bundle import Signature
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
-from spark_infer.engine.proof.checks import check_history, check_neighbors
+from spark_infer.engine.proof.checks import check_history, check_neighbors, check_repeats
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import (
@@ -105,7 +105,7 @@ class Proof:
         everything = [answer for shown in self._shown for answer in shown.answers]
         self._yardstick = Yardstick.of(everything, self.signature.outputs, self._tolerance)
         if self._compares:
-            self._check_repeats(model)
+            check_repeats(model, self._shown[0], self._difference)
             self._check_independence()
             if self._batches:
                 close = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
@@ -275,17 +275,6 @@ class Proof:
         failing = [trial for trial in odd if not runs(model, decoded, trial)]
         self._failing += [(source, decoded, trial) for trial in failing]
         return rows[~np.isin(rows, [trial.rows[0] for trial in failing])]
-
-    def _check_repeats(self, model: Backend) -> None:
-        first = self._shown[0]
-        (again,) = run_or_refuse(model, first.decoded, first.trial, first.source)
-        if found := self._difference(first.answers[0], again):
-            output, one, other = found
-            raise SignatureError(
-                f"the bundle is not saved: the model answers the same row differently, {output!r} "
-                f"is {one} and then {other}; take what it keeps between calls out of forward(), "
-                "or pass stochastic=True if it draws at random"
-            )
 
     def _check_independence(self) -> None:
         alone = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spark_infer.bundle.cache.locks import locked
 from spark_infer.bundle.documents import shown
-from spark_infer.bundle.folder import open_plain
+from spark_infer.bundle.files.folder import open_plain
 from spark_infer.errors import ConfigError, WarehouseError, is_full
 
 _MAX_NAME_BYTES = 255

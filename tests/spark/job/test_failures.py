@@ -13,7 +13,7 @@ import yaml
 from pyspark.sql import SparkSession
 
 import spark_infer as si
-from spark_infer.bundle.digest import seal
+from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import (
     BundleError,
     ConfigError,

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
 from spark_infer.bundle import Bundle
-from spark_infer.bundle.digest import seal
+from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from tests.unit.models import HERE, save_recurrent
 

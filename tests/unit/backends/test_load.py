@@ -15,7 +15,7 @@ from spark_infer.backends.torch import weights
 from spark_infer.backends.torch.program import format as export_format
 from spark_infer.backends.torch.weights import WEIGHTS_FILE
 from spark_infer.bundle import Bundle
-from spark_infer.bundle.digest import seal
+from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from tests.unit.models import HERE, fraud_rows
 

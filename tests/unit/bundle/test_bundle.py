@@ -12,7 +12,7 @@ import pytest
 from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
 from spark_infer.bundle import bundle as bundle_module
 from spark_infer.bundle.bundle import write_bundle
-from spark_infer.bundle.digest import SUMS_FILE, seal
+from spark_infer.bundle.files.digest import SUMS_FILE, seal
 from spark_infer.errors import BundleError, ConfigError
 from tests.unit.artifacts import EXPORTED
 

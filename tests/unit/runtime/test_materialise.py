@@ -19,7 +19,7 @@ from spark_infer.bundle.cache import entry as entry_module
 from spark_infer.bundle.cache.entry import _staging
 from spark_infer.bundle.cache.locks import locked
 from spark_infer.bundle.cache.tidy import Limits, tidy
-from spark_infer.bundle.digest import SUMS_FILE, verify
+from spark_infer.bundle.files.digest import SUMS_FILE, verify
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from spark_infer.runtime import materialise, pack
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from spark_infer.engine.proof.checks.history import check_history
 from spark_infer.engine.proof.checks.neighbors import check_neighbors
+from spark_infer.engine.proof.checks.repeats import check_repeats
 
-__all__ = ["check_history", "check_neighbors"]
+__all__ = ["check_history", "check_neighbors", "check_repeats"]

@@ -10,8 +10,8 @@ from hypothesis import given
 
 from scripts.fraud.features import FEATURES, HISTORY
 from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
-from spark_infer.bundle.digest import seal
 from spark_infer.bundle.features import check_features, moments
+from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import BundleError, SignatureError
 from tests.unit.artifacts import EXPORTED
 from tests.unit.expressions import CALLS, HOSTILE, ORDINARY, QUERIES, ROWS, expressions

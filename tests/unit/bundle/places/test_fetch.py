@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import spark_infer as si
-from spark_infer.bundle.digest import SUMS_FILE, seal
+from spark_infer.bundle.files.digest import SUMS_FILE, seal
 from spark_infer.bundle.places import Place
 from spark_infer.bundle.places.place import Seen
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable

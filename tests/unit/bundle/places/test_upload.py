@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
-from spark_infer.bundle.digest import SUMS_FILE
+from spark_infer.bundle.files.digest import SUMS_FILE
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.places.upload import upload_bundle
 from spark_infer.errors import BundleError

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 import spark_infer as si
 from spark_infer.backends import load_backend
-from spark_infer.bundle.digest import seal
+from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import BundleError, SignatureError
 
 HERE = __name__

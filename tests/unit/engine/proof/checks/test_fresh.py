@@ -15,7 +15,7 @@ from torch import nn
 
 import spark_infer as si
 from spark_infer.backends import load_backend
-from spark_infer.engine.proof.fresh import FreshProcess
+from spark_infer.engine.proof.checks.fresh import FreshProcess
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE, save_recurrent
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_infer.bundle.digest import SUMS_FILE, seal, verify
+from spark_infer.bundle.files.digest import SUMS_FILE, seal, verify
 from spark_infer.errors import BundleError
 
 FILES = {"manifest.json": b"{}", "model.pt2": bytes(range(256)), "vocabularies/x.json": b"[1]"}

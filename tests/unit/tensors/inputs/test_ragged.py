@@ -6,8 +6,8 @@ import pytest
 
 from spark_infer.bundle import RaggedInput
 from spark_infer.errors import SignatureError
-from spark_infer.tensors import ragged
-from spark_infer.tensors.ragged import Ragged
+from spark_infer.tensors.inputs import ragged
+from spark_infer.tensors.inputs.ragged import Ragged
 from spark_infer.tensors.rejects import Rejects
 from spark_infer.tensors.rows import Rows
 

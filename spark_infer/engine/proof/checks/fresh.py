@@ -1,8 +1,8 @@
 """A stored model in a Python process of its own, as executors run it.
 
 The process that saves a model may have changed what its code depends on: a global of its module, a
-class, a function that somebody replaced. In a process that begins anew none of it is there. As a
-program (``python -m spark_infer.engine.proof.fresh BUNDLE MODULES``) this is the other process.
+class, a function that somebody replaced. In a process that begins anew none of it is there. This
+module is also that process's program: ``python -m ... BUNDLE MODULES``.
 """
 
 from __future__ import annotations

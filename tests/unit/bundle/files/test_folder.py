@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_infer.bundle import folder
-from spark_infer.bundle.digest import SUMS_FILE, seal, verify
-from spark_infer.bundle.folder import open_file, open_to_others, read_file, scan
+from spark_infer.bundle.files import folder
+from spark_infer.bundle.files.digest import SUMS_FILE, seal, verify
+from spark_infer.bundle.files.folder import open_file, open_to_others, read_file, scan
 from spark_infer.errors import BundleError
 
 
@@ -115,7 +115,7 @@ def test_a_bundle_of_too_many_bytes_is_refused_before_any_is_read(sealed: Path) 
 
 def test_what_is_not_listed_is_not_read(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (sealed / "new").write_bytes(b"1")
-    monkeypatch.setattr("spark_infer.bundle.digest.open_file", None)
+    monkeypatch.setattr("spark_infer.bundle.files.digest.open_file", None)
     with pytest.raises(BundleError, match="file new was added"):
         verify(sealed)
 

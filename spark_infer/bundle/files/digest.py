@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_infer.bundle.documents import shown
-from spark_infer.bundle.folder import Folder, open_file, read_file, scan
-from spark_infer.bundle.stamp import Stamp, Stamps
+from spark_infer.bundle.files.folder import Folder, open_file, read_file, scan
+from spark_infer.bundle.files.stamp import Stamp, Stamps
 from spark_infer.errors import BundleError, ConfigError
 
 SUMS_FILE = "SHA256SUMS"

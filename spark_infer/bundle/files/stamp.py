@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from spark_infer.bundle.folder import scan
+from spark_infer.bundle.files.folder import scan
 from spark_infer.errors import BundleError
 
 

@@ -9,8 +9,8 @@ import pytest
 from spark_infer.bundle import ArrayInput, Column, ScalarInput
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import SignatureError
-from spark_infer.tensors import dense
-from spark_infer.tensors.dense import Dense
+from spark_infer.tensors.inputs import dense
+from spark_infer.tensors.inputs.dense import Dense
 from spark_infer.tensors.rejects import Rejects
 from spark_infer.tensors.rows import Rows
 

@@ -1,0 +1,1 @@
+"""A bundle's files: listed and opened with care, digested, and watched for changes."""
