@@ -83,7 +83,7 @@ class Manifest:
                 "source_types are those of columns that features read, and there are no features"
             )
         for name, kind in self.source_types.items():
-            check_source_type(name, kind)
+            check_source_type(name, kind, self.features.values())
         if BASE not in self.artifacts or not all(map(str.isidentifier, self.artifacts)):
             raise BundleError(
                 f"manifest: artifacts must be variants of the model, {BASE!r} among them, got "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from spark_infer.bundle.columns import check_name
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import SignatureError, nearest
@@ -18,9 +20,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 their width, while a time as text is read in the zone of whoever runs the query."""
 
 
-def check_source_type(name: str, kind: str) -> None:
-    """Raise SignatureError unless a column's name and kind of type can be those of a table."""
+def check_source_type(name: str, kind: str, features: Iterable[str]) -> None:
+    """Raise SignatureError unless a feature may read a column of the name, and there is the kind.
+
+    Fields of structs have no type of their own here: the column that holds them has.
+    """
     check_name(name, what="a source column")
+    if not any(name.casefold() in feature.casefold() for feature in features) or "." in name:
+        raise SignatureError(
+            f"source_types: no feature reads a column {shown(name)}; name the source's columns as "
+            "the features do"
+        )
     if kind not in FAMILIES:
         raise SignatureError(
             f"source_types: column {shown(name)} is said to be {shown(kind)}, and the kinds of "

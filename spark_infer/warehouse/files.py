@@ -6,12 +6,22 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, DataFrameReader, SparkSession
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DecimalType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+)
 
 from spark_infer.errors import ConfigError, nearest, some
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import Names
+from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import SourceConfig
 
 _OF_TEXT = ("csv", "json", "xml")
@@ -25,16 +35,22 @@ _BY_POSITION = "_col"
 def read_files(spark: SparkSession, source: SourceConfig) -> DataFrame:
     """Open files; their footers or headers are read, and what it takes to infer types.
 
-    Spark takes null for a value that is not of its column's type, ignores the header of a CSV file
-    where the columns are declared (or another file's is found), and takes null for a declared
-    column that no file has. Here the first two stop the run when the value or header is read,
-    unless ``options`` say otherwise, and the last does at once for Parquet and ORC. The keys of
-    JSON are found in the data only, so one that a file lacks, or spells in another case, is null.
+    Spark takes null for a value that is not of its column's type, makes 15 of the decimal 1,5,
+    ignores that a row of a CSV file is too long or too short where not all columns are read, and
+    its header where the columns are declared (or another file's is found), and takes null for a
+    declared column that no file has. Here all but the last stop the run when they are read, unless
+    ``options`` say otherwise, and the last does at once for Parquet and ORC. The keys of JSON are
+    found in the data only, so one that a file lacks, or spells in another case, is null.
 
     Raises:
         ConfigError: The schema is no SQL, or names a column that no file has.
         AnalysisException: What else Spark does not like.
     """
+    df = _opened(spark, source)
+    return _with_decimals(spark, source, df) if source.format.lower() in _OF_TEXT else df
+
+
+def _opened(spark: SparkSession, source: SourceConfig) -> DataFrame:
     assert source.path is not None
     reader = _reader(spark, source)
     if source.schema is None:
@@ -56,8 +72,38 @@ def read_files(spark: SparkSession, source: SourceConfig) -> DataFrame:
 def _reader(spark: SparkSession, source: SourceConfig) -> DataFrameReader:
     reader = spark.read.format(source.format)
     if source.format.lower() in _OF_TEXT:
-        reader = reader.option("mode", "FAILFAST")
+        # With pruned columns the parser does not count those of a row.
+        reader = reader.option("mode", "FAILFAST").option("columnPruning", "false")
     return reader.options(**source.options)
+
+
+def _with_decimals(spark: SparkSession, source: SourceConfig, df: DataFrame) -> DataFrame:
+    """Read decimals as texts and cast them: Spark's own reader drops the commas in a number."""
+    assert source.path is not None
+    decimals = {f.name: f.dataType for f in df.schema if isinstance(f.dataType, DecimalType)}
+    if not decimals:
+        return df
+    fields = [
+        StructField(f.name, StringType()) if f.name in decimals else f for f in df.schema.fields
+    ]
+    reader = _reader(spark, source).schema(StructType(fields))
+    if _is_header_checked(source):
+        reader = reader.option("enforceSchema", "false")
+    texts = reader.load(source.path)
+    return texts.select(
+        *(
+            _decimal(name, decimals[name]).alias(name) if name in decimals else F.col(quoted(name))
+            for name in texts.columns
+        )
+    )
+
+
+def _decimal(name: str, kind: DecimalType) -> Column:
+    text = F.col(quoted(name))
+    number = F.expr(f"try_cast({quoted(name)} AS {kind.simpleString()})")
+    problem = F.concat(F.lit(f"column {name!r} is {kind.simpleString()}, and a file has "), text)
+    wrong = F.raise_error(problem).cast(kind)
+    return F.when(text.isNull(), F.lit(None)).otherwise(F.coalesce(number, wrong))
 
 
 def _is_header_checked(source: SourceConfig) -> bool:

@@ -120,7 +120,10 @@ def in_order(result: object, outputs: Sequence[str]) -> list[Any]:
         return [result[name] for name in outputs]
     # The first is a named tuple's, the second that of what torch.max and others return.
     named: Sequence[str] = getattr(result, "_fields", getattr(result, "__match_args__", ()))
-    if isinstance(result, tuple) and set(named) == set(outputs) and list(named) != list(outputs):
+    places = {name: place for place, name in enumerate(named)}
+    if isinstance(result, tuple) and any(
+        places.get(name, place) != place for place, name in enumerate(outputs)
+    ):
         raise PredictionError(
             f"the model returns {list(named)}, and the signature's outputs are {list(outputs)}; "
             "name them in the model's order, or return a dict"

@@ -149,7 +149,7 @@ def _names(takes: inspect.Signature) -> inspect.Signature:
 
 def check_parameters(model: torch.nn.Module, tensors: Sequence[str]) -> None:
     """Raise BundleError where forward() would get a tensor in the place of something else."""
-    parameters = list(inspect.signature(model.forward).parameters.values())[: len(tensors)]
+    parameters = list(inspect.signature(model.forward).parameters.values())
     names = [parameter.name for parameter in parameters]
     for parameter, tensor in zip(parameters, tensors, strict=False):
         is_option = parameter.default is not parameter.empty and parameter.default is not None
@@ -160,7 +160,7 @@ def check_parameters(model: torch.nn.Module, tensors: Sequence[str]) -> None:
                 f"{parameter.name!r} in the signature, or set such an option in the constructor"
             )
     for place, name in enumerate(names):
-        if name in tensors and tensors[place] != name:
+        if name in tensors and [name] != list(tensors[place : place + 1]):
             raise BundleError(
                 f"forward() takes {names}, and tensors come in the order of the signature, "
                 f"{list(tensors)}, whatever they are called; order the inputs as forward() does, "

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from spark_infer.bundle.columns import NullRule, check_name, check_null_rule, check_shape
 from spark_infer.bundle.documents import ONLY_IF_SET, shown
 from spark_infer.bundle.inputs.input import Input
+from spark_infer.errors import SignatureError
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class ArrayInput(Input):
         shape = check_shape(self.shape, where=f"input {shown(self.name)}", least=1)
         object.__setattr__(self, "shape", shape)
         super().__post_init__()
+        if self.lengths == "error" and not self.levels:
+            raise SignatureError(
+                f"input {self.name!r}: lengths is about arrays, and a transform makes these; rows "
+                "of which it makes none are rejected"
+            )
         where = f"input {self.name!r}, column {self.column!r}"
         for rule in (self.nulls, self.null_items):
             check_null_rule(rule, where=where, dtype=self.dtype, words=("reject", "nan"))

@@ -107,9 +107,10 @@ _RULES = (
     ),
     _Rule(
         "spark.sql.timestampType",
+        # Such as CAST(x AS MAP<STRING, STRUCT<a: TIMESTAMP, b TIMESTAMP>>), and no column's name.
         _words(
-            r"\btimestamp\s*['(\"]|\bas\s+timestamp\b|::\s*timestamp\b"
-            r"|\b(?:(?:try_)?to|make)_timestamp\s*\("
+            r"\btimestamp\s*['(\"]|\bas\s+timestamp\b|[:<]\s*timestamp\b|\btimestamp\s*>"
+            r"|\w\s+timestamp\s*,|\b(?:(?:try_)?to|make)_timestamp\s*\("
         ),
         "timestamps",
         other="timestamp_ntz",
@@ -128,6 +129,13 @@ _RULES = (
         f"{_LEGACY}castComplexTypesToString.enabled",
         _words(r"\bas\s+string\b|::\s*string\b|\bstring\s*\("),
         "casts to string",
+    ),
+    _Rule(
+        "spark.sql.decimalOperations.allowPrecisionLoss",
+        _words(r"[-+*/%]|\b(?:div|mod|pmod)\b"),
+        "arithmetic",
+        other="false",
+        usual="true",
     ),
     _Rule("spark.sql.function.concatBinaryAsString", _words(r"\bconcat\b|\|\|"), "concatenations"),
     _Rule("spark.sql.function.eltOutputAsString", _calls("elt"), "calls of elt"),
@@ -151,7 +159,8 @@ _RULES = (
 def check_settings(spark: SparkSession, features: Mapping[str, str]) -> None:
     """Check that a session reads features as they were meant, which is by Spark's own settings.
 
-    How arithmetic and casts overflow is left to the session (ANSI or not).
+    What ANSI says is left to the session: how arithmetic and casts overflow, and what Spark makes
+    of texts where they meet numbers and dates.
 
     Raises:
         ConfigError: It does not.

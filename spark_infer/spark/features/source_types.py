@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 
 from spark_infer.bundle.source_types import FAMILIES
-from spark_infer.errors import SignatureError
+from spark_infer.errors import SignatureError, nearest
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import by_name
 from spark_infer.spark.wire.casts import kind_of, kind_sql, literal
@@ -18,8 +18,12 @@ def check_source_types(df: DataFrame, wanted: Mapping[str, str]) -> None:
     names = Names.of_session(df.sparkSession)
     kinds = {names.key(field.name): kind_of(field.dataType) for field in df.schema.fields}
     for name, kind in wanted.items():
-        # What a feature lacks, Spark says when it reads the feature.
-        there = kinds.get(names.key(name), kind).partition("<")[0]
+        if names.key(name) not in kinds:
+            raise SignatureError(
+                f"the source has no column {name!r}, of which the bundle's features need the type "
+                f"{kind}{nearest(name, df.columns)}"
+            )
+        there = kinds[names.key(name)].partition("<")[0]
         if there not in FAMILIES[kind]:
             before, after = _misfit(name, kind)
             raise SignatureError(f"{before}{there}{after}")

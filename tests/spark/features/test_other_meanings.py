@@ -122,6 +122,20 @@ MEANINGS = [
     ("spark.sql.timestampType", "TIMESTAMP_NTZ", "typeof(CAST('2020-01-01' AS TIMESTAMP))"),
     ("spark.sql.timestampType", "TIMESTAMP_NTZ", "typeof(TIMESTAMP'2020-01-01 00:00:00')"),
     ("spark.sql.timestampType", "TIMESTAMP_NTZ", "typeof(to_timestamp('2020-01-01'))"),
+    *(
+        ("spark.sql.timestampType", "TIMESTAMP_NTZ", f"typeof(CAST(NULL AS {kind}))")
+        for kind in (
+            "ARRAY<TIMESTAMP>",
+            "STRUCT<x: TIMESTAMP>",
+            "MAP<STRING, TIMESTAMP>",
+            "STRUCT<x TIMESTAMP, y INT>",
+        )
+    ),
+    (
+        "spark.sql.decimalOperations.allowPrecisionLoss",
+        "false",
+        "CAST(1 AS DECIMAL(38, 0)) / CAST(3000000 AS DECIMAL(20, 0))",
+    ),
     (f"{OLD}interval.enabled", "true", "typeof(DATE'2020-01-02' - DATE'2020-01-01')"),
     (f"{OLD}fromDayTimeString.enabled", "true", "INTERVAL '5 12:40:30.999' HOUR TO SECOND"),
     (f"{OLD}typeCoercion.datetimeToString.enabled", "true", "DATE'2020-01-02' = '2020-1-2'"),

@@ -49,15 +49,12 @@ def test_a_csv_header_that_is_not_the_schema_is_refused(read: Any, texts: list[s
         read(*texts, **CSV)
 
 
-def test_the_header_is_compared_for_the_columns_that_are_needed(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_the_whole_header_is_compared_whatever_is_read(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("id,n,a,b\n1,7,1,2\n")
     df = read_source(spark, SourceConfig.model_validate({"path": str(tmp_path), **CSV}), {})
-    wrong, right = df.select("id", "b"), df.select("id")
-    with pytest.raises(WarehouseError, match="has the header id, a, and"), spark_failures(""):
-        wrong.collect()
-    assert [tuple(row) for row in right.collect()] == [(1,)]
+    for columns in (["id", "b"], ["id"]):
+        with pytest.raises(WarehouseError, match="header of 4 columns, not 3"), spark_failures(""):
+            df.select(*columns).collect()
 
 
 def test_by_position_if_the_operator_says_so(read: Any) -> None:
@@ -232,3 +229,42 @@ def test_orc_files_without_names_are_read_by_position(spark: SparkSession, tmp_p
     section = {"path": path, "format": "orc", "schema": "id INT, a DOUBLE"}
     df = read_source(spark, SourceConfig.model_validate(section), {})
     assert [tuple(row) for row in df.collect()] == [(1, 2.0)]
+
+
+LONG = "id,c,a,b\n1,x,1,2\n2,x,7,1,2\n"
+SHORT = "id,c,a,b\n1,x,1,2\n2,x,1\n"
+
+
+@pytest.mark.parametrize("text", [LONG, SHORT])
+@pytest.mark.parametrize("columns", [["id", "a"], ["b"], ["id", "c", "a", "b"]])
+@pytest.mark.parametrize("section", [{"schema": "id BIGINT, c STRING, a DOUBLE, b DOUBLE"}, {}])
+def test_rows_of_another_width_are_refused_whatever_is_read_of_them(
+    spark: SparkSession, tmp_path: Path, text: str, columns: list[str], section: dict[str, str]
+) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    source = {"path": str(tmp_path), "format": "csv", "options": {"header": "true"}, **section}
+    df = read_source(spark, SourceConfig.model_validate(source), {})
+    with pytest.raises(WarehouseError), spark_failures("it cannot be read"):
+        df.select(*columns).collect()
+
+
+@pytest.mark.parametrize(
+    ("text", "section"),
+    [
+        ("id;d\n1;1,5\n", {"format": "csv", "options": {"header": "true", "sep": ";"}}),
+        ('id,d\n1,"0,75"\n', {"format": "csv", "options": {"header": "true"}}),
+        ('{"id": 1, "d": "1,5"}', {"format": "json"}),
+        ('{"id": 1, "d": "x"}', {"format": "json"}),
+    ],
+)
+def test_a_decimal_with_a_comma_is_no_other_number(
+    read: Any, text: str, section: dict[str, Any]
+) -> None:
+    with pytest.raises(WarehouseError, match=r"column 'd' is decimal\(9,2\), and a file has "):
+        read(text, schema="id BIGINT, d DECIMAL(9, 2)", **section)
+
+
+def test_decimals_are_what_the_file_says(read: Any) -> None:
+    csv = {"format": "csv", "options": {"header": "true"}, "schema": "id INT, `d.` DECIMAL(9, 2)"}
+    rows = read("id,d.\n1,1.5\n2,\n3,-0.75\n4, 12\n", **csv)
+    assert [row[1] and float(row[1]) for row in rows] == [1.5, None, -0.75, 12.0]

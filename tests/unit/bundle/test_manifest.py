@@ -272,6 +272,8 @@ def test_a_damaged_vocabulary(tmp_path: Path, text: str, message: str) -> None:
         ({"source_types": {"ts": "decimal(10,2)"}}, "the kinds of types are tinyint, smallint"),
         ({"source_types": {"": "date"}}, "a source column must have a non-empty name"),
         ({"features": {}}, "there are no features"),
+        ({"source_types": {"ts_": "timestamp"}}, "source_types: no feature reads a column 'ts_'"),
+        ({"source_types": {"st.ts": "date"}}, "source_types: no feature reads a column 'st.ts'"),
     ],
 )
 def test_values_of_another_type_are_refused(changes: dict[str, Any], message: str) -> None:

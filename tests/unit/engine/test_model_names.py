@@ -147,3 +147,21 @@ def test_a_tensor_may_have_a_default_under_its_own_name(tmp_path: Path, default:
 
     ragged = si.Signature(inputs=[si.RaggedInput("x", column="x")], outputs=[si.Output("y")])
     assert si.save_bundle(tmp_path / "b", Masked(), signature=ragged).path.is_dir()
+
+
+def test_a_parameter_behind_the_tensors_that_has_a_tensors_name_is_told(tmp_path: Path) -> None:
+    class Optional(nn.Module):
+        def forward(self, amount: Any, night: Any = None, weekend: Any = None) -> torch.Tensor:
+            total = amount if night is None else amount + 100 * night
+            return total if weekend is None else total + 1000 * weekend
+
+    for inputs in (
+        [si.ScalarInput("amount", columns=["a"]), si.ScalarInput("weekend", columns=["w"])],
+        [
+            si.ScalarInput("amount", columns=["a"]),
+            si.ScalarInput("w", columns=["w"], tensor="weekend"),
+        ],
+    ):
+        signature = si.Signature(inputs=inputs, outputs=[si.Output("y")])
+        with pytest.raises(BundleError, match="tensors come in the order of the signature"):
+            si.save_bundle(tmp_path / "b", Optional(), signature=signature)

@@ -134,3 +134,8 @@ def test_a_model_of_ragged_bytes_is_saved_and_takes_none(tmp_path: Path) -> None
     rows = {"x": [np.array([1, 2], "<f4").tobytes(), b"", np.array([4], "<f4").tobytes()]}
     predicted = si.Predictor(si.load_model(bundle), bundle).predict(rows)
     assert predicted["y"].to_pylist() == [3.0, 0.0, 4.0]
+
+
+def test_what_another_shape_does_is_no_question_of_bytes() -> None:
+    with pytest.raises(SignatureError, match="lengths is about arrays, and a transform makes"):
+        si.ArrayInput("x", column="x", shape=[1], transform=si.RawBytes(), lengths="error")

@@ -1,8 +1,7 @@
 """A stored model in a Python process of its own, as executors run it.
 
 The process that saves a model may have changed what its code depends on: a global of its module, a
-class, a function that somebody replaced. In a process that begins anew none of it is there. This
-module is also that process's program: ``python -m ... BUNDLE MODULES``.
+class, a function that somebody replaced. In a process that begins anew none of it is there.
 """
 
 from __future__ import annotations
@@ -24,6 +23,15 @@ from spark_infer.backends.fault import sentence
 from spark_infer.backends.host import HostBackend
 from spark_infer.errors import BundleError
 
+_PROGRAM = f"""
+import sys
+sys.path[:] = sys.argv[2].split({os.pathsep!r})
+from {__name__} import main
+main()
+"""
+"""Finds modules where this process does, so that only what it has changed is missing, and not in
+the current folder, which Python puts in front of them."""
+
 
 class FreshProcess(HostBackend):
     """Runs a bundle's model in another process, which ends with the ``with`` block.
@@ -37,13 +45,12 @@ class FreshProcess(HostBackend):
     """
 
     def __init__(self, bundle: Path, allow_modules: Sequence[str]) -> None:
+        given = [str(bundle), os.pathsep.join(sys.path), ",".join(allow_modules)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(bundle), json.dumps(list(allow_modules))],
+            [sys.executable, "-c", _PROGRAM, *given],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            # What this process finds, so that only what it has changed is missing.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         try:
             self._answer()
@@ -101,12 +108,12 @@ def _receive(stream: IO[bytes]) -> tuple[Any, list[Array]] | None:
 
 def main() -> None:
     """Load the bundle and run the batches that come, until none does."""
-    path, modules = sys.argv[1:]
+    path, _, modules = sys.argv[1:]
     # What the model's code prints is no answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
-        backend = load_backend(path, allow_modules=json.loads(modules))
+        backend = load_backend(path, allow_modules=modules.split(","))
     except Exception as error:
         # The module's own code raises what it likes.
         _send(answers, str(error), [])
@@ -121,7 +128,3 @@ def main() -> None:
             _send(answers, sentence(error), [])
         else:
             _send(answers, None, outputs)
-
-
-if __name__ == "__main__":
-    main()

@@ -294,3 +294,7 @@ def test_outputs_with_names_of_their_own_stand_in_their_order(
     TorchBackend(Call(function), ["a", "b"]).run(X)
     with pytest.raises(PredictionError, match=r"the model returns \['\w+', '\w+'\], and the sig"):
         TorchBackend(Call(function), right[::-1]).run(X)
+    # Also where only one of the names is theirs.
+    for names in ([right[1], "b"], ["a", right[0]]):
+        with pytest.raises(PredictionError, match="the model returns"):
+            TorchBackend(Call(function), names).run(X)

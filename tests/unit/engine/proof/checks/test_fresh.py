@@ -115,6 +115,16 @@ def test_a_class_that_can_be_made_here_alone(
         )
 
 
+def test_the_current_folder_is_not_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('planted')")
+    (tmp_path / "numpy.py").write_text("raise SystemExit('planted')")
+    monkeypatch.setattr(sys, "path", [str(Path.cwd()), *(path for path in sys.path if path)])
+    monkeypatch.chdir(tmp_path)
+    assert save(tmp_path / "b").path.is_dir()
+
+
 def test_it_answers_as_the_model_does_and_raises_what_the_model_raises(tmp_path: Path) -> None:
     bundle = save_recurrent(tmp_path / "b")
     here = load_backend(bundle, allow_modules=(HERE,))
