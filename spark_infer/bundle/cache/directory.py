@@ -96,6 +96,11 @@ def problem_with(path: Path) -> str | None:
 
 
 def _above(path: Path) -> Iterator[Path]:
-    """Return the folders above, as the path names them and as they are behind its links."""
-    yield from path.parents
-    yield from path.resolve().parents
+    """Return the folders above, as the path names them and as each of its links does."""
+    pending, links = [path], set[Path]()
+    while pending:
+        for folder in pending.pop().parents:
+            yield folder
+            if folder not in links and folder.is_symlink():
+                links.add(folder)
+                pending.append(folder.parent / folder.readlink() / path.name)

@@ -134,6 +134,20 @@ def test_a_cache_that_others_can_replace_is_refused(tmp_path: Path, mode: int) -
             check_own(root)
 
 
+def test_a_link_that_others_can_replace_behind_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "safe" / "cache").mkdir(parents=True, mode=0o700)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "open" / "second").symlink_to(tmp_path / "safe")
+    (tmp_path / "first").symlink_to("open/second")
+    with pytest.raises(
+        RuntimeUnavailable, match="could be replaced by others, who can write .*open"
+    ):
+        check_own(tmp_path / "first" / "cache")
+    (tmp_path / "open").chmod(0o755)
+    check_own(tmp_path / "first" / "cache")
+
+
 def test_a_cache_that_others_can_replace_behind_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open" / "own").mkdir(parents=True)
     (tmp_path / "open").chmod(0o777)
