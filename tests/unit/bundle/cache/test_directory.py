@@ -141,7 +141,7 @@ def test_a_link_that_others_can_replace_behind_a_link_is_refused(tmp_path: Path)
     (tmp_path / "open" / "second").symlink_to(tmp_path / "safe")
     (tmp_path / "first").symlink_to("open/second")
     with pytest.raises(
-        RuntimeUnavailable, match="could be replaced by others, who can write .*open"
+        RuntimeUnavailable, match=r"could be replaced by others, who can write .*open"
     ):
         check_own(tmp_path / "first" / "cache")
     (tmp_path / "open").chmod(0o755)
