@@ -65,12 +65,13 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def spark35(session: nox.Session) -> None:
-    """The tests of Spark on the oldest Spark that is supported."""
+    """The tests of Spark on the oldest Spark that is supported, but those marked one_spark."""
     if sys.version_info >= (3, 13):
         session.skip(
             "Spark 3.5 does not support Python 3.13: PYTHON=python3.12 scripts/test spark35"
         )
-    run_tests(session, "spark", python=make_spark35(session))
+    python = make_spark35(session)
+    run_tests(session, "spark", "-m", "not one_spark", python=python)
 
 
 @nox.session(venv_backend="venv")
@@ -92,7 +93,7 @@ def wheel(session: nox.Session) -> None:
 def run_tests(
     session: nox.Session,
     group: str,
-    *,
+    *options: str,
     python: Path = Path(sys.executable),
     pytest: tuple[str, ...] = ("-m", "pytest"),
     success_codes: tuple[int, ...] = (0,),
@@ -103,7 +104,7 @@ def run_tests(
     folder = [] if any(argument.startswith("tests/") for argument in given) else [f"tests/{group}"]
     session.run(
         str(python),
-        *(*pytest, *folder, *given),
+        *(*pytest, *folder, *options, *given),
         env={"PYSPARK_PYTHON": str(python), "PATH": f"{python.parent}:{os.environ['PATH']}"},
         success_codes=success_codes,
         external=True,

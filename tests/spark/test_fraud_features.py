@@ -27,6 +27,8 @@ from scripts.fraud.features import (
 )
 from scripts.fraud.generator import SCHEMA, generate
 
+pytestmark = pytest.mark.one_spark
+
 DAY = 86_400
 LAST_DAY = dt.date(2018, 5, 20)
 

@@ -14,6 +14,8 @@ from pyspark.sql import SparkSession
 import spark_infer as si
 from spark_infer.errors import ConfigError, WarehouseError
 
+pytestmark = pytest.mark.one_spark
+
 TX = "id INT, a DOUBLE, Run_Id STRING, `d.e` INT, `f``g` INT, __rows INT, Day DATE"
 VALUES = (
     "(1, 1.0D, 'r1', 11, 12, 13, DATE'2018-08-08'), (2, 2.0D, 'r2', 21, 22, 23, DATE'2018-08-09')"

@@ -13,6 +13,8 @@ from pyspark.sql import functions as F
 
 import spark_infer as si
 
+pytestmark = pytest.mark.one_spark
+
 REGEX = "spark.sql.parser.quotedRegexColumnNames"
 NAMES = ["a+b", "a.b", ".*", "(?i)AAB", "a|aab", "plain", "select", "a`b", "ä"]
 

@@ -14,6 +14,8 @@ from spark_infer.bundle.files.digest import SUMS_FILE
 from spark_infer.errors import BundleError
 from tests.s3 import Bucket
 
+pytestmark = pytest.mark.one_spark
+
 
 def upload(bucket: Bucket, bundle: si.Bundle, key: str) -> str:
     for name in (*bundle.files, SUMS_FILE):

@@ -20,6 +20,8 @@ from spark_infer.cli.main import app
 from spark_infer.errors import BundleError
 from tests.s3 import Bucket
 
+pytestmark = pytest.mark.one_spark
+
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 SECTION = re.compile(r"^##+ (?P<title>.+?)$(?P<text>.*?)(?=^##+ |\Z)", re.M | re.S)

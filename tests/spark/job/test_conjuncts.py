@@ -5,6 +5,8 @@ from pyspark.sql import SparkSession
 
 from spark_infer.warehouse.conjuncts import conjuncts
 
+pytestmark = pytest.mark.one_spark
+
 
 @pytest.mark.parametrize(
     ("condition", "parts"),

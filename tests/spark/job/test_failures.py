@@ -24,6 +24,8 @@ from spark_infer.errors import (
 )
 from spark_infer.report import run as report_module
 
+pytestmark = pytest.mark.one_spark
+
 ROWS = 40
 
 

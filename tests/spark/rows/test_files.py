@@ -13,6 +13,8 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.config import SourceConfig
 from spark_infer.warehouse.source import read_source
 
+pytestmark = pytest.mark.one_spark
+
 SCHEMA = "id BIGINT, a DOUBLE, b DOUBLE"
 CSV: dict[str, Any] = {"format": "csv", "options": {"header": "true"}, "schema": SCHEMA}
 

@@ -12,6 +12,8 @@ import torch
 import spark_infer as si
 from spark_infer.errors import ConfigError
 
+pytestmark = pytest.mark.one_spark
+
 FIRST, SECOND = dt.date(2018, 8, 8), dt.date(2018, 8, 9)
 DAYS = 17_750
 """The day before the first, since 1970."""

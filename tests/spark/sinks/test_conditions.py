@@ -8,6 +8,8 @@ import pytest
 
 from spark_infer.errors import ConfigError
 
+pytestmark = pytest.mark.one_spark
+
 NO_CONDITIONS = [
     "a > 0 LIMIT 1",
     "LIMIT 1",

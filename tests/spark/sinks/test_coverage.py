@@ -8,6 +8,8 @@ import pytest
 
 from spark_infer.errors import WarehouseError
 
+pytestmark = pytest.mark.one_spark
+
 REGIONS = {"keep": ["day", "region"], "partition_by": ["day", "region"]}
 
 

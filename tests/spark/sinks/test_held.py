@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 
 from spark_infer.errors import ConfigError, WarehouseError
 
+pytestmark = pytest.mark.one_spark
+
 APPEND = {"partition_by": [], "keep": [], "mode": "append"}
 
 
