@@ -34,6 +34,14 @@ from tests.unit.expressions import (
 HAS_SPARK_4 = not pyspark.__version__.startswith("3.")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def sizes_of_null(spark: SparkSession) -> Iterator[None]:
+    """Let ``size`` mean the same on all versions: by the settings of Spark 3.5 it is refused."""
+    spark.conf.set("spark.sql.legacy.sizeOfNull", "false")
+    yield
+    spark.conf.unset("spark.sql.legacy.sizeOfNull")
+
+
 @pytest.fixture(scope="module")
 def source(spark: SparkSession) -> DataFrame:
     day = dt.date(2024, 2, 29)
