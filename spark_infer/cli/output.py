@@ -18,7 +18,7 @@ def write(text: str) -> None:
     """Write a text to standard output; letters that it lacks become escape sequences.
 
     Raises:
-        ConfigError: It is closed or full, or nobody reads it.
+        ConfigError: It is closed or full.
     """
     with _standard_output() as stream:
         encoding = stream.encoding or "utf-8"
@@ -43,6 +43,9 @@ def _standard_output() -> Iterator[TextIO]:
     else:
         try:
             yield stream
+            return
+        except BrokenPipeError:
+            silence(stream)  # Whoever has stopped reading, such as head, has read enough.
             return
         except OSError as error:
             problem, transient = error.strerror or str(error), is_full(error)

@@ -70,14 +70,13 @@ def test_a_closed_output_is_told(bundle: Path, command: str) -> None:
     )
 
 
-def test_an_output_that_nobody_reads_is_told(bundle: Path) -> None:
+def test_an_output_that_nobody_reads_any_more_ends_in_silence(bundle: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     program = [sys.executable, "-m", "spark_infer", "inspect", str(bundle)]
     done = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
-    assert done.returncode == 2
-    assert done.stderr.decode().endswith("standard output: Broken pipe\n")
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full"])
