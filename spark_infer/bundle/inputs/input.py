@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from spark_infer.bundle.columns import DTYPES, INTEGER_DTYPES, check_name, check_number
@@ -154,7 +155,7 @@ class Input:
         """What the model calls the tensor of the values."""
         return self.tensor or self.name
 
-    @property
+    @cached_property  # It is asked for with every batch.
     def tensors(self) -> tuple[InputTensor, ...]:
         """Tensors that the model receives for this input, in order."""
         values = InputTensor(self.tensor_name, self.dtype, "values")
