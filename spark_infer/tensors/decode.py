@@ -110,6 +110,13 @@ class Decoder:
         self._transformers = transformers or {}
         needed = {item.name for item in signature.inputs if item.transform is not None}
         assert needed <= self._transformers.keys(), f"no transformer of {needed}"
+        # How what a transform makes is read. Making an input anew checks all of it, so not for
+        # every batch.
+        self._transformed = {
+            item.name: replace(item, transform=None)
+            for item in signature.inputs
+            if item.name in needed
+        }
         self._checked: pa.Schema | None = None
 
     @property
@@ -161,7 +168,7 @@ class Decoder:
                 transformed(column, levels, name, transformer, rejects)
                 for column, name in zip(columns, names, strict=True)
             ]
-            item = replace(item, transform=None)
+            item = self._transformed[item.name]
         if packed:
             assert isinstance(item, ScalarInput)
             return dense.from_packed(columns[0], item, rejects)

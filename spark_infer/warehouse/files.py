@@ -47,7 +47,10 @@ def read_files(spark: SparkSession, source: SourceConfig) -> DataFrame:
         AnalysisException: What else Spark does not like.
     """
     df = _opened(spark, source)
-    return _with_decimals(spark, source, df) if source.format.lower() in _OF_TEXT else df
+    says_mode = any(name.lower() == "mode" for name in source.options)
+    if source.format.lower() in _OF_TEXT and not says_mode:
+        return _with_decimals(spark, source, df)
+    return df
 
 
 def _opened(spark: SparkSession, source: SourceConfig) -> DataFrame:
@@ -87,7 +90,7 @@ def _with_decimals(spark: SparkSession, source: SourceConfig, df: DataFrame) -> 
         StructField(f.name, StringType()) if f.name in decimals else f for f in df.schema.fields
     ]
     reader = _reader(spark, source).schema(StructType(fields))
-    if _is_header_checked(source):
+    if _is_header_checked(source) and (source.schema is not None or _are_as_in_header(df.columns)):
         reader = reader.option("enforceSchema", "false")
     texts = reader.load(source.path)
     return texts.select(

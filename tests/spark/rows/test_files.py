@@ -266,6 +266,19 @@ def test_a_decimal_with_a_comma_is_no_other_number(
         read(text, schema="id BIGINT, d DECIMAL(9, 2)", **section)
 
 
+def test_a_decimal_is_read_as_spark_does_if_the_operator_says_so(read: Any) -> None:
+    options = {"header": "true", "sep": ";", "mode": "PERMISSIVE"}
+    section = {"format": "csv", "options": options, "schema": "id INT, d DECIMAL(9, 2)"}
+    assert [(row[0], row[1]) for row in read("id;d\n1;x\n", **section)] == [(1, None)]
+
+
+def test_names_that_spark_made_do_not_stop_the_reading_of_decimals(read: Any) -> None:
+    options = {"header": "true", "inferSchema": "true"}
+    big = 10**20
+    rows = read(f",d\n1,{big}\n", format="csv", options=options)
+    assert [(row[0], int(row[1])) for row in rows] == [(1, big)]
+
+
 def test_decimals_are_what_the_file_says(read: Any) -> None:
     csv = {"format": "csv", "options": {"header": "true"}, "schema": "id INT, `d.` DECIMAL(9, 2)"}
     rows = read("id,d.\n1,1.5\n2,\n3,-0.75\n4, 12\n", **csv)
