@@ -20,6 +20,7 @@ class Transform:
     Attributes:
         kind: Its name in a manifest.
         takes: Spark's type of the values that it takes.
+        makes_ids: Whether what it makes are ids, so that a tensor of them holds integers.
         makes_arrays: Whether it makes an array of each value, so that a column of values feeds an
             input of arrays; otherwise it makes one value of each.
         is_large: Whether what it makes is so large that it is made batch by batch, and not for all
@@ -28,6 +29,7 @@ class Transform:
 
     kind: ClassVar[str] = ""
     takes: ClassVar[str]
+    makes_ids: ClassVar[bool] = False
     makes_arrays: ClassVar[bool] = False
     is_large: ClassVar[bool] = False
 
@@ -58,6 +60,7 @@ class HashBuckets(Transform):
 
     kind: ClassVar[str] = "hash_buckets"
     takes: ClassVar[str] = "string"
+    makes_ids: ClassVar[bool] = True
 
     num_buckets: int
     seed: int = 0

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from spark_infer.bundle.columns import DTYPES, INTEGER_DTYPES, check_name, check_number
 from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, check_fields, shown, to_json
 from spark_infer.bundle.inputs.tensor import InputTensor
-from spark_infer.bundle.transforms import KINDS, HashBuckets, Transform
+from spark_infer.bundle.transforms import KINDS, Transform
 from spark_infer.errors import SignatureError
 
 Vocabulary = tuple[str, ...] | tuple[int, ...]
@@ -64,7 +64,8 @@ class Input:
         if self.tensor is not None:
             check_name(self.tensor, what=f"the tensor of input {self.name!r}")
         if not self.dtype:
-            of_ids = self.vocabulary is not None or isinstance(self.transform, HashBuckets)
+            makes_ids = isinstance(self.transform, Transform) and self.transform.makes_ids
+            of_ids = self.vocabulary is not None or makes_ids
             object.__setattr__(self, "dtype", "int64" if of_ids else "float32")
         if self.dtype not in DTYPES:
             raise SignatureError(

@@ -74,7 +74,7 @@ def check_session(spark: object) -> None:
     """Raise ConfigError unless this is a session of this process that has not been stopped."""
     _refuse_connect(spark)
     check_kind(spark, SparkSession, name="spark", wanted="a SparkSession")
-    _refuse_stopped(spark, "this session")
+    _refuse_stopped(spark, "this Spark session")
 
 
 def check_frame(df: object) -> None:

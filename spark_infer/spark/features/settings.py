@@ -177,7 +177,7 @@ def check_settings(spark: SparkSession, features: Mapping[str, str]) -> None:
 
 
 def _in_force(spark: SparkSession) -> Iterator[_Rule]:
-    """Yield the rules that this session's settings bring about."""
+    """Yield the rules that the settings of a Spark session bring about."""
     for rule in _RULES:
         # Of a setting that nobody has set, the session returns what is given here.
         value = spark.conf.get(rule.setting, rule.unset or rule.usual)
