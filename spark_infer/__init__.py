@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from spark_infer.engine import Layout, Predictor
     from spark_infer.engine.save import save_bundle
     from spark_infer.model import BatchOptions, LocalModel, load_model
-    from spark_infer.spark import predict, predict_udf, register
+    from spark_infer.spark import explain, predict, predict_udf, register
     from spark_infer.warehouse import ScoringJob
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "ScalarInput",
     "ScoringJob",
     "Signature",
+    "explain",
     "load_model",
     "predict",
     "predict_udf",
@@ -74,7 +75,7 @@ _HOMES = {
     "engine": ("Layout", "Predictor"),
     "engine.save": ("save_bundle",),
     "model": ("BatchOptions", "LocalModel", "load_model"),
-    "spark": ("predict", "predict_udf", "register"),
+    "spark": ("explain", "predict", "predict_udf", "register"),
     "warehouse": ("ScoringJob",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from types import NoneType
 
-import pyarrow as pa
 from pyspark import Accumulator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StructField, StructType
+from pyspark.sql.types import StructField, StructType
 
-from spark_infer.bundle import Bundle, Input, Signature
+from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.metrics import Metrics
 from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_frame
-from spark_infer.spark.failures import spark_failures, task_failures
+from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
+from spark_infer.spark.model_columns import ModelColumns
 from spark_infer.spark.names import Names, unused
+from spark_infer.spark.predict_task import PredictTask
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.types import arrow_schema, char_type, lacks_type, prediction_fields
-from spark_infer.spark.wire import Source, Wire, by_name, quoted
-from spark_infer.tensors import check_schema
+from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
+from spark_infer.spark.types import lacks_type, prediction_fields
+from spark_infer.spark.wire import Wire, quoted
+from spark_infer.spark.wire.source import as_column
 
 
 @spark_failures("the rows cannot be prepared for the model", kind=SignatureError)
@@ -41,12 +41,19 @@ def predict(
     allow_modules: Sequence[str] = (),
     metrics: Accumulator[Metrics] | None = None,
     digest: str | None = None,
+    scan: ScanMode = "auto",
 ) -> DataFrame:
     """Predict the rows of a DataFrame.
 
     With ``keep``, only those columns and the model's own travel to Python and back (Arrow record
-    batches, ``mapInArrow``): the fastest path. Without it every column is kept, and none but the
-    model's own travels: a scalar function whose result Spark joins to its row.
+    batches, ``mapInArrow``). Without it every column is kept, and none but the model's own
+    travels: a scalar function whose result Spark joins to its row.
+
+    The fastest path is ``keep`` over Parquet files: the Python workers read them, and Spark says
+    only which. That is done where the rows are the same ones for sure: where there is nothing
+    between files and model but a choice of columns, and comparisons of columns with values. The
+    files are those that Spark lists when this is called; a file that is replaced before it is read
+    stops the query. ``explain`` tells which path is taken, and why.
 
     How often the model runs: a filter on source columns spares it the other rows without ``keep``
     and does not with it. A filter on a prediction runs a deterministic model again for the rows
@@ -63,6 +70,8 @@ def predict(
         allow_modules: Import paths that a bundle of format ``module`` may name.
         metrics: Accumulator to count into, see ``metrics_accumulator``.
         digest: The digest that the bundle must have, all of its 64 digits.
+        scan: Who reads the rows: ``"auto"``, the workers where they can; ``"direct"``, the workers;
+            ``"jvm"``, Spark.
 
     Returns:
         The kept columns, one column for each output, and ``rejected_reason``: null where a row
@@ -73,9 +82,11 @@ def predict(
             more than a computation from columns.
         SignatureError: A column is missing or of a wrong type.
         ConfigError: A kept column is missing, or has the name of an output; an argument is of
-            another kind; the DataFrame is one of Spark Connect.
+            another kind; the DataFrame is one of Spark Connect; ``scan`` is ``"direct"`` and Spark
+            has to read the rows, the message says why.
     """
     check_frame(df)
+    check_scan(scan)
     if keep is not None:
         _check_keep(keep)
     check_kind(metrics, (Accumulator, NoneType), name="metrics", wanted="a metrics_accumulator")
@@ -84,8 +95,10 @@ def predict(
         featured = with_bundle_features(df, bundle.features, bundle.manifest.source_types)
         reference = BundleReference.share(df.sparkSession, bundle, options, allow_modules)
         if keep is None:
+            if scan == "direct":
+                raise ConfigError("scan 'direct' needs keep, a list of the columns to carry")
             return _joined(featured, bundle.signature, reference, metrics)
-        return predict_prepared(featured, bundle.signature, reference, keep, metrics)
+        return predict_prepared(featured, bundle.signature, reference, keep, metrics, scan)
 
 
 def predict_prepared(
@@ -94,6 +107,7 @@ def predict_prepared(
     reference: BundleReference,
     keep: Sequence[str],
     metrics: Accumulator[Metrics] | None = None,
+    scan: ScanMode = "auto",
 ) -> DataFrame:
     """Predict rows that have the bundle's features, by ``mapInArrow``.
 
@@ -104,27 +118,52 @@ def predict_prepared(
     outputs = prediction_fields(signature)
     spelled = [featured.column(name, where="keep") for name in keep]
     _check_result(names, keep, outputs)
-    found = _Columns.find(featured, signature, names)
-    wire = Wire.build(found.signature, found.columns, found.types)
+    found = ModelColumns.find(featured, signature, names)
     kept = [F.col(quoted(name)) for name in spelled]
-    travels = [column.values for column in wire.columns]
-    # Their places tell the columns apart: any name may be among those that are kept.
-    sent = featured.df.select(
-        *(column.alias(str(place)) for place, column in enumerate([*travels, *kept]))
-    )
-    for name, field in zip(keep, sent.schema.fields[len(wire.columns) :], strict=True):
+    given = [as_column(found.columns[name]) for name in found.signature.column_names]
+    fields = _kept_fields(keep, _by_place(featured.df, kept).schema)
+    schema = StructType([*fields, *outputs])
+    reason = "it is asked for"
+    if scan != "jvm":
+        try:
+            direct = direct_scan(_by_place(featured.df, [*given, *kept]))
+        except NotDirect as error:
+            reason = str(error)
+        else:
+            name = mark(f"direct: {direct}")
+            task = PredictTask(reference, found.signature, frozenset(), tuple(keep), metrics, name)
+            return direct.map(task, schema)
+    if scan == "direct":
+        raise ConfigError(f"scan 'direct' cannot be: {reason}; use 'auto' or 'jvm'")
+    wire = Wire.build(found.signature, found.columns, found.types)
+    sent = _by_place(featured.df, [*(column.values for column in wire.columns), *kept])
+    name = mark(f"jvm: {reason}")
+    task = PredictTask(reference, wire.signature, wire.packed, tuple(keep), metrics, name)
+    return sent.mapInArrow(task, schema)
+
+
+def _by_place(df: DataFrame, columns: Sequence[Column]) -> DataFrame:
+    """Select columns under their places, which tell them apart whatever their names."""
+    return df.select(*(column.alias(str(place)) for place, column in enumerate(columns)))
+
+
+def _kept_fields(keep: Sequence[str], sent: StructType) -> list[StructField]:
+    """Return the fields of the kept columns.
+
+    Raises:
+        ConfigError: One has no type.
+    """
+    for name, field in zip(keep, sent.fields, strict=True):
         if lacks_type(field.dataType):
             kind = field.dataType.simpleString()
             raise ConfigError(
                 f"keep: column {name!r} is {kind} without a value, which Arrow cannot "
                 f"describe; cast it, such as to {kind.replace('void', 'string')}"
             )
-    fields = [
+    return [
         StructField(name, field.dataType, field.nullable, field.metadata)
-        for name, field in zip(keep, sent.schema.fields[len(wire.columns) :], strict=True)
+        for name, field in zip(keep, sent.fields, strict=True)
     ]
-    task = _PredictTask(reference, wire.signature, wire.packed, tuple(keep), metrics)
-    return sent.mapInArrow(task, StructType([*fields, *outputs]))
 
 
 def _check_keep(keep: Sequence[str]) -> None:
@@ -153,7 +192,7 @@ def _joined(
     given = names.index(featured.given)
     _check_result(names, [spelled[0] for spelled in given.values()], outputs)
     kind = resolve_kind("auto")
-    found = _Columns.find(featured, signature, names)
+    found = ModelColumns.find(featured, signature, names)
     wire = Wire.build(found.signature, found.columns, found.types, exact_nulls=kind == "pandas")
     function = prediction_udf(reference, wire, StructType(outputs), kind, metrics)
     (struct,) = unused([*df.columns, *(field.name for field in outputs)], 1)
@@ -169,99 +208,6 @@ def _all_but(df: DataFrame, names: Sequence[str]) -> Column:
     DataFrame's.
     """
     return df.colRegex(f"`(?s)(?!(?:{'|'.join(map(re.escape, names))})\\z).*`")
-
-
-@dataclass(frozen=True)
-class _PredictTask:
-    """The function that ``mapInArrow`` runs in a task."""
-
-    reference: BundleReference
-    signature: Signature
-    packed: frozenset[str]
-    kept: tuple[str, ...]
-    metrics: Accumulator[Metrics] | None
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with task_failures():
-            yield from self._predicted(batches)
-
-    def _predicted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        counted = Metrics()
-        predictor = self.reference.predictor(self.signature, self.packed, counted)
-        columns = predictor.column_names
-        # The kept columns are not read, but held: their bytes count in a window.
-        names = [*columns, *unused(columns, len(self.kept))]
-        held: deque[pa.RecordBatch] = deque()
-
-        def inputs() -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                held.append(batch)
-                yield pa.RecordBatch.from_arrays(batch.columns, names=names)
-
-        predictions = predictor.stream(inputs())
-        try:
-            for predicted in predictions:
-                yield pa.RecordBatch.from_arrays(
-                    [*held.popleft().columns[len(columns) :], *predicted.columns],
-                    names=[*self.kept, *predicted.schema.names],
-                )
-        finally:
-            predictions.close()
-            if self.metrics is not None:
-                self.metrics.add(counted)
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """The columns that a model reads, features among them.
-
-    Attributes:
-        signature: The model's, with struct fields as the columns spell them.
-        columns: Each by the signature's name.
-        types: Their types, by the same names.
-    """
-
-    signature: Signature
-    columns: dict[str, Source]
-    types: dict[str, DataType]
-
-    @classmethod
-    def find(cls, featured: Featured, signature: Signature, names: Names) -> _Columns:
-        """Find the columns, each of which must be there once and fit its input."""
-        names.check_readable(signature)
-        wanted = names.index(signature.column_names)
-        there: dict[str, list[tuple[str, StructField]]] = {n: [] for n in signature.column_names}
-        others = []
-        for spelled, field in featured.read(names):
-            if read := wanted.get(names.key(spelled)):
-                there[read[0]].append((spelled, field))
-            else:
-                others.append(spelled)
-        for name, same in there.items():
-            if len(same) > 1:
-                raise SignatureError(names.ambiguous(name, [spelled for spelled, _ in same]))
-        found = {name: same[0][1] for name, same in there.items() if same}
-        types = {name: field.dataType for name, field in found.items()}
-        schema = arrow_schema([StructField(*pair) for pair in types.items()])
-        signature = names.with_fields(signature, schema)
-        check_schema(signature.inputs, schema, others)
-        _check_not_padded(signature.inputs, found)
-        columns: dict[str, Source] = {name: by_name(field.name) for name, field in found.items()}
-        return cls(signature, columns, types)
-
-
-def _check_not_padded(inputs: Sequence[Input], found: Mapping[str, StructField]) -> None:
-    """Raise SignatureError for words that Spark pads with blanks, which are other words."""
-    for item in inputs:
-        if item.vocabulary is None and (item.transform is None or item.transform.takes != "string"):
-            continue
-        for name in item.column_names:
-            if kind := char_type(found[name]):
-                raise SignatureError(
-                    f"column {name!r} (input {item.name!r}): Spark fills the values of {kind} with "
-                    "blanks, which makes other words of them; remove them in the source, or by a "
-                    "feature, with rtrim (inside an array by transform)"
-                )
 
 
 def _check_result(names: Names, kept: Sequence[str], outputs: Sequence[StructField]) -> None:

@@ -1,0 +1,268 @@
+"""What Spark plans to read for a DataFrame: files, columns of them, conditions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql.types import DataType, StructType
+
+from spark_infer.spark.scan.files.types import arrow_type
+from spark_infer.spark.scan.plan.expressions import (
+    Condition,
+    attribute_id,
+    below,
+    conditions,
+    items,
+    kind_of,
+)
+from spark_infer.spark.scan.plan.values import value
+from spark_infer.spark.scan.refused import NotDirect
+
+MAX_FILES = 10_000
+"""Of more files the driver does not read the footers."""
+_SQL = "org.apache.spark.sql.execution.datasources"
+_FORMAT = f"{_SQL}.parquet.ParquetFileFormat"
+_INDEXES = (f"{_SQL}.InMemoryFileIndex", f"{_SQL}.CatalogFileIndex")
+_OPTIONS = (
+    *("path", "paths", "basepath", "mergeschema", "recursivefilelookup", "pathglobfilter"),
+    *("modifiedbefore", "modifiedafter", "serialization.format", "compression"),
+)
+"""Options that say which files there are, and nothing of what is in them."""
+_OFF = (
+    "spark.sql.files.ignoreCorruptFiles",
+    "spark.sql.files.ignoreMissingFiles",
+    "spark.sql.parquet.fieldId.read.enabled",
+    "spark.sql.parquet.int96TimestampConversion",
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A column of the files.
+
+    Attributes:
+        name: As Spark spells it.
+        kind: Its type in Spark.
+    """
+
+    name: str
+    kind: DataType
+
+
+@dataclass(frozen=True)
+class OfPartition:
+    """A column whose value is part of a folder's name; ``at`` is its place among those."""
+
+    at: int
+    type: pa.DataType
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A column of one value: an array of one element."""
+
+    value: pa.Array
+
+    @property
+    def type(self) -> pa.DataType:
+        """Its Arrow type."""
+        return self.value.type
+
+
+Read = Stored | OfPartition | Constant
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that Spark plans to read.
+
+    Attributes:
+        scheme: Of its file system, such as ``file``.
+        authority: The bucket or host.
+        path: Within the file system.
+        num_bytes: Its size when Spark listed it.
+        partition: Values of the partition columns, arrays of one element.
+    """
+
+    scheme: str
+    authority: str
+    path: str
+    num_bytes: int
+    partition: tuple[pa.Array, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What Spark plans to read.
+
+    Attributes:
+        columns: The DataFrame's columns, then those that only the conditions read.
+        conditions: Which rows are wanted; their columns are places among ``columns``.
+        files: Where the rows are.
+    """
+
+    columns: tuple[Read, ...]
+    conditions: tuple[Condition, ...]
+    files: tuple[File, ...]
+
+
+def planned(df: DataFrame) -> Planned:
+    """Read Spark's physical plan of a DataFrame.
+
+    Raises:
+        NotDirect: It does more than a worker would do alike.
+    """
+    if df.isStreaming:
+        raise NotDirect("it is a stream")
+    for setting in _OFF:
+        if str(df.sparkSession.conf.get(setting, "false")).strip().lower() != "false":
+            raise NotDirect(f"{setting} is on")
+    outputs, condition, scan = _parts(df._jdf.queryExecution().sparkPlan())
+    relation = scan.relation()
+    _check_relation(relation)
+    table = _Table.of(relation, scan)
+    columns = [table.column(expression) for expression in outputs]
+    tests: list[Condition] = []
+    if condition is not None:
+        read = sorted(
+            {attribute_id(n) for n in below(condition) if kind_of(n) == "AttributeReference"}
+            & table.attributes.keys()
+        )
+        places = {number: len(columns) + at for at, number in enumerate(read)}
+        columns += [table.attributes[number] for number in read]
+        tests = list(conditions(condition, places, lambda number: table.type_of(number)))
+    return Planned(tuple(columns), tuple(tests), tuple(table.files(scan)))
+
+
+def _parts(plan: Any) -> tuple[list[Any], Any, Any]:
+    """Return the expressions of the columns, the condition or None, and the scan of a plan."""
+    outputs, condition = list(items(plan.output())), None
+    if kind_of(plan) == "ProjectExec":
+        outputs, plan = list(items(plan.projectList())), plan.child()
+    if kind_of(plan) == "FilterExec":
+        condition, plan = plan.condition(), plan.child()
+    if kind_of(plan) != "FileSourceScanExec":
+        raise NotDirect(f"Spark's plan has {plan.nodeName()} between the files and the model")
+    return outputs, condition, plan
+
+
+def _check_relation(relation: Any) -> None:
+    """Prove that the relation is one of plain Parquet files."""
+    form = str(relation.fileFormat().getClass().getName())
+    if form != _FORMAT:
+        raise NotDirect(f"the files are read by {form.rpartition('.')[2]}, not as plain Parquet")
+    index = str(relation.location().getClass().getName())
+    if index not in _INDEXES:
+        raise NotDirect(f"the files are listed by {index.rpartition('.')[2]}")
+    options = {str(pair._1()).lower() for pair in items(relation.options().toSeq())}
+    if other := sorted(options.difference(_OPTIONS)):
+        raise NotDirect(f"the source has the option {other[0]!r}")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The relation of a scan.
+
+    Attributes:
+        attributes: What each attribute of the scan is, by its number.
+        partitions: Arrow types of the partition columns.
+        schema: The partition columns in Spark.
+    """
+
+    attributes: dict[int, Read]
+    partitions: tuple[pa.DataType, ...]
+    schema: Any
+
+    @classmethod
+    def of(cls, relation: Any, scan: Any) -> _Table:
+        parted, stored = _schema(relation.partitionSchema()), _schema(relation.dataSchema())
+        places = {field.name: at for at, field in enumerate(parted)}
+        fields = {field.name: field for field in stored}
+        kinds = tuple(arrow_type(field.dataType) for field in parted)
+        attributes: dict[int, Read] = {}
+        for attribute in items(scan.output()):
+            name = str(attribute.name())
+            if name in places:
+                attributes[attribute_id(attribute)] = OfPartition(places[name], kinds[places[name]])
+            elif name in fields:
+                if "EXISTS_DEFAULT" in fields[name].metadata:
+                    raise NotDirect(f"column {name!r} has a default value")
+                kind = _data_type(attribute.dataType())
+                attributes[attribute_id(attribute)] = Stored(name, kind)
+        return cls(attributes, kinds, relation.partitionSchema())
+
+    def column(self, expression: Any) -> Read:
+        """Return what a column of the DataFrame is.
+
+        Raises:
+            NotDirect: It is computed.
+        """
+        if kind_of(expression) == "Alias":
+            expression = expression.child()
+        if kind_of(expression) == "Literal":
+            kind = arrow_type(_data_type(expression.dataType()))
+            return Constant(value(expression.value(), kind))
+        if kind_of(expression) != "AttributeReference":
+            raise NotDirect(f"Spark computes {_short(expression.sql())}")
+        found = self.attributes.get(attribute_id(expression))
+        if found is None:
+            raise NotDirect(f"{expression.sql()} is no column of the files")
+        if isinstance(found, Stored):
+            arrow_type(found.kind)
+        return found
+
+    def type_of(self, number: int) -> pa.DataType:
+        """Return the Arrow type of an attribute."""
+        column = self.attributes[number]
+        return arrow_type(column.kind) if isinstance(column, Stored) else column.type
+
+    def files(self, scan: Any) -> list[File]:
+        """Return the files that Spark plans to read.
+
+        Raises:
+            NotDirect: Which they are is known only when the query runs, or there are too many.
+        """
+        for root in items(scan.partitionFilters()):
+            if any("Subquery" in kind_of(n) or "DynamicPruning" in kind_of(n) for n in below(root)):
+                raise NotDirect("a subquery chooses the partitions")
+        found: list[File] = []
+        location = scan.relation().location()
+        for directory in items(location.listFiles(scan.partitionFilters(), scan.dataFilters())):
+            partition = self._partition(directory.values())
+            for status in items(directory.files()):
+                if len(found) == MAX_FILES:
+                    raise NotDirect(f"there are more than {MAX_FILES:,} files")
+                uri = status.getPath().toUri()
+                size = int(status.getLen())
+                authority = str(uri.getAuthority() or "")
+                found.append(
+                    File(str(uri.getScheme()), authority, str(uri.getPath()), size, partition)
+                )
+        return found
+
+    def _partition(self, row: Any) -> tuple[pa.Array, ...]:
+        return tuple(
+            value(None if row.isNullAt(at) else row.get(at, self.schema.apply(at).dataType()), kind)
+            for at, kind in enumerate(self.partitions)
+        )
+
+
+def _schema(schema: Any) -> StructType:
+    return StructType.fromJson(json.loads(schema.json()))
+
+
+def _data_type(kind: Any) -> DataType:
+    wrapped = {"type": "struct", "fields": [_field(json.loads(kind.json()))]}
+    return StructType.fromJson(wrapped).fields[0].dataType
+
+
+def _field(kind: Any) -> dict[str, Any]:
+    return {"name": "_", "type": kind, "nullable": True, "metadata": {}}
+
+
+def _short(sql: str) -> str:
+    return sql if len(sql) <= 60 else f"{sql[:60]}..."

@@ -1,0 +1,180 @@
+"""The rows of a DataFrame, read by the workers from the files where that is the same."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from spark_infer.bundle.documents import shown
+from spark_infer.errors import ConfigError
+from spark_infer.spark.scan.files.footers import Footer, Reading
+from spark_infer.spark.scan.files.reader import Part, Reader
+from spark_infer.spark.scan.files.splits import Share, Sizes, split
+from spark_infer.spark.scan.files.stores import Store
+from spark_infer.spark.scan.files.types import arrow_type
+from spark_infer.spark.scan.plan.planned import OfPartition, Planned, Read, Stored, planned
+
+ScanMode = Literal["auto", "direct", "jvm"]
+Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""What a task does with the rows; their columns are named by their places."""
+
+
+def check_scan(scan: object) -> ScanMode:
+    """Return the mode.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    for known in get_args(ScanMode):
+        if isinstance(scan, str) and scan == known:
+            return known  # type: ignore[no-any-return]
+    raise ConfigError(f"scan {shown(scan)} is unknown; use 'auto', 'direct' or 'jvm'")
+
+
+@dataclass(frozen=True)
+class DirectScan:
+    """What the workers read instead of Spark.
+
+    Attributes:
+        spark: The session.
+        reader: What each task reads.
+        num_files: How many files there are.
+        num_rows: Rows in them, those among them that a filter leaves out.
+        num_bytes: Bytes of the columns that are read.
+    """
+
+    spark: SparkSession
+    reader: Reader
+    num_files: int
+    num_rows: int
+    num_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.num_rows:,} rows of {self.num_files:,} Parquet files, {self.num_bytes:,} "
+            f"bytes, in {len(self.reader.tasks):,} tasks"
+        )
+
+    def map(self, task: Task, schema: StructType) -> DataFrame:
+        """Return what a function makes of the rows, as ``DataFrame.mapInArrow`` does.
+
+        Args:
+            task: Runs in each task.
+            schema: Of what it returns.
+        """
+        count = len(self.reader.tasks)
+        numbers = self.spark.range(0, count, 1, max(1, count))
+        return numbers.mapInArrow(_ReadTask(self.reader, task), schema)
+
+
+@dataclass(frozen=True)
+class _ReadTask:
+    """The function that ``mapInArrow`` runs in a task, which is given the task's number."""
+
+    reader: Reader
+    task: Task
+
+    @property
+    def __name__(self) -> str:
+        """What Spark's plan calls it."""
+        return self.task.__name__
+
+    def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        given = (number for batch in numbers for number in batch.column(0).to_pylist())
+        return self.task(batch for number in given for batch in self.reader.read(number))
+
+
+def direct_scan(df: DataFrame) -> DirectScan:
+    """Plan to read a DataFrame's files in the workers.
+
+    The files are those that Spark lists now, and their footers are read here.
+
+    Raises:
+        NotDirect: Spark has to read them, since it does more than read them, or the workers cannot,
+            or might read something else.
+    """
+    spark = df.sparkSession
+    plan = planned(df)
+    stored = tuple(dict.fromkeys(c for c in plan.columns if isinstance(c, Stored)))
+    hadoop = spark._jsparkSession.sessionState().newHadoopConf()
+    places = {(file.scheme, file.authority) for file in plan.files}
+    stores = {place: Store.of(*place, hadoop) for place in places}
+    footers = _reading(spark, stored).footers(plan.files, stores)
+    types = _types(plan)
+    parts = [
+        [_part(plan, footers, stores, stored, share) for share in shares]
+        for shares in split(footers, _sizes(spark))
+    ]
+    reader = Reader(
+        tuple(pickle.dumps(task) for task in parts), types, plan.conditions, len(df.columns)
+    )
+    read = [part for task in parts for part in task]
+    return DirectScan(
+        spark,
+        reader,
+        len(plan.files),
+        sum(part.num_rows for part in read),
+        sum(part.num_bytes for part in read),
+    )
+
+
+def _reading(spark: SparkSession, stored: tuple[Stored, ...]) -> Reading:
+    def setting(name: str) -> str:
+        return str(spark.conf.get(f"spark.sql.{name}"))
+
+    modes = {
+        "datetime": setting("parquet.datetimeRebaseModeInRead").upper(),
+        "int96": setting("parquet.int96RebaseModeInRead").upper(),
+    }
+    return Reading(stored, setting("caseSensitive").lower() == "true", modes)
+
+
+def _sizes(spark: SparkSession) -> Sizes:
+    conf: Any = spark._jsparkSession.sessionState().conf()
+    return Sizes(
+        max_partition_bytes=int(conf.filesMaxPartitionBytes()),
+        open_cost_bytes=int(conf.filesOpenCostInBytes()),
+        parallelism=spark.sparkContext.defaultParallelism,
+    )
+
+
+def _types(plan: Planned) -> tuple[pa.DataType, ...]:
+    return tuple(
+        arrow_type(column.kind) if isinstance(column, Stored) else column.type
+        for column in plan.columns
+    )
+
+
+def _part(
+    plan: Planned,
+    footers: Sequence[Footer],
+    stores: dict[tuple[str, str], Store],
+    stored: tuple[Stored, ...],
+    share: Share,
+) -> Part:
+    file, footer = plan.files[share.file], footers[share.file]
+    names = dict(zip(stored, footer.fields, strict=True))
+
+    def column(read: Read) -> str | pa.Array:
+        if isinstance(read, Stored):
+            name = names[read]
+            return pa.nulls(1, arrow_type(read.kind)) if name is None else name
+        return file.partition[read.at] if isinstance(read, OfPartition) else read.value
+
+    groups = [footer.groups[number] for number in share.groups]
+    store = stores[file.scheme, file.authority]
+    return Part(
+        store.path(file.authority, file.path),
+        store,
+        footer.stamp,
+        share.groups,
+        sum(group.num_rows for group in groups),
+        sum(group.num_bytes for group in groups),
+        tuple(column(read) for read in plan.columns),
+    )
