@@ -39,6 +39,8 @@ class RunReport:
         target: Table that was written, or was to be.
         spark_application_id: The application in Spark's history.
         versions: Of spark_infer, Python and the libraries that took part.
+        scan: Who read the rows that were scored: ``direct``, with the rows and bytes that the
+            workers read, or ``jvm``, with the reason.
         rows_in: Rows that were to be scored.
         rows_out: Rows that were written.
         rows_rejected: Rows among them that got no prediction.
@@ -59,6 +61,7 @@ class RunReport:
     target: str
     spark_application_id: str
     versions: Mapping[str, str]
+    scan: str = ""
     rows_in: int | None = None
     rows_out: int | None = None
     rows_rejected: int | None = None
@@ -110,6 +113,7 @@ class RunReport:
             "parameters": ", ".join(f"{k}={v}" for k, v in self.parameters.items()) or "none",
             "bundle": f"{self.bundle['name']} {self.bundle['digest'][:12]}",
             "target": self.target,
+            "scan": self.scan,
             "rows": f"{self.rows_in or 0:,} in, {self.rows_out or 0:,} out, "
             f"{self.rows_rejected or 0:,} rejected",
             "speed": f"{self.rows_per_second or 0:,.0f} rows/s while scoring",

@@ -23,6 +23,7 @@ from spark_infer.spark.features import Featured, with_bundle_features, with_feat
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.scan import explain
 from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.rows.keys import check_keys
@@ -188,7 +189,10 @@ class Run:
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
         keep = [*config.key, *config.target.keep]
-        predicted = predict_prepared(rows, bundle.signature, reference, keep, self.metrics)
+        predicted = predict_prepared(
+            rows, bundle.signature, reference, keep, self.metrics, config.source.scan
+        )
+        self.found["scan"] = explain(predicted)
         return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
+from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
+from spark_infer.model.background import in_background
 from spark_infer.spark.scan.files.footers import Footer, Reading
 from spark_infer.spark.scan.files.reader import Part, Reader
 from spark_infer.spark.scan.files.splits import Share, Sizes, split
@@ -20,6 +22,8 @@ from spark_infer.spark.scan.files.stores import Store
 from spark_infer.spark.scan.files.types import arrow_type
 from spark_infer.spark.scan.plan.planned import OfPartition, Planned, Read, Stored, planned
 
+_AHEAD = 2
+"""Record batches that are read before they are asked for, where a task has more than one core."""
 ScanMode = Literal["auto", "direct", "jvm"]
 Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 """What a task does with the rows; their columns are named by their places."""
@@ -87,7 +91,12 @@ class _ReadTask:
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         given = (number for batch in numbers for number in batch.column(0).to_pylist())
-        return self.task(batch for number in given for batch in self.reader.read(number))
+        batches = (batch for number in given for batch in self.reader.read(number))
+        context = TaskContext.get()
+        if context is not None and context.cpus() > 1:
+            # The model's own threads rest while rows are read, and a core is free.
+            return self.task(in_background(batches, capacity=_AHEAD, name="spark_infer-read"))
+        return self.task(batches)
 
 
 def direct_scan(df: DataFrame) -> DirectScan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -35,6 +36,12 @@ with warnings.catch_warnings():
             None,
             description="SQL condition on the source's columns: which rows are read. Window "
             "features see these rows and no others.",
+        )
+        scan: Literal["auto", "direct", "jvm"] = Field(
+            "auto",
+            description="Who reads the rows that are scored: direct, the Python workers from the "
+            "Parquet files, which is faster; jvm, Spark; auto, the workers where the rows are the "
+            "same for sure. The report says who did, and why.",
         )
 
         @model_validator(mode="after")

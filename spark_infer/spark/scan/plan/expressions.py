@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -85,12 +86,12 @@ def _condition(
     plain = [kind_of(side) for side in sides]
     known = test in _COMPARISONS or test in ("In", "IsNotNull", "IsNull")
     if not known or plain != ["AttributeReference", *["Literal"] * (len(sides) - 1)]:
-        raise NotDirect(f"the filter {root.sql()} is more than comparisons of columns with values")
+        raise NotDirect(f"the filter {shown(root)} is more than comparisons of columns with values")
     if attribute_id(sides[0]) not in places:
-        raise NotDirect(f"the filter {root.sql()} reads what is no column of the files")
+        raise NotDirect(f"the filter {shown(root)} reads what is no column of the files")
     kind = types(attribute_id(sides[0]))
     if len(sides) > 1 and not _compares_alike(kind):
-        raise NotDirect(f"the filter {root.sql()} compares values of type {kind}")
+        raise NotDirect(f"the filter {shown(root)} compares values of type {kind}")
     found = [value(side.value(), kind) for side in sides[1:]]
     values = pa.concat_arrays(found) if found else pa.nulls(0, kind)
     return Condition(places[attribute_id(sides[0])], test, values)
@@ -120,6 +121,13 @@ def kind_of(node: Any) -> str:
 def items(sequence: Any) -> Iterator[Any]:
     """Return the items of a Scala sequence."""
     return (sequence.apply(at) for at in range(sequence.size()))
+
+
+def shown(expression: Any) -> str:
+    """Return an expression for a message, without the numbers of its columns and cut."""
+    # Not its sql(), which names the views that a column came through.
+    text = re.sub(r"#\d+L?\b", "", str(expression.toString()))
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def below(root: Any) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from spark_infer.spark.scan.plan.expressions import (
     conditions,
     items,
     kind_of,
+    shown,
 )
 from spark_infer.spark.scan.plan.values import value
 from spark_infer.spark.scan.refused import NotDirect
@@ -207,10 +208,10 @@ class _Table:
             kind = arrow_type(_data_type(expression.dataType()))
             return Constant(value(expression.value(), kind))
         if kind_of(expression) != "AttributeReference":
-            raise NotDirect(f"Spark computes {_short(expression.sql())}")
+            raise NotDirect(f"Spark computes {shown(expression)}")
         found = self.attributes.get(attribute_id(expression))
         if found is None:
-            raise NotDirect(f"{expression.sql()} is no column of the files")
+            raise NotDirect(f"{shown(expression)} is no column of the files")
         if isinstance(found, Stored):
             arrow_type(found.kind)
         return found
@@ -262,7 +263,3 @@ def _data_type(kind: Any) -> DataType:
 
 def _field(kind: Any) -> dict[str, Any]:
     return {"name": "_", "type": kind, "nullable": True, "metadata": {}}
-
-
-def _short(sql: str) -> str:
-    return sql if len(sql) <= 60 else f"{sql[:60]}..."
