@@ -27,6 +27,10 @@ class Metrics:
 
     Attributes:
         num_rows: Rows that came in.
+        num_read: Rows among them, and beside them those that a filter left out, that a worker read
+            from files itself.
+        num_read_bytes: Bytes of them in the files, of the columns that were read, without
+            compression.
         num_rejected: Rows that got no prediction, for whatever reason.
         num_failed: Rows among them on which the model failed.
         num_predicted: Rows that the model ran, each once.
@@ -48,6 +52,8 @@ class Metrics:
     """
 
     num_rows: int = 0
+    num_read: int = 0
+    num_read_bytes: int = 0
     num_rejected: int = 0
     num_failed: int = 0
     num_predicted: int = 0

@@ -1,4 +1,4 @@
-"""``spark-infer``: score a job, inspect a bundle, print the job file's reference."""
+"""``spark-infer``: score or plan a job, inspect a bundle, print the job file's reference."""
 
 from __future__ import annotations
 
@@ -31,25 +31,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _OPTIONAL = ("pyspark", "pandas", "torch")
+Job = Annotated[str, typer.Argument(help="Job file (YAML); see 'spark-infer reference'.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A parameter of the job (date=2018-08-08) or a key of the job file "
+        "(batch.device=cuda). What starts with spark. is a key of Spark itself "
+        "(spark.sql.shuffle.partitions=8). Repeat for several. Wins over SPARK_INFER_SET_DATE "
+        "and SPARK_INFER_SET_BATCH__DEVICE in the environment, which win over the file. A "
+        "variable for a parameter that the job does not have is ignored.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @app.command()
 def score(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(help="Job file (YAML); see 'spark-infer reference'.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A parameter of the job (date=2018-08-08) or a key of the job file "
-            "(batch.device=cuda). What starts with spark. is a key of Spark itself "
-            "(spark.sql.shuffle.partitions=8). Repeat for several. Wins over SPARK_INFER_SET_DATE "
-            "and SPARK_INFER_SET_BATCH__DEVICE in the environment, which win over the file. A "
-            "variable for a parameter that the job does not have is ignored.",
-        ),
-    ] = None,
+    job: Job,
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Run a scoring job: read, predict, write the target table and the run report.
@@ -72,6 +74,20 @@ def score(
         raise ConfigError(
             f"the target was written, and the report is {report.path(directory)}, but {error}"
         ) from None
+
+
+@app.command()
+def plan(
+    context: typer.Context, job: Job, settings: Settings = None, as_json: Json = False
+) -> None:
+    """Check a scoring job and tell what a run would do: read no row, write nothing.
+
+    Exit codes are those of score.
+    """
+    from spark_infer.warehouse import ScoringJob
+
+    loaded = ScoringJob.load(job, settings=_pairs(settings or []))
+    render.job_plan(loaded.plan(on_step=context.ensure_object(Stop).check), as_json=as_json)
 
 
 @app.command()

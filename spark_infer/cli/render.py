@@ -17,7 +17,7 @@ from spark_infer.cli import output
 from spark_infer.errors import SparkInferError, printable
 
 if TYPE_CHECKING:
-    from spark_infer.report import RunReport
+    from spark_infer.report import JobPlan, RunReport
 
 
 def error(problem: SparkInferError) -> None:
@@ -38,6 +38,14 @@ def run_report(report: RunReport, directory: str, *, as_json: bool) -> None:
         _json(report.to_json())
         return
     _facts("", {**report.summary(), "report": str(report.path(directory))})
+
+
+def job_plan(plan: JobPlan, *, as_json: bool) -> None:
+    """Print what a run would do."""
+    if as_json:
+        _json(plan.to_json())
+        return
+    _facts("", plan.summary())
 
 
 def bundle(bundle: Bundle, *, as_json: bool) -> None:

@@ -132,7 +132,7 @@ def predict_prepared(
         else:
             name = mark(f"direct: {direct}")
             task = PredictTask(reference, found.signature, frozenset(), tuple(keep), metrics, name)
-            return direct.map(task, schema)
+            return direct.map(task, schema, metrics)
     if scan == "direct":
         raise ConfigError(f"scan 'direct' cannot be: {reason}; use 'auto' or 'jvm'")
     wire = Wire.build(found.signature, found.columns, found.types)

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.errors import ConfigError
-from spark_infer.report import RunReport
+from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import check_writable
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile import read_job
@@ -87,6 +87,21 @@ class ScoringJob:
             SparkInferError: Anything is wrong; unless the message says otherwise, the target is as
                 it was.
         """
-        if on_step is not None and not callable(on_step):
-            raise ConfigError(f"on_step must be a function of a step's name, got {shown(on_step)}")
+        _check_on_step(on_step)
         return Run(self, spark, on_step).execute()
+
+    def plan(
+        self, spark: SparkSession | None = None, on_step: Callable[[str], None] | None = None
+    ) -> JobPlan:
+        """Find out what ``run`` would do: check bundle, source, features and target, read no row.
+
+        Of the source's Parquet files the footers are read. Arguments and errors are those of
+        ``run``.
+        """
+        _check_on_step(on_step)
+        return Run(self, spark, on_step).plan()
+
+
+def _check_on_step(on_step: object) -> None:
+    if on_step is not None and not callable(on_step):
+        raise ConfigError(f"on_step must be a function of a step's name, got {shown(on_step)}")

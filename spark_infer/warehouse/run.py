@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
 from spark_infer.errors import ConfigError
-from spark_infer.report import RunReport
+from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import Status
 from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
@@ -88,6 +88,24 @@ class Run:
             ) from None
         return report
 
+    def plan(self) -> JobPlan:
+        """Return what a run would do. Errors are those of ``ScoringJob.run``."""
+        self._start()
+        config, bundle = self.job.config, self.bundle
+        assert bundle is not None
+        with active(self.spark):
+            _, predicted, sink = self._prepared(self._source(), bundle)
+            fields = predicted.schema.fields
+            return JobPlan(
+                job=config.name,
+                parameters=self._parameters,
+                bundle=self._described(bundle),
+                target=config.target.table,
+                writes=sink.intent(),
+                columns=tuple(f"{f.name} {f.dataType.simpleString().upper()}" for f in fields),
+                scan=self.found["scan"],
+            )
+
     def _start(self) -> None:
         config, step = self.job.config, self.steps.step
         with step("bundle"):
@@ -117,11 +135,7 @@ class Run:
         """
         config, step, bundle = self.job.config, self.steps.step, self.bundle
         assert bundle is not None
-        with step("check"), spark_failures("the job cannot be prepared"):
-            rows = self._rows(source, bundle)
-            predicted = self._predicted(rows, bundle)
-            sink = self._sink(rows)
-            sink.check(predicted.schema)
+        rows, predicted, sink = self._prepared(source, bundle)
         with step("load"):
             check_executor(self.spark, bundle, config.batch.options(), config.bundle.allow_modules)
         with step("keys"), spark_failures("the source cannot be read, nothing was written"):
@@ -149,6 +163,15 @@ class Run:
         with self.steps.step("write"):
             published = sink.publish(staged)
         self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
+
+    def _prepared(self, source: DataFrame, bundle: Bundle) -> tuple[Featured, DataFrame, Sink]:
+        """Return the rows to score, what becomes of them, and where they go, all of it checked."""
+        with self.steps.step("check"), spark_failures("the job cannot be prepared"):
+            rows = self._rows(source, bundle)
+            predicted = self._predicted(rows, bundle)
+            sink = self._sink(rows)
+            sink.check(predicted.schema)
+        return rows, predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
         """Return the rows to score, with the job's features and beside them the bundle's."""
@@ -197,9 +220,7 @@ class Run:
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
         config, bundle, seconds = self.job.config, self.bundle, self.steps.seconds
-        known = {"path": config.bundle.path}
-        if bundle is not None:
-            known |= {"name": bundle.name, "digest": bundle.digest}
+        known = {"path": config.bundle.path} if bundle is None else self._described(bundle)
         found = {"spark_application_id": "", **self.found}
         if "rows_in" in found and seconds.get("score"):
             found["rows_per_second"] = round(found["rows_in"] / seconds["score"], 1)
@@ -211,13 +232,24 @@ class Run:
             reason=str(error) or type(error).__name__ if error else "",
             started_at=self.started_at.isoformat(timespec="seconds"),
             finished_at=_now().isoformat(timespec="seconds"),
-            parameters={name: str(value) for name, value in self.values.items()},
+            parameters=self._parameters,
             bundle=known,
             target=config.target.table,
             versions=versions(),
             seconds=seconds,
             **found,
         )
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return {name: str(value) for name, value in self.values.items()}
+
+    def _described(self, bundle: Bundle) -> dict[str, str]:
+        return {
+            "path": self.job.config.bundle.path,
+            "name": bundle.name,
+            "digest": bundle.digest,
+        }
 
 
 def _now() -> dt.datetime:

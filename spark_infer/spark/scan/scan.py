@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
-from pyspark import TaskContext
+from pyspark import Accumulator, TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
+from spark_infer.metrics import Metrics
 from spark_infer.model.background import in_background
 from spark_infer.spark.scan.files.footers import Footer, Reading
 from spark_infer.spark.scan.files.reader import Part, Reader
@@ -65,16 +66,19 @@ class DirectScan:
             f"bytes, in {len(self.reader.tasks):,} tasks"
         )
 
-    def map(self, task: Task, schema: StructType) -> DataFrame:
+    def map(
+        self, task: Task, schema: StructType, metrics: Accumulator[Metrics] | None = None
+    ) -> DataFrame:
         """Return what a function makes of the rows, as ``DataFrame.mapInArrow`` does.
 
         Args:
             task: Runs in each task.
             schema: Of what it returns.
+            metrics: Where to count what is read.
         """
         count = len(self.reader.tasks)
         numbers = self.spark.range(0, count, 1, max(1, count))
-        return numbers.mapInArrow(_ReadTask(self.reader, task), schema)
+        return numbers.mapInArrow(_ReadTask(self.reader, task, metrics), schema)
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class _ReadTask:
 
     reader: Reader
     task: Task
+    metrics: Accumulator[Metrics] | None = None
 
     @property
     def __name__(self) -> str:
@@ -91,12 +96,19 @@ class _ReadTask:
 
     def __call__(self, numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         given = (number for batch in numbers for number in batch.column(0).to_pylist())
-        batches = (batch for number in given for batch in self.reader.read(number))
+        batches = self._read(given)
         context = TaskContext.get()
         if context is not None and context.cpus() > 1:
             # The model's own threads rest while rows are read, and a core is free.
             return self.task(in_background(batches, capacity=_AHEAD, name="spark_infer-read"))
         return self.task(batches)
+
+    def _read(self, given: Iterable[int]) -> Iterator[pa.RecordBatch]:
+        counted = Metrics()
+        for number in given:
+            yield from self.reader.read(number, counted)
+        if self.metrics is not None:
+            self.metrics.add(counted)
 
 
 def direct_scan(df: DataFrame) -> DirectScan:

@@ -91,6 +91,15 @@ class FileTable:
         self._check_table(schema)
         Writer(self._spark, self._name, self._config, self._key)  # Its lock can have a name.
 
+    def intent(self) -> str:
+        """Say what publishing would do to the table."""
+        if self._table() is None:
+            return "it is created"
+        if self._is_overwritten:
+            by = ", ".join(self._config.partition_by)
+            return f"the partitions (by {by}) that the run has rows for are replaced"
+        return f"the rows are added whose keys ({', '.join(self._key)}) it does not have"
+
     def check_rows(self, keys: Keys, schema: StructType) -> None:
         """Prove that these rows leave nothing behind, and come back as they are.
 

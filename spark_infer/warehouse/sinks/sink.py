@@ -36,6 +36,10 @@ class Sink(Protocol):
         """
         ...
 
+    def intent(self) -> str:
+        """Say what publishing would do to the target."""
+        ...
+
     def check_rows(self, keys: Keys, schema: StructType) -> None:
         """Prove, before a row is scored, that these rows leave nothing stale behind.
 

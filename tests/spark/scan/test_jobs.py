@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
 from spark_infer.errors import ConfigError
+from spark_infer.metrics import Metrics
 from spark_infer.spark.scan.scan import _ReadTask
 
 
@@ -83,7 +84,7 @@ def test_only_the_partitions_of_a_filter_are_read(table: DataFrame, sum2: si.Bun
 
 @pytest.fixture
 def job(table: DataFrame, sum2: si.Bundle, tmp_path: Path) -> Any:
-    def run(spark: SparkSession, scan: str, **changes: Any) -> Any:
+    def run(spark: SparkSession, scan: str, do: str = "run", **changes: Any) -> Any:
         path = tmp_path / "job.yaml"
         source = {"table": "files.tx", "filter": "day = :date AND id > 3", "scan": scan}
         config = {
@@ -97,7 +98,7 @@ def job(table: DataFrame, sum2: si.Bundle, tmp_path: Path) -> Any:
             **changes,
         }
         path.write_text(yaml.safe_dump(config))
-        return si.ScoringJob.load(path, date="2018-08-08").run(spark)
+        return getattr(si.ScoringJob.load(path, date="2018-08-08"), do)(spark)
 
     return run
 
@@ -107,6 +108,9 @@ def test_a_job_writes_the_same_by_either_path(spark: SparkSession, job: Any) -> 
     assert direct.scan.startswith("direct: 10 rows of ")
     assert direct.summary()["scan"] == direct.scan
     assert through.scan == "jvm: it is asked for"
+    assert (direct.batches["num_read"], through.batches["num_read"]) == (10, 0)
+    # A bigint, a double and an int for each, and what describes them.
+    assert direct.batches["num_read_bytes"] >= 10 * (8 + 8 + 4)
     columns = ("id", "day", "score", "rejected_reason")
     written = [
         sorted(map(tuple, spark.table(f"files.{scan}").select(*columns).collect()))
@@ -125,10 +129,25 @@ def test_a_job_whose_features_spark_computes(spark: SparkSession, job: Any) -> N
         job(spark, "direct", features=features)
 
 
+def test_a_plan_tells_what_a_run_would_do(spark: SparkSession, job: Any, sum2: si.Bundle) -> None:
+    plan = job(spark, "auto", do="plan")
+    assert plan.scan.startswith("direct: 10 rows of ")
+    assert plan.writes == "it is created"
+    assert plan.columns[:4] == ("id BIGINT", "day DATE", "score FLOAT", "rejected_reason STRING")
+    assert plan.bundle["digest"] == sum2.digest
+    assert plan.parameters == {"date": "2018-08-08"}
+    assert not spark.catalog.tableExists("files.auto")
+    job(spark, "auto")
+    again = job(spark, "auto", do="plan")
+    assert again.writes == "the partitions (by day) that the run has rows for are replaced"
+    assert again.summary()["target"] == f"files.auto: {again.writes}"
+    assert spark.table("files.auto").count() == 9
+
+
 class _Reader:
     """Tells in which thread it reads."""
 
-    def read(self, number: int) -> Iterator[pa.RecordBatch]:
+    def read(self, number: int, metrics: Metrics) -> Iterator[pa.RecordBatch]:
         name = threading.current_thread().name
         yield pa.RecordBatch.from_pydict({"0": [f"{name} {number}"]})
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from spark_infer.errors import WarehouseError
+from spark_infer.metrics import Metrics
 from spark_infer.spark.scan.files.footers import Stamp
 from spark_infer.spark.scan.files.stores import Store
 from spark_infer.spark.scan.plan.expressions import Condition
@@ -65,14 +66,18 @@ class Reader:
     conditions: tuple[Condition, ...]
     num_outputs: int
 
-    def read(self, task: int) -> Iterator[pa.RecordBatch]:
+    def read(self, task: int, metrics: Metrics) -> Iterator[pa.RecordBatch]:
         """Return the record batches of a task, whose columns are named by their places.
+
+        Rows and bytes of each file are counted when it has been read.
 
         Raises:
             WarehouseError: A file cannot be read, or is another one than when the read was planned.
         """
         for part in pickle.loads(self.tasks[task]):  # noqa: S301 - the driver's, as this function
             yield from self._part(part)
+            metrics.num_read += part.num_rows
+            metrics.num_read_bytes += part.num_bytes
 
     def _part(self, part: Part) -> Iterator[pa.RecordBatch]:
         filesystem = part.store.open()

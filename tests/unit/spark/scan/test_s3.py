@@ -15,6 +15,7 @@ pytest.importorskip("pyspark")
 from pyspark.sql.types import LongType, StringType
 
 from spark_infer.errors import WarehouseError
+from spark_infer.metrics import Metrics
 from spark_infer.spark.scan.files.footers import Reading
 from spark_infer.spark.scan.files.reader import Part, Reader
 from spark_infer.spark.scan.files.stores import Store
@@ -62,7 +63,7 @@ def reader_of(file: File, store: Store) -> Reader:
 def test_rows_are_read(bucket: Bucket, hadoop: dict[str, Any]) -> None:
     store = Store.of("s3a", bucket.name, hadoop)
     file = put(bucket, "table/part 0=é.parquet")
-    read = pa.Table.from_batches(reader_of(file, store).read(0))
+    read = pa.Table.from_batches(reader_of(file, store).read(0, Metrics()))
     assert read.column(1).to_pylist() == [0, 1, 2, 3, 8, 9]
     assert read.column(0).to_pylist() == ["w0", "w1", "w2", "w3", "w8", "w9"]
 
@@ -72,7 +73,7 @@ def test_a_file_that_is_replaced_is_not_read(bucket: Bucket, hadoop: dict[str, A
     reader = reader_of(put(bucket, "part.parquet"), store)
     put(bucket, "part.parquet", TABLE.append_column("more", [range(10)]))
     with pytest.raises(WarehouseError, match=r"part\.parquet was replaced or removed") as caught:
-        list(reader.read(0))
+        list(reader.read(0, Metrics()))
     assert caught.value.transient
 
 
