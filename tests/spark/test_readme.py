@@ -53,7 +53,7 @@ def run(title: str, number: int = 0, **replaced: str) -> dict[str, Any]:
 @pytest.fixture
 def folder(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty directory, and a catalog without the examples' tables."""
-    for table in ("transactions", "predictions"):
+    for table in ("transactions", "predictions", "visits"):
         spark.sql(f"DROP TABLE IF EXISTS {table}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -77,6 +77,7 @@ def test_every_example_is_run() -> None:
         "Pack a model": 3,
         "Models that cannot be exported": 2,
         "DataFrame": 1,
+        "Straight from Parquet": 1,
         "SQL": 1,
         "Job file": 3,
         "Bundles and reports behind a URI": 1,
@@ -130,6 +131,16 @@ def test_dataframe(table: dict[str, Any]) -> None:
         assert row["fraud_score"] == scored[row["tx_id"]]["fraud_score"]
 
 
+def test_straight_from_parquet(table: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    run("Pack a model", 2)
+    ways = run("Straight from Parquet")
+    told = capsys.readouterr().out.splitlines()
+    assert re.fullmatch("direct: 1 row, [0-9]+ bytes, 1 Parquet file, 1 task", told[0])
+    assert re.fullmatch("jvm: Spark computes .*hour.*", told[1])
+    assert [row["shop"] for row in ways["by_workers"].collect()] == ["baker"]
+    assert sorted(ways["by_spark"].collect()) == sorted(table["scored"].collect())
+
+
 def test_sql(table: dict[str, Any]) -> None:
     wide = {row["tx_id"]: row["fraud_score"] for row in table["wide"].collect()}
     best = run("SQL")["best"].collect()
@@ -150,6 +161,11 @@ def test_job_file_and_command(
     (folder / "conf" / "nightly.yaml").write_text(job)
     program, *arguments = command.split()
     assert program == "spark-infer"
+    planned = CliRunner().invoke(app, ["plan", *arguments[1:]], catch_exceptions=False)
+    assert planned.exit_code == 0
+    assert "jvm: Spark computes" in planned.output
+    assert "predictions: it is created" in planned.output
+    assert not table["spark"].catalog.tableExists("predictions")
     for _ in range(2):  # the same date again gives the same table
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert done.exit_code == 0

@@ -61,9 +61,14 @@ class DirectScan:
     num_bytes: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.num_rows:,} rows of {self.num_files:,} Parquet files, {self.num_bytes:,} "
-            f"bytes, in {len(self.reader.tasks):,} tasks"
+        counts = {
+            "row": self.num_rows,
+            "byte": self.num_bytes,
+            "Parquet file": self.num_files,
+            "task": len(self.reader.tasks),
+        }
+        return ", ".join(
+            f"{count:,} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items()
         )
 
     def map(

@@ -53,8 +53,8 @@ def test_predictions_are_the_same(table: DataFrame, sum2: si.Bundle) -> None:
 
 def test_explain_tells_the_path_and_the_reason(table: DataFrame, sum2: si.Bundle) -> None:
     direct = si.predict(table, sum2, keep=["id"])
-    assert si.explain(direct).startswith("direct: 30 rows of ")
-    assert " Parquet files, " in si.explain(direct)
+    assert si.explain(direct).startswith("direct: 30 rows, ")
+    assert " Parquet file" in si.explain(direct)
     assert si.explain(direct.filter("score > 1").select("id")) == si.explain(direct)
     sorted_ = si.predict(table.orderBy("id"), sum2, keep=["id"])
     assert si.explain(sorted_) == "jvm: Spark's plan has Sort between the files and the model"
@@ -78,7 +78,7 @@ def test_what_cannot_be_direct_is_refused_where_it_is_asked_for(
 
 def test_only_the_partitions_of_a_filter_are_read(table: DataFrame, sum2: si.Bundle) -> None:
     day = si.predict(table.filter("day = DATE'2018-08-08'"), sum2, keep=["id"])
-    assert si.explain(day).startswith("direct: 10 rows of ")
+    assert si.explain(day).startswith("direct: 10 rows, ")
     assert sorted(row.id for row in day.collect()) == list(range(1, 30, 3))
 
 
@@ -105,7 +105,7 @@ def job(table: DataFrame, sum2: si.Bundle, tmp_path: Path) -> Any:
 
 def test_a_job_writes_the_same_by_either_path(spark: SparkSession, job: Any) -> None:
     direct, through = job(spark, "direct"), job(spark, "jvm")
-    assert direct.scan.startswith("direct: 10 rows of ")
+    assert direct.scan.startswith("direct: 10 rows, ")
     assert direct.summary()["scan"] == direct.scan
     assert through.scan == "jvm: it is asked for"
     assert (direct.batches["num_read"], through.batches["num_read"]) == (10, 0)
@@ -131,7 +131,7 @@ def test_a_job_whose_features_spark_computes(spark: SparkSession, job: Any) -> N
 
 def test_a_plan_tells_what_a_run_would_do(spark: SparkSession, job: Any, sum2: si.Bundle) -> None:
     plan = job(spark, "auto", do="plan")
-    assert plan.scan.startswith("direct: 10 rows of ")
+    assert plan.scan.startswith("direct: 10 rows, ")
     assert plan.writes == "it is created"
     assert plan.columns[:4] == ("id BIGINT", "day DATE", "score FLOAT", "rejected_reason STRING")
     assert plan.bundle["digest"] == sum2.digest
