@@ -2,7 +2,7 @@
 
 The documentation leaves the batch size to the user: batches of 30,000 to 130,000 rows take the same
 time, of 10,000 a fifth more. Processes for the class (``use_process``, ``max_concurrency``) take
-four times the processor's time, so Daft chooses, and runs it in its own.
+five times the processor's time, so Daft chooses, and runs it in its own.
 """
 
 from __future__ import annotations
