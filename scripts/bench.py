@@ -29,7 +29,7 @@ from rich.console import Console
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A module of ``benchmarks`` with a function ``run``, imported when it is run.
+    """A module with a function ``run``, imported when it is run.
 
     Attributes:
         about: What it measures.
@@ -39,6 +39,7 @@ class Benchmark:
             together take well under two minutes on a slow machine.
         options: Options of its own.
         variants: Command-line options of each run that ``all`` makes of it.
+        package: Where its module is.
     """
 
     about: str
@@ -47,8 +48,10 @@ class Benchmark:
     repetitions: int = 5
     options: tuple[str, ...] = ()
     variants: tuple[tuple[str, ...], ...] = ((),)
+    package: str = "benchmarks"
 
 
+PARQUET = "benchmarks.parquet"
 BENCHMARKS = {
     "tabular": Benchmark("float columns through a small network in Spark", 4_000_000, 100_000),
     "ragged": Benchmark(
@@ -70,6 +73,16 @@ BENCHMARKS = {
     "startup": Benchmark(
         "the first prediction of a fresh worker", 10, 10, repetitions=15, options=("spark",)
     ),
+    "endtoend": Benchmark(
+        "float columns from Parquet to Parquet: Spark, Daft, Ray Data and one process",
+        4_000_000,
+        100_000,
+        package=PARQUET,
+    ),
+    "skew": Benchmark(
+        "tasks over files of very different sizes", 4_000_000, 200_000, package=PARQUET
+    ),
+    "growth": Benchmark("more rows and more executors", 4_000_000, 100_000, package=PARQUET),
     "gpu": Benchmark("a CUDA device kept busy", 100_000, 1_000),
 }
 
@@ -91,7 +104,7 @@ def main() -> None:
         run_all(options)
         return
     benchmark = BENCHMARKS[options.benchmark]
-    module = importlib.import_module(f"benchmarks.{options.benchmark}")
+    module = importlib.import_module(f"{benchmark.package}.{options.benchmark}")
     own = {name: getattr(options, name) for name in benchmark.options}
     result = module.run(*_size(benchmark, options), **own)
     print_result(result)

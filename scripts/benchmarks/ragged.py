@@ -16,8 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
 from benchmarks.harness.interleave import interleave, rates
-from benchmarks.harness.local_spark import NUM_CORES, local_session, noop
-from benchmarks.harness.machine import cache_directory, describe
+from benchmarks.harness.local_spark import local_session, noop
+from benchmarks.harness.machine import NUM_CORES, cache_directory, describe
 from benchmarks.harness.report import Result
 from benchmarks.workloads import ragged_rows
 from benchmarks.workloads.handwritten import SortedLoop, batch_udf

@@ -8,26 +8,21 @@ columns and of the packed array, with no model at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-import torch
-from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import FloatType
 
 import spark_infer as si
 from benchmarks.harness.interleave import interleave, rates
 from benchmarks.harness.local_spark import local_session, noop
 from benchmarks.harness.machine import cache_directory, describe
 from benchmarks.harness.report import Result
-from benchmarks.workloads.small_network import FEATURES, NUM_FEATURES, SIGNATURE, network
+from benchmarks.workloads.batch_udf import batch_udf
+from benchmarks.workloads.float_files import COLUMNS, even_files
+from benchmarks.workloads.small_network import NUM_FEATURES, SIGNATURE, network
 
-NUM_FILES = 8
-COLUMNS = list(FEATURES.column_names)
 BATCH_ROWS = 10_000
 BARS = {
     "predict_vs_peer": 1.8,
@@ -39,11 +34,10 @@ BARS = {
 
 def run(num_rows: int, repetitions: int) -> Result:
     """Run the benchmark in a local session with two cores."""
-    data = table(num_rows)
-    model = network()
-    bundle = si.save_bundle(cache_directory() / "tabular_bundle", model, signature=SIGNATURE)
+    data = even_files(num_rows)
+    bundle = si.save_bundle(cache_directory() / "tabular_bundle", network(), signature=SIGNATURE)
     with local_session("tabular") as spark:
-        queries = contenders(spark, spark.read.parquet(str(data)), bundle, model)
+        queries = contenders(spark, spark.read.parquet(str(data)), bundle)
         check_equal(queries)
         seconds = interleave(
             {name: noop(query) for name, query in queries.items()}, repetitions=repetitions
@@ -68,7 +62,7 @@ def run(num_rows: int, repetitions: int) -> Result:
 
 
 def contenders(
-    spark: SparkSession, df: DataFrame, bundle: si.Bundle, model: torch.nn.Module
+    spark: SparkSession, df: DataFrame, bundle: si.Bundle
 ) -> dict[str, Callable[[], DataFrame]]:
     """Return each contender's query over the same rows and the same network."""
     # Each repetition brings the same rows: a worker's cache would answer them.
@@ -76,12 +70,7 @@ def contenders(
     arrow = si.predict_udf(spark, bundle, kind="arrow", options=options)
     pandas = si.predict_udf(spark, bundle, kind="pandas", options=options)
     packed = F.array(*COLUMNS)
-    peer = predict_batch_udf(
-        _peer_function(model),
-        return_type=FloatType(),
-        batch_size=BATCH_ROWS,
-        input_tensor_shapes=[[NUM_FEATURES]],
-    )
+    peer = batch_udf(BATCH_ROWS)
     columns = df.select(COLUMNS)
     return {
         "predict": lambda: si.predict(df, bundle, keep=[], options=options),
@@ -106,39 +95,6 @@ def check_equal(queries: dict[str, Callable[[], DataFrame]]) -> None:
     for name, total in totals.items():
         if not np.isclose(total, reference, rtol=1e-5):
             raise RuntimeError(f"{name} scores {total}, predict_batch_udf {reference}")
-
-
-def table(num_rows: int) -> Path:
-    """Return the Parquet directory, generating it on first use."""
-    path = cache_directory() / f"tabular_{num_rows}x{NUM_FEATURES}"
-    done = path / "_SUCCESS"
-    if done.exists():
-        return path
-    path.mkdir(exist_ok=True)
-    random = np.random.default_rng(0)
-    bounds = np.linspace(0, num_rows, NUM_FILES + 1).astype(int)
-    for file, rows in enumerate(np.diff(bounds)):
-        values = {name: random.standard_normal(rows, np.float32) for name in COLUMNS}
-        pq.write_table(pa.table(values), path / f"part-{file}.parquet", row_group_size=250_000)
-    done.touch()
-    return path
-
-
-def _peer_function(model: torch.nn.Module) -> Callable[[], Callable[[np.ndarray], np.ndarray]]:
-    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-
-    def make() -> Callable[[np.ndarray], np.ndarray]:
-        torch.set_num_threads(1)
-        loaded = network().eval()
-        loaded.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
-
-        def predict(features: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                return loaded(torch.from_numpy(np.ascontiguousarray(features))).numpy()[:, 0]
-
-        return predict
-
-    return make
 
 
 def _identity(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

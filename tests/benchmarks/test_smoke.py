@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+from tests.benchmarks.program import run
+
 GPU_ON_CPU = """
 from pathlib import Path
 import sys
@@ -20,22 +19,7 @@ from benchmarks.harness.report import write_json
 write_json(gpu.run(64, 1, device="cpu"), Path(sys.argv[1]))
 """
 
-
 FEW_ROWS = {"startup": ["--no-spark", "--rows", "3"]}
-
-
-def run(*command: str, cache: Path) -> str:
-    """Run it however long it takes; return what it says on its way."""
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=SCRIPTS,
-        env={"PATH": "", "PYTHONPATH": str(SCRIPTS.parent), "XDG_CACHE_HOME": str(cache)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stderr
 
 
 @pytest.mark.parametrize(
@@ -57,7 +41,7 @@ def test_a_benchmark_runs_and_says_what_it_measured(name: str, tmp_path: Path) -
 
 def test_quick_times_each_contender_once_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    said = run("bench.py", "tensors", "--quick", "--json", str(path), cache=tmp_path)
+    said = run("bench.py", "tensors", "--quick", "--json", str(path), cache=tmp_path).stderr
     seconds = json.loads(path.read_text())["seconds"]
     assert [len(values) for values in seconds.values()] == [1, 1]
     warm_up, repetition = said.splitlines()
@@ -67,6 +51,6 @@ def test_quick_times_each_contender_once_and_says_so(tmp_path: Path) -> None:
 
 def test_a_line_for_each_repetition(tmp_path: Path) -> None:
     options = ["--rows", "100", "--repetitions", "3"]
-    said = run("bench.py", "tensors", *options, cache=tmp_path)
+    said = run("bench.py", "tensors", *options, cache=tmp_path).stderr
     lines = [line.partition(":")[0] for line in said.splitlines()]
     assert lines == ["warm-up", *(f"repetition {number} of 3" for number in (1, 2, 3))]

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
+from benchmarks.harness.machine import NUM_CORES
 from spark_infer.bundle.cache.directory import CACHE_VARIABLE
 from spark_infer.spark import session
-
-NUM_CORES = 2
 
 
 @contextmanager

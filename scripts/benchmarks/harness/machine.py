@@ -7,11 +7,14 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+NUM_CORES = 2
+"""What each contender has."""
+
 
 def describe() -> dict[str, str]:
     """Return the processor, memory and versions of the libraries that matter and are there."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    libraries = ("torch", "pyspark", "pyarrow", "numpy", "pandas")
+    libraries = ("torch", "pyspark", "pyarrow", "numpy", "pandas", "daft", "ray")
     return {
         "cores": str(os.cpu_count()),
         "processor": _processor(),

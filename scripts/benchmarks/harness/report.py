@@ -22,7 +22,8 @@ class Result:
         rows_per_second: Median of each contender.
         seconds: Every repetition of each contender.
         ratios: The figures that count, by name.
-        bars: What a ratio is meant to be at least; a ratio without one is only told.
+        bars: What a ratio is meant to be at least; a ratio without one is only told, and one that
+            has only a bar was not measured.
         at_most: Ratios whose bar is the most that they are meant to be.
         machine: What it ran on.
     """
@@ -60,13 +61,13 @@ def print_ratios(results: Sequence[Result]) -> None:
     """Print the ratios of one or several results in one table."""
     table = Table("benchmark", "ratio", "value", "bar", "", box=None)
     for result in results:
-        for name, value in result.ratios.items():
-            bar, reached = "", ""
+        for name in dict.fromkeys([*result.ratios, *result.bars]):
+            bar = ""
             if name in result.bars:
                 side = "at most" if name in result.at_most else "at least"
                 bar = f"{side} {result.bars[name]:.2f}"
-                reached = "reached" if result.reached(name) else "[red]missed[/]"
-            table.add_row(result.benchmark, name, f"{value:.2f}", bar, reached)
+            value = f"{result.ratios[name]:.2f}" if name in result.ratios else ""
+            table.add_row(result.benchmark, name, value, bar, _verdict(result, name))
     Console(highlight=False).print(table)
 
 
@@ -83,3 +84,11 @@ def write_json(results: Result | Sequence[Result], path: Path) -> None:
 def read_json(path: Path) -> Result:
     """Read one result that ``write_json`` wrote."""
     return Result(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _verdict(result: Result, ratio: str) -> str:
+    if ratio not in result.ratios:
+        return "not measured"
+    if ratio not in result.bars:
+        return ""
+    return "reached" if result.reached(ratio) else "[red]missed[/]"

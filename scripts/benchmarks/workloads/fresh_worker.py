@@ -8,46 +8,28 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from pyspark import daemon  # noqa: F401 - what any worker of Spark is forked from has it
 
+from benchmarks.harness.conversation import conversation
 
-@contextmanager
-def fork_server(*, preload: bool, cache: Path) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
-    """Start the program, and yield what hands a task to a fresh worker and returns its scores.
+
+def fork_server(
+    *, preload: bool, cache: Path
+) -> AbstractContextManager[Callable[[Mapping[str, Any]], Any]]:
+    """Start the program; what this yields hands a task to a fresh worker and returns its scores.
 
     Args:
         preload: Whether to fork from a process with everything imported.
         cache: Where workers unpack bundles.
     """
-    command = [sys.executable, "-m", __name__, *(["--preload"] if preload else [])]
-    root = Path(__file__).resolve().parents[2]
-    path = os.pathsep.join([str(root), str(root.parent)])
-    environment = {**os.environ, "PYTHONPATH": path, "SPARK_INFER_CACHE": str(cache)}
-    with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        asks, answers = server.stdin, server.stdout
-        assert asks is not None
-        assert answers is not None
-
-        def run(task: Mapping[str, Any]) -> Any:
-            print(json.dumps(task), file=asks, flush=True)
-            answer = answers.readline()
-            if not answer:
-                raise RuntimeError("a fresh worker failed; what it said is above")
-            return json.loads(answer)
-
-        try:
-            yield run
-        finally:
-            asks.close()
+    arguments = ["--preload"] if preload else []
+    return conversation(__name__, *arguments, SPARK_INFER_CACHE=str(cache))
 
 
 def serve() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -31,6 +33,21 @@ def network() -> Network:
     """Return the network with seeded random weights."""
     torch.manual_seed(0)
     return Network()
+
+
+def one_thread_network() -> Network:
+    """Return the same network for a process that has a thread for each core already."""
+    torch.set_num_threads(1)
+    return network().eval()
+
+
+def score_columns(model: Network, columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the scores [n] of float32 columns [n].
+
+    The columns are copied as they lie, one after the other: torch takes the transposed tensor.
+    """
+    with torch.inference_mode():
+        return model(torch.from_numpy(np.stack(columns)).T).numpy()[:, 0]
 
 
 def random_rows(num_rows: int) -> np.ndarray:

@@ -1,0 +1,99 @@
+"""Four times the rows, or twice the executors: what the direct scan makes of them.
+
+The time of a row of a table beside that of one with a quarter of its rows, in files of the same
+size, in one session with two cores; and one executor with one core beside two.
+"""
+
+from __future__ import annotations
+
+import statistics
+from contextlib import ExitStack
+
+import spark_infer as si
+from benchmarks.harness.interleave import rates
+from benchmarks.harness.kept import kept
+from benchmarks.harness.local_spark import local_session
+from benchmarks.harness.machine import describe
+from benchmarks.harness.report import Result
+from benchmarks.parquet.passes import Pass, measure
+from benchmarks.parquet.predicted import floats_bundle, predicted_floats
+from benchmarks.workloads.float_files import NUM_FILES, even_files
+from benchmarks.workloads.small_network import NUM_FEATURES
+
+FACTOR = 4
+GROWTH, FIRST_GROWTH = "row_time_of_4x_rows", "row_time_of_4x_few_rows"
+EXECUTORS = "two_executors_vs_one"
+BARS = {GROWTH: 1.1, EXECUTORS: 1.7}
+
+
+def run(num_rows: int, repetitions: int) -> Result:
+    """Run the benchmark.
+
+    Args:
+        num_rows: Of the table that the executors read; others have a quarter and four times as
+            many.
+        repetitions: Of each size, and of each number of executors.
+    """
+    bundle = floats_bundle()
+    sizes = num_rows // FACTOR, num_rows, num_rows * FACTOR
+    names = [f"{rows:,} rows" for rows in sizes]
+    seconds = of_sizes(bundle, dict(zip(names, sizes, strict=True)), num_rows, repetitions)
+    executors = on_executors(bundle, num_rows, repetitions)
+    rate = {
+        name: rows / statistics.median(seconds[name])
+        for name, rows in zip(names, sizes, strict=True)
+    }
+    few, middle, many = rate.values()
+    rate |= rates(executors, num_rows)
+    return Result(
+        benchmark="growth",
+        workload=(
+            f"{num_rows:,} rows x {NUM_FEATURES} floats, a quarter and four times of it, Parquet "
+            "to Parquet by the direct scan, 30-32-16-1 network"
+        ),
+        rows_per_second=rate,
+        seconds=seconds | executors,
+        ratios={
+            GROWTH: middle / many,
+            FIRST_GROWTH: few / middle,
+            EXECUTORS: rate["2 executors"] / rate["1 executor"],
+        },
+        bars=BARS,
+        at_most=[GROWTH, FIRST_GROWTH],
+        machine=describe(),
+    )
+
+
+def of_sizes(
+    bundle: si.Bundle, sizes: dict[str, int], num_rows: int, repetitions: int
+) -> dict[str, list[float]]:
+    """Return the seconds of each size, in files as large as those of ``num_rows`` rows."""
+    with local_session("growth") as spark:
+        write_scores = predicted_floats(spark, bundle, "direct")
+        return measure(
+            {
+                name: Pass(write_scores, even_files(rows, rows * NUM_FILES // num_rows), rows)
+                for name, rows in sizes.items()
+            },
+            repetitions,
+        )
+
+
+def on_executors(bundle: si.Bundle, num_rows: int, repetitions: int) -> dict[str, list[float]]:
+    """Return the seconds with one executor and with two."""
+    source = even_files(num_rows)
+    numbers = {"1 executor": "1", "2 executors": "2"}
+    with ExitStack() as stack:
+        return measure(
+            {
+                name: Pass(
+                    stack.enter_context(
+                        kept("benchmarks.parquet.cluster", number, str(bundle.path))
+                    ),
+                    source,
+                    num_rows,
+                )
+                for name, number in numbers.items()
+            },
+            repetitions,
+        )

@@ -1,0 +1,1 @@
+"""What else scores Parquet files on one machine, each in a process of its own."""
