@@ -135,8 +135,10 @@ def _check(
         _check_fields(kind, arrow, leaves, paths, depth)
     else:
         leaf = leaves.popleft()
-        if leaf.path not in paths or leaf.max_repetition_level != depth or not _is_of(kind, leaf):
-            raise _differs(kind, arrow, paths)
+        if leaf.path not in paths or leaf.max_repetition_level != depth:
+            raise NotDirect(f"the file lays out the lists of {_name(paths)} otherwise than Spark")
+        if not _is_of(kind, leaf):
+            raise _differs(kind, f"{leaf.physical_type} ({leaf.logical_type})", paths)
 
 
 def _check_fields(
@@ -145,7 +147,9 @@ def _check_fields(
     there = [arrow.field(at) for at in range(arrow.num_fields)]
     wanted = {field.name: field.dataType for field in kind}
     names = [field.name for field in there]
-    if any(names.count(name) != 1 for name in wanted):
+    # Spark may not tell names apart that differ by case.
+    lower = [name.lower() for name in names]
+    if any(name not in names or lower.count(name.lower()) != 1 for name in wanted):
         raise _differs(kind, arrow, paths)
     for field in there:
         if field.name in wanted:
@@ -156,9 +160,12 @@ def _check_fields(
                 leaves.popleft()
 
 
-def _differs(kind: DataType, arrow: pa.DataType, paths: set[str]) -> NotDirect:
-    name = min(paths).partition(".list.")[0]
-    return NotDirect(f"column {name!r} is {kind.simpleString()} in Spark and {arrow} in the file")
+def _differs(kind: DataType, there: object, paths: set[str]) -> NotDirect:
+    return NotDirect(f"{_name(paths)} is {kind.simpleString()} in Spark and {there} in the file")
+
+
+def _name(paths: set[str]) -> str:
+    return f"column {min(paths).partition('.list.')[0]!r}"
 
 
 def _is_of(kind: DataType, leaf: Any) -> bool:
