@@ -66,7 +66,7 @@ def assert_same(frames: Mapping[str, DataFrame]) -> dict[str, int]:
         for name, by in found.items()
         if by["spark"] != by["workers"]
     }
-    assert not wrong
+    assert not wrong, wrong
     return {name: by["spark"].total() for name, by in found.items()}
 
 
@@ -81,7 +81,7 @@ def assert_refused(frames: Mapping[str, tuple[DataFrame, str]]) -> None:
                 wrong[name] = f"refused, but since {error}"
         else:
             wrong[name] = "direct"
-    assert not wrong
+    assert not wrong, wrong
 
 
 def refused(df: DataFrame, pattern: str) -> None:

@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 from tests.spark.scan.same import assert_refused, assert_same, settings
 
 TEXTS = [
-    *("a b", "a/b", "a%2Fb", "x=y", "c:d", "ü", "q'\"", "", "1", "01", "null", "2020-01-01", "{x}"),
-    *("[y]", "a\\b", "*", "?", "#", "\n", "~", "日本", "__HIVE_DEFAULT_PARTITION__", " ", "."),
+    *("a b", "a/b", "a%2Fb", "x=y", "c:d", "ü", "q'\"", "1", "01", "null", "2020-01-01", "{x}"),
+    *("[y]", "a\\b", "*", "?", "#", "\n", "~", "日本", " ", "."),
 ]
 
 
@@ -60,18 +60,28 @@ KINDS = {
 
 @pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles"])
 def test_kinds(spark: SparkSession, tmp_path: Path, zone: str) -> None:
-    frames = {}
+    path = str(tmp_path / "t")
+    named = {f"p{number}": kind for number, kind in enumerate(KINDS)}
     with settings(spark, session__timeZone=zone):
-        for number, (kind, value) in enumerate(KINDS.items()):
-            path = str(tmp_path / str(number))
-            some = f"SELECT id, if(id = 2, NULL, {value}) AS p, id % 2 AS q FROM range(0, 4, 1, 1)"
-            spark.sql(some).write.partitionBy("p", "q").parquet(path)
-            schema = f"id bigint, p {kind}, q string"
-            frames[kind] = spark.read.schema(schema).parquet(path)
-            frames[f"{kind}, inferred"] = spark.read.parquet(path)
+        values = (f"if(id = 2, NULL, {KINDS[kind]}) AS {name}" for name, kind in named.items())
+        rows = spark.sql(f"SELECT id, {', '.join(values)} FROM range(0, 4, 1, 1)")
+        rows.write.partitionBy(*named).parquet(path)
+        schema = ", ".join(["id bigint", *(f"{name} {kind}" for name, kind in named.items())])
+        frames = {
+            "given": spark.read.schema(schema).parquet(path),
+            "inferred": spark.read.parquet(path),
+        }
         with settings(spark, sources__partitionColumnTypeInference__enabled="false"):
-            frames["no inference"] = spark.read.parquet(path)
-        assert set(assert_same(frames).values()) == {4}
+            frames["texts"] = spark.read.parquet(path)
+        counts = assert_same(
+            frames
+            | {
+                f"{column} {test}": frames["given"].filter(f"{column} {test}").select("id")
+                for column, test in [("p0", "> 0"), ("p4", "= -0.0"), ("p6", "< '0004-01-01'")]
+            }
+        )
+    assert counts["given"] == counts["inferred"] == counts["texts"] == 4
+    assert counts["p4 = -0.0"] == 1
 
 
 def test_columns_that_files_and_folders_have(spark: SparkSession, tmp_path: Path) -> None:
@@ -102,17 +112,22 @@ def test_columns_that_files_and_folders_have(spark: SparkSession, tmp_path: Path
 def test_subqueries_that_choose_partitions(spark: SparkSession, tmp_path: Path) -> None:
     path = str(tmp_path / "t")
     spark.range(6).selectExpr("id", "id % 3 AS p").write.partitionBy("p").parquet(path)
-    spark.read.parquet(path).createOrReplaceTempView("parted")
-    over = "SELECT * FROM parted WHERE p"
+    spark.read.parquet(path).createOrReplaceTempView("in_folders")
+    over = "SELECT * FROM in_folders WHERE p"
     assert_refused(
         {
             "scalar": (
-                spark.sql(f"{over} = (SELECT max(p) FROM parted)"),
+                spark.sql(f"{over} = (SELECT max(p) FROM in_folders)"),
                 "a subquery chooses the partitions",
             ),
-            "in": (spark.sql(f"{over} IN (SELECT max(p) FROM parted)"), "Spark's plan has .*Join"),
+            "in": (
+                spark.sql(f"{over} IN (SELECT max(p) FROM in_folders)"),
+                "Spark's plan has .*Join",
+            ),
             "pruned": (
-                spark.sql("SELECT a.* FROM parted a JOIN parted b USING (p) WHERE b.id = 1"),
+                spark.sql(
+                    "SELECT a.* FROM in_folders a JOIN in_folders b USING (p) WHERE b.id = 1"
+                ),
                 "Spark's plan has",
             ),
         }

@@ -83,7 +83,10 @@ def test_defaults(tables: SparkSession) -> None:
 def test_external_tables(tables: SparkSession, tmp_path: Path) -> None:
     path = str(tmp_path / "t")
     tables.range(5).selectExpr("id AS ID", "id % 2 AS P").write.partitionBy("P").parquet(path)
-    run(tables, f"CREATE TABLE t (Id bigint, p int) USING parquet PARTITIONED BY (p) LOCATION '{path}'")
+    run(
+        tables,
+        f"CREATE TABLE t (Id bigint, p int) USING parquet PARTITIONED BY (p) LOCATION '{path}'",
+    )
     assert assert_same({"before": tables.table("t")}) == {"before": 0}
     run(tables, "MSCK REPAIR TABLE t")
     counts = assert_same(

@@ -126,7 +126,9 @@ def test_what_spark_once_wrote(spark: SparkSession, tmp_path: Path) -> None:
     df = spark.read.parquet(str(tmp_path / "t"))
     lists = [name for name, kind in df.dtypes if "array" in kind]
     assert_same({"scalars": df.drop(*lists)})
-    assert_refused({name: (df.select(name), "lays out the lists of column .* otherwise") for name in lists})
+    assert_refused(
+        {name: (df.select(name), "lays out the lists of column .* otherwise") for name in lists}
+    )
 
 
 @pytest.mark.parametrize(
