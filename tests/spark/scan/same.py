@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -121,7 +122,7 @@ def _values(column: pa.Array) -> list[Any]:
         return [row if there else None for row, there in zip(fields, _there(column), strict=True)]
     if pat.is_list(kind):
         items, ends = _values(column.values), column.offsets.to_pylist()
-        spans = zip(ends, ends[1:], strict=False)
+        spans = pairwise(ends)
         return [
             items[start:end] if there else None
             for (start, end), there in zip(spans, _there(column), strict=True)

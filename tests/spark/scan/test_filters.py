@@ -14,7 +14,8 @@ ROWS = """
 SELECT if(id % 5 = 0, NULL, cast(id AS int)) i, if(id % 5 = 1, NULL, id) l, cast(id AS byte) b,
 cast(id AS short) h, if(id % 7 = 0, NULL, string(id)) s,
 if(id % 5 = 2, NULL, date_add(date'2020-01-01', cast(id AS int))) d,
-timestamp_micros(id * 3600000000) t, timestamp_ntz'2020-01-01' n, if(id % 3 = 0, NULL, id % 2 = 0) o,
+timestamp_micros(id * 3600000000) t, timestamp_ntz'2020-01-01' n,
+if(id % 3 = 0, NULL, id % 2 = 0) o,
 if(id = 3, double('NaN'), if(id = 4, -0.0D, double(id))) f, cast(id AS decimal(9, 2)) c,
 if(id % 4 = 1, NULL, array(id)) a, if(id % 4 = 0, NULL, struct(if(id % 2 = 0, NULL, id) AS x)) st,
 cast(string(id) AS binary) bi, cast(id % 3 AS int) p, string(id % 2) q FROM range(0, 30, 1, 1)
@@ -50,7 +51,9 @@ size(a) = 1; a[0] = 3; st.x = 3; st.x IS NULL; array_contains(a, 3L); p = 1 OR i
 i > (SELECT max(id) FROM range(3)); input_file_name() LIKE '%x'; monotonically_increasing_id() > 5
 coalesce(i, 3) = 3; if(i = 3, true, false); rand() < 0.5; p = 1 AND rand() < 0.5
 """,
-    OTHER: "f = 3; f < 5; f = 0; f = -0.0D; f = double('NaN'); f IN (1, 2); c = 3; c < 5.5; bi = X'35'",
+    OTHER: """
+f = 3; f < 5; f = 0; f = -0.0D; f = double('NaN'); f IN (1, 2); c = 3; c < 5.5; bi = X'35'
+""",
     EMPTY: "i = NULL; i NOT IN (1, NULL); 1 = 0; i > 3 AND 1 = 0",
     "Spark's plan has .*Join": "i IN (SELECT id FROM range(3)); p IN (SELECT id FROM range(2))",
     "Spark's plan has Project": "_metadata.file_size > 0; _metadata.file_name LIKE 'p%'",

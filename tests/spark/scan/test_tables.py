@@ -111,7 +111,8 @@ def test_partitioned_tables(tables: SparkSession, managed: str) -> None:
         f"""
         SET spark.sql.hive.manageFilesourcePartitions = {managed};
         CREATE TABLE t (id bigint, p string, q date) USING parquet PARTITIONED BY (p, q);
-        INSERT INTO t VALUES (1, 'a/b', date'2020-01-01'), (2, NULL, NULL), (3, 'x y%', date'0001-01-01')
+        INSERT INTO t VALUES
+            (1, 'a/b', date'2020-01-01'), (2, NULL, NULL), (3, 'x y%', date'0001-01-01')
         """,
     )
     try:
