@@ -22,6 +22,15 @@ struct(d, i) AS sd, array(t) AS lt, struct(d, t) AS both
 JULIAN = "may be of the Julian calendar"
 
 
+def write_as_hive(path: Path, table: pa.Table, *, int96: bool) -> None:
+    """Write a file that says that it is of the library that Hive and Spark use."""
+    pq.write_table(table, path, use_deprecated_int96_timestamps=int96)
+    ours = pq.read_metadata(path).created_by
+    theirs = "parquet-mr version 1.13.1".ljust(len(ours), ".")
+    path.write_bytes(path.read_bytes().replace(ours.encode(), theirs.encode()))
+    assert pq.read_metadata(path).created_by == theirs
+
+
 @pytest.mark.parametrize("days", ["CORRECTED", "LEGACY"])
 @pytest.mark.parametrize("int96", ["CORRECTED", "LEGACY"])
 @pytest.mark.parametrize("timestamps", ["INT96", "TIMESTAMP_MICROS"])
@@ -64,7 +73,7 @@ def test_files_that_do_not_tell_their_calendar(
     if int96:
         del columns["n"]
     path = str(tmp_path / "t.parquet")
-    pq.write_table(pa.table(columns), path, use_deprecated_int96_timestamps=int96)
+    write_as_hive(tmp_path / "t.parquet", pa.table(columns), int96=int96)
     for mode in ("EXCEPTION", "LEGACY", "CORRECTED"):
         other = "LEGACY" if mode == "CORRECTED" else "CORRECTED"
         modes = (other, mode) if int96 else (mode, other)
@@ -105,7 +114,7 @@ def test_the_version_that_a_file_names(
     marked = {}
     for name, column in {"d": day, "t": time}.items():
         table = pa.table({name: column}).replace_schema_metadata(said)
-        pq.write_table(table, tmp_path / f"{name}.parquet", use_deprecated_int96_timestamps=True)
+        write_as_hive(tmp_path / f"{name}.parquet", table, int96=True)
     with settings(
         spark,
         parquet__datetimeRebaseModeInRead="CORRECTED",
@@ -117,3 +126,17 @@ def test_the_version_that_a_file_names(
         if same:
             assert_same(same)
         assert_refused({n: (df, JULIAN) for n, df in marked.items() if not direct[n]})
+
+
+def test_times_of_day_that_other_writers_may_have_made_negative(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    times = pa.array([-1, 0], pa.timestamp("us"))
+    table = pa.table({"t": times, "l": pa.array([[1], []], pa.list_(times.type)), "i": [1, 2]})
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(table, path, use_deprecated_int96_timestamps=True)
+    with settings(spark, parquet__int96RebaseModeInRead="CORRECTED"):
+        df = spark.read.parquet(path)
+        reason = "are INT96 that 'parquet-cpp-arrow version"
+        assert_refused({name: (df.select(name), reason) for name in "tl"})
+        assert_same({"beside": df.select("i")})

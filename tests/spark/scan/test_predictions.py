@@ -92,7 +92,7 @@ TYPES = {
     "word": pa.dictionary(pa.int8(), pa.large_string()),
     "number": pa.int64(),
     "image": pa.large_binary(),
-    "matrix": pa.list_(pa.list_(pa.float64(), 2)),
+    "matrix": pa.list_(pa.large_list(pa.float64())),
     "words": pa.large_list(pa.string()),
     "numbers": pa.list_(pa.float32()),
     "pairs": pa.list_(pa.list_(pa.int32())),

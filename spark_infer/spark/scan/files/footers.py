@@ -20,6 +20,8 @@ from spark_infer.spark.scan.refused import NotDirect
 _THREADS = 16
 _END_BYTES = 64 << 10
 _MAGIC = b"PAR1"
+_JAVA = "parquet-mr"
+"""What Spark and Hive write their files with, by the name that it has in them."""
 _VERSION = b"org.apache.spark.version"
 _FIRST_CORRECT = {
     "datetime": ((3, 0), b"org.apache.spark.legacyDateTime"),
@@ -123,6 +125,7 @@ class Reading:
                 continue
             places = range(ends[at - 1] if at else 0, ends[at])
             check_stored(column.kind, schema.field(at), [leaves[place] for place in places])
+            _check_writer(column, metadata, [leaves[place] for place in places])
             self._check_calendar(column, metadata, [leaves[place] for place in places])
             fields.append(schema.field(at).name)
             read.extend(places)
@@ -157,6 +160,17 @@ class Reading:
                 correct = self.rebase[kind] == "CORRECTED"
             if not correct:
                 raise NotDirect(f"the days of column {column.name!r} may be of the Julian calendar")
+
+
+def _check_writer(column: Stored, metadata: Any, leaves: Sequence[Any]) -> None:
+    """Prove that INT96 is a day and a time of it.
+
+    Up to its version 20 at least, Arrow wrote a negative time of day before 1970. That is what
+    Spark reads, and no more what Arrow reads.
+    """
+    writer = str(metadata.created_by)
+    if any(leaf.physical_type == "INT96" for leaf in leaves) and not writer.startswith(_JAVA):
+        raise NotDirect(f"the times of column {column.name!r} are INT96 that {writer!r} wrote")
 
 
 def _end(source: Any, num_bytes: int) -> bytes:

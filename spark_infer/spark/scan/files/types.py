@@ -64,6 +64,8 @@ _PHYSICAL: dict[type[DataType], tuple[str, ...]] = {
     DecimalType: ("INT32", "INT64", "FIXED_LEN_BYTE_ARRAY", "BYTE_ARRAY"),
 }
 _ITEMS = ("element", "item")
+_READS_FIXED = int(pa.__version__.partition(".")[0]) >= 26
+"""Whether Arrow reads lists of a fixed size that are null; up to version 20 at least it did not."""
 
 
 def arrow_type(kind: DataType) -> pa.DataType:
@@ -127,6 +129,8 @@ def _check(
     if isinstance(kind, ArrayType):
         if not (pat.is_list(arrow) or pat.is_large_list(arrow) or pat.is_fixed_size_list(arrow)):
             raise _differs(kind, arrow, paths)
+        if pat.is_fixed_size_list(arrow) and not _READS_FIXED:
+            raise NotDirect(f"{_name(paths)} is {arrow}, which this pyarrow may not read")
         below = {f"{path}.list.{item}" for path in paths for item in _ITEMS}
         _check(kind.elementType, arrow.value_type, leaves, below, depth + 1)
     elif isinstance(kind, StructType):

@@ -70,6 +70,8 @@ def shown(values: Any) -> Any:
 @pytest.mark.parametrize("rows", [1, 3])
 def test_columns_have_the_types_that_spark_has(tmp_path: Path, name: str, rows: int) -> None:
     column, kind = COLUMNS[name]
+    if name == "fixed" and int(pa.__version__.partition(".")[0]) < 26:
+        pytest.skip("this pyarrow does not read null lists of a fixed size")
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"x": column}), path, row_group_size=rows)
     found = read(part(path, "x"), kind).column("0")
@@ -85,7 +87,8 @@ def test_columns_have_the_types_that_spark_has(tmp_path: Path, name: str, rows: 
         assert shown(found.to_pylist()) == shown(wanted.to_pylist())
 
 
-@pytest.mark.parametrize("micros", [-62135596800000000, -1, 0, 253402300799999999])
+# With a positive time of day, which Arrow does not always write before 1970.
+@pytest.mark.parametrize("micros", [-62135596800000000, -86400000000, 0, 253402300799999999])
 def test_old_and_far_times(tmp_path: Path, micros: int) -> None:
     path = tmp_path / "t.parquet"
     times = pa.array([micros, None], pa.timestamp("us"))
