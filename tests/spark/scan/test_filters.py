@@ -72,12 +72,14 @@ def rows(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DataF
     return spark.read.parquet(path)
 
 
-def test_comparisons_with_values(rows: DataFrame) -> None:
+@pytest.mark.parametrize("half", [0, 1])
+def test_comparisons_with_values(rows: DataFrame, half: int) -> None:
     # Few columns and files, since there are many queries.
-    counts = assert_same({test: rows.filter(test).select("l", "s") for test in listed(DIRECT)})
-    assert counts["i = 5"] == 0
-    assert counts["i > 5"] == 20
-    assert counts["p = 1 AND i > 3"] == 7
+    counts = assert_same({test: rows.filter(test).select("l") for test in listed(DIRECT)[half::2]})
+    wanted = {"i = 5": 0, "i > 5": 20, "p = 1 AND i > 3": 7, "s IN ('1', '11')": 2, "1 = 1": 30}
+    assert {test: counts[test] for test in wanted.keys() & counts} == {
+        test: count for test, count in wanted.items() if test in counts
+    }
 
 
 @pytest.mark.parametrize("reason", REFUSED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -107,10 +106,7 @@ def test_columns_named_as_the_metadata_are_the_files_own(
 def test_operations(spark: SparkSession, rows: DataFrame) -> None:
     other = spark.range(3).withColumnRenamed("id", "o")
 
-    @F.udf("bigint")
-    def same(value: Any) -> Any:
-        return value
-
+    same = F.udf(lambda value: value, "bigint")
     one = rows.select("id")
     frames = {
         "Join": rows.join(other, rows.id == other.o),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ def assert_equal(rows: DataFrame, bundle: si.Bundle, keep: Sequence[str], count:
     assert si.explain(direct).startswith("direct: ")
     assert si.explain(spark).startswith("jvm: ")
     assert direct.schema == spark.schema
-    found = texts(direct)
-    assert found == texts(spark)
-    assert len(found) == count
+    found, wanted = texts(direct), texts(spark)
+    assert len(found) == len(wanted) == count
+    wrong = [pair for pair in zip(found, wanted, strict=True) if pair[0] != pair[1]]
+    assert not wrong
     return direct
 
 
@@ -75,7 +77,7 @@ INPUTS = [
 GOOD: dict[str, Any] = {
     "small": 1,
     "filled": None,
-    "real": 2.5,
+    "real": Decimal("2.5"),
     "word": "b",
     "number": 2**60,
     "image": b"\0" * 8,
@@ -215,9 +217,6 @@ def test_features_are_computed_by_spark(
     scored = si.predict(spark.read.parquet(str(tmp_path / "t")), linear, keep=["id"])
     assert si.explain(scored).startswith("jvm: Spark computes ")
     assert sorted(row["score"] for row in scored.collect()) == [20.5 * n for n in range(5)]
-    df = spark.sql("SELECT id, id / 2 AS a, id * 2 AS double_b FROM range(5)")
-    df.write.parquet(str(tmp_path / "u"))
-    assert_equal(spark.read.parquet(str(tmp_path / "u")), linear, ["id"], 5)
 
 
 def test_a_file_that_was_replaced_stops_the_query(

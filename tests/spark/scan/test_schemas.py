@@ -32,7 +32,7 @@ def test_files_of_different_schemas(spark: SparkSession, tmp_path: Path) -> None
         {"a": [1, 2], "b": ["x", "y"], "s": [{"p": 1, "q": 2}] * 2},
         {"b": ["z"], "c": [1.5], "a": [3]},
         {"z": [1.5]},
-        {"s": [{"q": 3, "p": None}]},
+        {"s": pa.array([{"q": 3, "p": None}], pa.struct({"q": pa.int64(), "p": pa.int64()}))},
     )
     read = spark.read
     given = "c double, none int, lists array<struct<a: int>>, B string, a bigint, z double"

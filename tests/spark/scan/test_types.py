@@ -20,7 +20,7 @@ SCALARS = """
 id, cast(id AS byte) b, cast(id AS short) h, cast(id AS int) i, id % 2 = 0 o,
 if(id = 3, float('NaN'), if(id = 4, float('-0.0'), float(id / 7))) f,
 if(id = 3, double('NaN'), if(id = 4, -0.0D, if(id = 5, double('-Infinity'), id / 7))) d,
-if(id % 5 = 0, NULL, concat(id, 'é\\0')) s, cast(string(id) AS binary) x,
+if(id % 5 = 0, NULL, concat(id, 'é\\0')) s, cast(string(id) AS binary) x, cast(X'C3FF41' AS string) u,
 cast(id AS decimal(5, 2)) d5, cast(id * -1000 AS decimal(18, 4)) d18,
 if(id % 5 = 1, NULL, cast(id * -1000 AS decimal(38, 10))) d38,
 date_add(date'0001-01-01', cast(id * 99999 AS int)) day,
