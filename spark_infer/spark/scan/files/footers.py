@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,10 @@ from spark_infer.spark.scan.plan.planned import File, Stored
 from spark_infer.spark.scan.refused import NotDirect
 
 _THREADS = 16
+_END_BYTES = 64 << 10
+_MAGIC = b"PAR1"
+_JAVA = "parquet-mr"
+"""What Spark and Hive write their files with, by the name that it has in them."""
 _VERSION = b"org.apache.spark.version"
 _FIRST_CORRECT = {
     "datetime": ((3, 0), b"org.apache.spark.legacyDateTime"),
@@ -100,14 +105,16 @@ class Reading:
         if info.size != file.num_bytes:
             raise NotDirect("it is not as long as it was when Spark listed it")
         with filesystem.open_input_file(path) as source:
-            parquet = pq.ParquetFile(source)
-            metadata, schema = parquet.metadata, parquet.schema_arrow
-            leaves = [parquet.schema.column(at) for at in range(len(parquet.schema))]
-        ends, end = [], 0
-        for field in schema:
-            end += num_leaves(field.type)
-            ends.append(end)
-        if end != len(leaves):
+            end = _end(source, info.size)
+        parquet = pq.ParquetFile(pa.BufferReader(end))
+        metadata, schema = parquet.metadata, parquet.schema_arrow
+        # A signature follows what is not all of it encrypted. Arrow ends the process when it is
+        # asked for the size of a column whose key it has not.
+        if metadata.serialized_size != _footer_bytes(end):
+            raise NotDirect("columns of it are encrypted")
+        leaves = [parquet.schema.column(at) for at in range(len(parquet.schema))]
+        ends = list(accumulate(num_leaves(field.type) for field in schema))
+        if sum(ends[-1:]) != len(leaves):
             raise NotDirect("Arrow and Parquet count its columns differently")
         fields: list[str | None] = []
         read: list[int] = []
@@ -118,6 +125,7 @@ class Reading:
                 continue
             places = range(ends[at - 1] if at else 0, ends[at])
             check_stored(column.kind, schema.field(at), [leaves[place] for place in places])
+            _check_writer(column, metadata, [leaves[place] for place in places])
             self._check_calendar(column, metadata, [leaves[place] for place in places])
             fields.append(schema.field(at).name)
             read.extend(places)
@@ -143,15 +151,39 @@ class Reading:
         """Prove that days are counted as Arrow counts them: not by the Julian calendar."""
         if not holds(column.kind, DateType, TimestampType, TimestampNTZType):
             return
-        kind = "int96" if any(leaf.physical_type == "INT96" for leaf in leaves) else "datetime"
         said = metadata.metadata or {}
-        first, mark = _FIRST_CORRECT[kind]
-        if _VERSION in said:
-            correct = mark not in said and _version(said[_VERSION]) >= first
-        else:
-            correct = self.rebase[kind] == "CORRECTED"
-        if not correct:
-            raise NotDirect(f"the days of column {column.name!r} may be of the Julian calendar")
+        for kind in {"int96" if leaf.physical_type == "INT96" else "datetime" for leaf in leaves}:
+            first, mark = _FIRST_CORRECT[kind]
+            if _VERSION in said:
+                correct = mark not in said and _version(said[_VERSION]) >= first
+            else:
+                correct = self.rebase[kind] == "CORRECTED"
+            if not correct:
+                raise NotDirect(f"the days of column {column.name!r} may be of the Julian calendar")
+
+
+def _check_writer(column: Stored, metadata: Any, leaves: Sequence[Any]) -> None:
+    """Prove that INT96 is a day and a time of it.
+
+    Up to its version 20 at least, Arrow wrote a negative time of day before 1970. That is what
+    Spark reads, and no more what Arrow reads.
+    """
+    writer = str(metadata.created_by)
+    if any(leaf.physical_type == "INT96" for leaf in leaves) and not writer.startswith(_JAVA):
+        raise NotDirect(f"the times of column {column.name!r} are INT96 that {writer!r} wrote")
+
+
+def _end(source: Any, num_bytes: int) -> bytes:
+    """Return the end of a file from which Arrow can read the footer, in one read of most files."""
+    wanted = min(num_bytes, _END_BYTES)
+    end = source.read_at(wanted, num_bytes - wanted)
+    more = min(num_bytes, _footer_bytes(end) + len(_MAGIC) + 4)
+    return bytes(end if more <= wanted else source.read_at(more, num_bytes - more))
+
+
+def _footer_bytes(end: bytes) -> int:
+    """Return the length of a footer; 0 where a file does not end as Parquet does."""
+    return int.from_bytes(end[-8:-4], "little") if end[-4:] == _MAGIC else 0
 
 
 def _version(text: bytes) -> tuple[int, ...]:

@@ -85,7 +85,11 @@ class Reader:
             _check_stamp(part, filesystem)
             with filesystem.open_input_file(part.path) as source:
                 parquet = pq.ParquetFile(
-                    source, pre_buffer=False, buffer_size=_BUFFER_BYTES[part.store.kind]
+                    source,
+                    pre_buffer=False,
+                    buffer_size=_BUFFER_BYTES[part.store.kind],
+                    # Nanoseconds do not reach the years before 1677 and after 2262.
+                    coerce_int96_timestamp_unit="us",
                 )
                 metadata = parquet.metadata
                 if (metadata.serialized_size, metadata.num_rows) != (
@@ -177,13 +181,11 @@ def _conformed(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _conformed_list(column: pa.ListArray, kind: pa.ListType) -> pa.Array:
     values = _conformed(column.values, kind.value_type)
-    if values is column.values or values.type.equals(column.type.value_type):
-        return column
     mask = column.is_null() if column.null_count else None
     offsets = column.offsets
     if mask is not None and offsets.offset:
         offsets = pa.concat_arrays([offsets])
-    return pa.ListArray.from_arrays(offsets, values, mask=mask)
+    return pa.ListArray.from_arrays(offsets, values, kind, mask=mask)
 
 
 def _conformed_struct(column: pa.StructArray, kind: pa.StructType) -> pa.Array:

@@ -46,7 +46,8 @@ def split(footers: Sequence[Footer], sizes: Sizes) -> list[list[Share]]:
     }
     if not costs:
         return []
-    total = sum(costs.values())
+    # It may be 0: rows without a column of the file.
+    total = max(1, sum(costs.values()))
     even = math.ceil(total / max(1, sizes.parallelism))
     most = min(sizes.max_partition_bytes, max(even, sizes.open_cost_bytes))
     count = min(len(costs), math.ceil(total / max(1, most)))

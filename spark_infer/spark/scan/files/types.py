@@ -64,6 +64,8 @@ _PHYSICAL: dict[type[DataType], tuple[str, ...]] = {
     DecimalType: ("INT32", "INT64", "FIXED_LEN_BYTE_ARRAY", "BYTE_ARRAY"),
 }
 _ITEMS = ("element", "item")
+_READS_FIXED = int(pa.__version__.partition(".")[0]) >= 26
+"""Whether Arrow reads lists of a fixed size that are null; up to version 20 at least it did not."""
 
 
 def arrow_type(kind: DataType) -> pa.DataType:
@@ -127,6 +129,8 @@ def _check(
     if isinstance(kind, ArrayType):
         if not (pat.is_list(arrow) or pat.is_large_list(arrow) or pat.is_fixed_size_list(arrow)):
             raise _differs(kind, arrow, paths)
+        if pat.is_fixed_size_list(arrow) and not _READS_FIXED:
+            raise NotDirect(f"{_name(paths)} is {arrow}, which this pyarrow may not read")
         below = {f"{path}.list.{item}" for path in paths for item in _ITEMS}
         _check(kind.elementType, arrow.value_type, leaves, below, depth + 1)
     elif isinstance(kind, StructType):
@@ -135,8 +139,10 @@ def _check(
         _check_fields(kind, arrow, leaves, paths, depth)
     else:
         leaf = leaves.popleft()
-        if leaf.path not in paths or leaf.max_repetition_level != depth or not _is_of(kind, leaf):
-            raise _differs(kind, arrow, paths)
+        if leaf.path not in paths or leaf.max_repetition_level != depth:
+            raise NotDirect(f"the file lays out the lists of {_name(paths)} otherwise than Spark")
+        if not _is_of(kind, leaf):
+            raise _differs(kind, f"{leaf.physical_type} ({leaf.logical_type})", paths)
 
 
 def _check_fields(
@@ -145,7 +151,9 @@ def _check_fields(
     there = [arrow.field(at) for at in range(arrow.num_fields)]
     wanted = {field.name: field.dataType for field in kind}
     names = [field.name for field in there]
-    if any(names.count(name) != 1 for name in wanted):
+    # Spark may not tell names apart that differ by case.
+    lower = [name.lower() for name in names]
+    if any(name not in names or lower.count(name.lower()) != 1 for name in wanted):
         raise _differs(kind, arrow, paths)
     for field in there:
         if field.name in wanted:
@@ -156,9 +164,12 @@ def _check_fields(
                 leaves.popleft()
 
 
-def _differs(kind: DataType, arrow: pa.DataType, paths: set[str]) -> NotDirect:
-    name = min(paths).partition(".list.")[0]
-    return NotDirect(f"column {name!r} is {kind.simpleString()} in Spark and {arrow} in the file")
+def _differs(kind: DataType, there: object, paths: set[str]) -> NotDirect:
+    return NotDirect(f"{_name(paths)} is {kind.simpleString()} in Spark and {there} in the file")
+
+
+def _name(paths: set[str]) -> str:
+    return f"column {min(paths).partition('.list.')[0]!r}"
 
 
 def _is_of(kind: DataType, leaf: Any) -> bool:

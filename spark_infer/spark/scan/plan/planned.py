@@ -25,6 +25,7 @@ from spark_infer.spark.scan.refused import NotDirect
 
 MAX_FILES = 10_000
 """Of more files the driver does not read the footers."""
+_PATTERNS = "org.apache.spark.sql.catalyst.trees.TreePattern"
 _SQL = "org.apache.spark.sql.execution.datasources"
 _FORMAT = f"{_SQL}.parquet.ParquetFileFormat"
 _INDEXES = (f"{_SQL}.InMemoryFileIndex", f"{_SQL}.CatalogFileIndex")
@@ -122,6 +123,9 @@ def planned(df: DataFrame) -> Planned:
     for setting in _OFF:
         if str(df.sparkSession.conf.get(setting, "false")).strip().lower() != "false":
             raise NotDirect(f"{setting} is on")
+    patterns = getattr(df.sparkSession._jvm, _PATTERNS)
+    if df._jdf.queryExecution().analyzed().containsPattern(patterns.CURRENT_LIKE()):
+        raise NotDirect("it depends on the time or the user of the query")
     outputs, condition, scan = _parts(df._jdf.queryExecution().sparkPlan())
     relation = scan.relation()
     _check_relation(relation)
