@@ -105,6 +105,7 @@ def test_arrays_vocabulary_and_labels(folder: Path, spark: SparkSession) -> None
     assert {row["kind"] for row in kinds} <= {"ham", "spam"}
 
 
+@pytest.mark.fresh_process
 def test_models_that_cannot_be_exported(
     folder: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
