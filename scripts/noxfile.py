@@ -16,19 +16,30 @@ import nox
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
 SPARK35 = ROOT / ".venv-spark35"
-MEASURED = ("-m", "coverage", "run", "--parallel-mode", "-m", "pytest")
+# Python is half as fast while it is measured: with MEASURE=1, as in a run of everything.
+MEASURED = ("--cov", "--cov-report=") if os.environ.get("MEASURE") == "1" else ()
+PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
+# Each process starts a Spark of its own, which takes memory, and shares it within a file.
+PARALLEL_SPARK = ("--numprocesses=2", "--dist=loadfile")
 NO_TESTS_COLLECTED = 5
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = [
-    *("unit", "gpu", "spark", "cluster", "benchmarks", "coverage", "spark35", "wheel"),
+    *("unit", "processes", "gpu", "spark", "cluster", "benchmarks", "coverage", "spark35", "wheel"),
 ]
 
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Tests that need no JVM."""
-    run_tests(session, "unit", pytest=MEASURED)
+    """Tests that need no JVM, but those marked processes."""
+    run_tests(session, "unit", "-m", "not processes", *PARALLEL, *MEASURED)
+
+
+@nox.session
+def processes(session: nox.Session) -> None:
+    """Tests that need no JVM and start Python anew."""
+    options = ("-m", "processes", *PARALLEL, *MEASURED)
+    run_tests(session, "unit", *options, success_codes=(0, NO_TESTS_COLLECTED))
 
 
 @nox.session
@@ -40,13 +51,13 @@ def gpu(session: nox.Session) -> None:
 @nox.session
 def spark(session: nox.Session) -> None:
     """Tests that share one Spark session."""
-    run_tests(session, "spark", pytest=MEASURED)
+    run_tests(session, "spark", *PARALLEL_SPARK, *MEASURED)
 
 
 @nox.session
 def cluster(session: nox.Session) -> None:
     """Tests with executors in processes of their own."""
-    run_tests(session, "cluster")
+    run_tests(session, "cluster", *PARALLEL_SPARK)
 
 
 @nox.session
@@ -57,7 +68,7 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Lines and branches that the groups unit and spark ran, of those that ran before."""
+    """Lines and branches that the groups unit, processes and spark ran, where they did."""
     session.chdir(ROOT)
     session.run(sys.executable, "-m", "coverage", "combine", "--quiet", success_codes=(0, 1))
     session.run(sys.executable, "-m", "coverage", "report", success_codes=(0, 1))
@@ -71,7 +82,7 @@ def spark35(session: nox.Session) -> None:
             "Spark 3.5 does not support Python 3.13: PYTHON=python3.12 scripts/test spark35"
         )
     python = make_spark35(session)
-    run_tests(session, "spark", "-m", "not one_spark", python=python)
+    run_tests(session, "spark", "-m", "not one_spark", *PARALLEL_SPARK, python=python)
 
 
 @nox.session(venv_backend="venv")
@@ -95,7 +106,6 @@ def run_tests(
     group: str,
     *options: str,
     python: Path = Path(sys.executable),
-    pytest: tuple[str, ...] = ("-m", "pytest"),
     success_codes: tuple[int, ...] = (0,),
 ) -> None:
     """Run the tests of a group's folder, or of the paths below it that were given."""
@@ -104,8 +114,12 @@ def run_tests(
     folder = [] if any(argument.startswith("tests/") for argument in given) else [f"tests/{group}"]
     session.run(
         str(python),
-        *(*pytest, *folder, *options, *given),
-        env={"PYSPARK_PYTHON": str(python), "PATH": f"{python.parent}:{os.environ['PATH']}"},
+        *("-m", "pytest", *folder, *options, *given),
+        env={
+            "PYSPARK_PYTHON": str(python),
+            "PATH": f"{python.parent}:{os.environ['PATH']}",
+            "COVERAGE_FILE": str(ROOT / f".coverage.{session.name}"),
+        },
         success_codes=success_codes,
         external=True,
     )

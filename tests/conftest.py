@@ -1,11 +1,44 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from spark_infer.backends import Backend, load_backend
+from spark_infer.engine.proof.checks.fresh import FreshProcess
 from tests.s3 import Bucket, new_bucket, s3_server
+
+
+def pytest_collection_finish() -> None:
+    """Leave what imports and collection made out of later garbage collections.
+
+    Giving memory back after an allocation that failed includes one, over millions of such objects.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_fresh_process() -> Iterator[None]:
+    """Try models of format ``module`` in this process alone: another one takes seconds to begin."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("spark_infer.engine.save.FreshProcess", _load_here)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try them as users do where the test is marked ``fresh_process``."""
+    if request.node.get_closest_marker("fresh_process"):
+        monkeypatch.setattr("spark_infer.engine.save.FreshProcess", FreshProcess)
+
+
+@contextmanager
+def _load_here(path: Path, allow_modules: Sequence[str]) -> Iterator[Backend]:
+    yield load_backend(path, allow_modules=allow_modules)
 
 
 @pytest.fixture(scope="session")

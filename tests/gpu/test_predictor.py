@@ -58,6 +58,7 @@ def test_a_recurrent_module_predicts_as_on_the_cpu(recurrent: Bundle, precision:
     assert_close(found, predict(recurrent, rows), TOLERANCES[precision])
 
 
+@pytest.mark.fresh_process
 def test_a_module_of_an_exportable_model_predicts_as_on_the_cpu(tmp_path: Path) -> None:
     bundle = save_fraud(tmp_path / "module", format="module", module=f"{HERE}:Fraud")
     rows = fraud_rows(50)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 import spark_infer as si
 from spark_infer.errors import ConfigError
@@ -35,21 +38,41 @@ def main(work: Path, cases: Path) -> None:
         .getOrCreate()
     )
     asked = json.loads(cases.read_text())
-    answers = {"job": _job(spark, work), "chosen": [_chosen(spark, **case) for case in asked]}
+    answers = {"job": _job(spark, work), "chosen": _chosen(spark, asked)}
     (work / "answers.json").write_text(json.dumps(answers))
     spark.stop()
 
 
-def _chosen(spark: SparkSession, zone: str, conf: dict[str, str], **case: str) -> list[int] | str:
-    """Return the numbers of the rows that a condition with one parameter chooses."""
-    spark = own_session(spark, {"spark.sql.session.timeZone": zone, **conf, **BINDING})
-    try:
-        declared = {"p": ParameterConfig.model_validate({"type": case["kind"]})}
-        values = with_session_zone(spark, declared, bind_parameters(declared, {"p": case["given"]}))
-        rows = where(spark.sql(case["rows"]), case["condition"], values, key="filter")
-        return sorted(row.id for row in rows.collect())
-    except ConfigError as error:
-        return str(error)
+def _chosen(spark: SparkSession, cases: list[dict[str, Any]]) -> list[list[int] | str]:
+    """Return the numbers of the rows that each case's condition chooses, or what was said of it.
+
+    All conditions of one session's settings are asked in one query.
+    """
+    answers: list[list[int] | str] = [[] for _ in cases]
+    by_settings: dict[str, list[int]] = {}
+    for number, case in enumerate(cases):
+        settings = {"spark.sql.session.timeZone": case["zone"], **case["conf"], **BINDING}
+        by_settings.setdefault(json.dumps(settings), []).append(number)
+    for settings, numbers in by_settings.items():
+        session = own_session(spark, json.loads(settings))
+        queries = []
+        for number in numbers:
+            try:
+                rows = _rows(session, cases[number])
+            except ConfigError as error:
+                answers[number] = str(error)
+            else:
+                queries.append(rows.select(F.lit(number).alias("number"), "id"))
+        for row in reduce(DataFrame.union, queries).sort("id").collect():
+            answers[row.number].append(row.id)
+    return answers
+
+
+def _rows(spark: SparkSession, case: dict[str, Any]) -> DataFrame:
+    """Return the rows that a condition with one parameter chooses."""
+    declared = {"p": ParameterConfig.model_validate({"type": case["kind"]})}
+    values = with_session_zone(spark, declared, bind_parameters(declared, {"p": case["given"]}))
+    return where(spark.sql(case["rows"]), case["condition"], values, key="filter")
 
 
 def _job(spark: SparkSession, work: Path) -> list[object]:

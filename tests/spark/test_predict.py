@@ -114,13 +114,15 @@ def test_rows_of_an_earlier_query_come_from_the_cache(
     spark: SparkSession, mixture: si.Bundle, keep: list[str] | None
 ) -> None:
     numbers = spark.range(100, 200, 1, 1).selectExpr("id", "id * 1.0D a", "1 b", "array('x') w")
-    counts = [metrics_accumulator(spark) for _ in range(3)]
-    for counted in counts:
+    # Spark hands a query to any worker that waits, and tests before this one may have left many.
+    for _ in range(20):
+        counted = metrics_accumulator(spark)
         scored = numbers.transform(si.predict, mixture, keep=keep, metrics=counted)
         assert [row["score"] for row in scored.collect()] == [n + 10.0 for n in range(100, 200)]
         assert counted.value.num_predicted + counted.value.num_cached == 100
-    # There are two workers, so the third query met one of them again.
-    assert sum(counted.value.num_cached for counted in counts) >= 100
+        if counted.value.num_cached:
+            break
+    assert counted.value.num_cached == 100
 
 
 TYPES = [

@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from spark_infer.backends import Backend, load_backend
 from spark_infer.bundle import Bundle
 
 for name, max_examples in {"unit": 60, "thorough": 3000}.items():
@@ -21,21 +18,6 @@ for name, max_examples in {"unit": 60, "thorough": 3000}.items():
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
-
-
-@pytest.fixture(autouse=True)
-def no_fresh_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try models of format ``module`` in this process alone: another one takes seconds to begin.
-
-    Tests that need the other process are marked ``fresh_process``.
-    """
-    if not request.node.get_closest_marker("fresh_process"):
-        monkeypatch.setattr("spark_infer.engine.save.FreshProcess", _load_here)
-
-
-@contextmanager
-def _load_here(path: Path, allow_modules: Sequence[str]) -> Iterator[Backend]:
-    yield load_backend(path, allow_modules=allow_modules)
 
 
 @pytest.fixture(scope="session")

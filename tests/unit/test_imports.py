@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from spark_infer.bundle import Bundle
+
+pytestmark = pytest.mark.processes
 
 BLOCKER = """
 import importlib.abc, sys

@@ -79,6 +79,7 @@ def test_a_format_of_programs_has_no_class_to_find() -> None:
         Format.find_class(find_format("export"), path, ("os",), where="b")
 
 
+@pytest.mark.processes
 def test_the_table_imports_no_framework() -> None:
     code = """
 import sys
@@ -91,6 +92,7 @@ print([name for name in sys.modules if name == "torch" or ".backends.torch" in n
 @pytest.mark.parametrize(
     ("kind", "other"), [("fraud", "torch.module"), ("recurrent", "torch.program")]
 )
+@pytest.mark.processes
 def test_a_bundle_imports_no_other_format(
     request: pytest.FixtureRequest, kind: str, other: str
 ) -> None:
@@ -167,6 +169,7 @@ print(sorted({"torch"} & set(sys.modules)))
 """
 
 
+@pytest.mark.processes
 def test_a_folder_and_a_line_add_a_format(tmp_path: Path) -> None:
     (tmp_path / "code" / "fake").mkdir(parents=True)
     (tmp_path / "code" / "fake" / "format.py").write_text(FAKE)

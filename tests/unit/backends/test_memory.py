@@ -91,6 +91,7 @@ def test_an_error_that_is_its_own_cause() -> None:
     assert not is_out_of_memory(error)
 
 
+@pytest.mark.processes
 def test_real_allocations_that_fail_are_known_and_survived() -> None:
     code = """
 import resource, sys

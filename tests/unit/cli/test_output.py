@@ -23,6 +23,8 @@ from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
 from tests.unit.artifacts import EXPORTED
 
+pytestmark = pytest.mark.processes
+
 LETTERS = "模型 é 😀"
 
 

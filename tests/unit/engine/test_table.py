@@ -159,7 +159,7 @@ def test_a_time_beside_a_date_is_named() -> None:
         pa.array([DAY, None]),
         np.array([DAY, DAY], "M8[D]"),
     ],
-    ids=repr,
+    ids=["days", "times", "lists", "structs", "structs of lists", "Arrow", "NumPy"],
 )
 def test_dates_and_times_of_their_own_are_kept(column: Any) -> None:
     expected = pa.array(column).to_pylist()

@@ -11,7 +11,10 @@ import pytest
 
 from tests.unit.scripts.repository import EVEN, IMPORTS, SCRIPT, Repository
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(shutil.which("git") is None, reason="needs git"),
+]
 
 
 @pytest.fixture

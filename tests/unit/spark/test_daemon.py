@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("pyspark")
 pytest.importorskip("torch")
 
+pytestmark = pytest.mark.processes
+
 FORKS = """
 import os
 from spark_infer.spark.daemon import preload

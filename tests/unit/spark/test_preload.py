@@ -18,6 +18,8 @@ from torch import nn
 
 import spark_infer as si
 
+pytestmark = pytest.mark.processes
+
 PROGRAM = """
 import json, os, sys, threading
 from spark_infer.spark.daemon import preload

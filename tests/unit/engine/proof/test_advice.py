@@ -170,6 +170,7 @@ except si.errors.BundleError as error:
 @pytest.mark.parametrize(
     "body", ["x * (int(x[0, 0].item()) % 3 + 1 > 0)", "torch.from_numpy(x.numpy())[:, 0]"]
 )
+@pytest.mark.processes
 def test_nothing_but_the_sentence_is_printed_when_an_export_fails(
     tmp_path: Path, body: str
 ) -> None:

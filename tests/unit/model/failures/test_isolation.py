@@ -225,6 +225,7 @@ def test_a_row_that_does_not_fit_alone_is_rejected() -> None:
         predictor(model, RAGGED, on_error="fail").predict(batch)
 
 
+@pytest.mark.processes
 def test_a_memory_limit_of_the_process_is_survived() -> None:
     """A real allocator that really fails: the address space is limited."""
     script = textwrap.dedent(

@@ -274,6 +274,7 @@ print(json.dumps(counts))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.processes
 def test_mutations_of_every_text_and_number_do_nothing_but_compute(
     fraud: Bundle, seed: int
 ) -> None:

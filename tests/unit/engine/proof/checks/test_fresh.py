@@ -19,7 +19,7 @@ from spark_infer.engine.proof.checks.fresh import FreshProcess
 from spark_infer.errors import BundleError
 from tests.unit.models import HERE, save_recurrent
 
-pytestmark = pytest.mark.fresh_process
+pytestmark = [pytest.mark.fresh_process, pytest.mark.processes]
 
 SCALE = 1.0
 PRESENT = True

@@ -159,6 +159,7 @@ def test_each_check_stands_before_an_operator_that_is_admitted() -> None:
         assert find_operator(name) is function
 
 
+@pytest.mark.processes
 def test_odd_calls_give_the_same_whatever_lies_in_memory_and_change_nothing() -> None:
     script = Path(__file__).with_name("odd_calls.py")
     root = Path(__file__).parents[6]
