@@ -24,7 +24,8 @@ _BATCH_BYTES = 8 << 20
 """About what a record batch has: large enough for NumPy, small enough for a core's cache."""
 _BATCH_ROWS = (1024, 65_536)
 _BUFFER_BYTES = {"local": 1 << 20, "s3": 8 << 20}
-"""What is read at once of each column of a row group, of which no more is held."""
+_BUFFERS_BYTES = 64 << 20
+"""What is read at once of each column of a row group, of which no more is held; and of all."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Reader:
                 parquet = pq.ParquetFile(
                     source,
                     pre_buffer=False,
-                    buffer_size=_BUFFER_BYTES[part.store.kind],
+                    buffer_size=_buffer_bytes(part),
                     # Nanoseconds do not reach the years before 1677 and after 2262.
                     coerce_int96_timestamp_unit="us",
                 )
@@ -123,6 +124,11 @@ class Reader:
         met = reduce(pc.and_kleene, (test.met(columns[test.column]) for test in self.conditions))
         batch = pa.RecordBatch.from_arrays(outputs, names=names).filter(met)
         return batch if batch.num_rows else None
+
+
+def _buffer_bytes(part: Part) -> int:
+    columns = len({column for column in part.columns if isinstance(column, str)})
+    return min(_BUFFER_BYTES[part.store.kind], _BUFFERS_BYTES // max(1, columns))
 
 
 def _stored(parquet: pq.ParquetFile, part: Part) -> Iterator[pa.RecordBatch]:
