@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spark_infer.errors import WarehouseError
+from spark_infer.metrics import Metrics
 from spark_infer.spark.scan.files.footers import Stamp
 from spark_infer.spark.scan.files.reader import Part, Reader
 from spark_infer.spark.scan.files.stores import Store
@@ -54,7 +55,7 @@ def part(path: Path, *columns: str | pa.Array, groups: tuple[int, ...] | None = 
 def read(part: Part, *types: pa.DataType, tests: Any = (), outputs: int | None = None) -> pa.Table:
     """Return what a task reads."""
     count = len(types) if outputs is None else outputs
-    batches = list(Reader((pickle.dumps([part]),), types, tuple(tests), count).read(0))
+    batches = list(Reader((pickle.dumps([part]),), types, tuple(tests), count).read(0, Metrics()))
     assert batches
     return pa.Table.from_batches(batches)
 
