@@ -17,6 +17,7 @@ from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import Status
 from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
+from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import active, own_session, session
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features, with_features
@@ -115,6 +116,8 @@ class Run:
             # In a session of its own: nothing is set under the user or under another run.
             with spark_failures("Spark's session cannot be used", kind=ConfigError):
                 self.spark = own_session(self.given, {**BINDING, **WRITING}, config.spark)
+                for key, value in record_batch_sizes(self.spark).items():
+                    self.spark.conf.set(key, value)
                 self.metrics = metrics_accumulator(self.spark)
             self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,8 @@ def started(num_executors: str, bundle: str) -> Iterator[WriteScores]:
         "spark.master": f"local-cluster[{num_executors},1,{MEMORY_MIB}]",
         "spark.executor.memory": f"{MEMORY_MIB}m",
         "spark.driver.memory": "2g",
+        # Spark gives it to the executors of a local session alone.
+        "spark.executorEnv.PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
     with local_session("growth", settings) as spark:
         yield predicted_floats(spark, si.Bundle.load(bundle), "direct")

@@ -17,7 +17,11 @@ from pyspark.sql import DataFrame, SparkSession
 import spark_infer as si
 from spark_infer.errors import ConfigError
 from spark_infer.metrics import Metrics
+from spark_infer.spark.driver.record_batches import record_batch_sizes
+from spark_infer.spark.driver.session import own_session
 from spark_infer.spark.scan.scan import _ReadTask
+from spark_infer.warehouse import JobConfig, ScoringJob
+from spark_infer.warehouse.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +146,34 @@ def test_a_plan_tells_what_a_run_would_do(spark: SparkSession, job: Any, sum2: s
     assert again.writes == "the partitions (by day) that the run has rows for are replaced"
     assert again.summary()["target"] == f"files.auto: {again.writes}"
     assert spark.table("files.auto").count() == 9
+
+
+def test_spark_sends_a_job_larger_record_batches(
+    spark: SparkSession, table: DataFrame, sum2: si.Bundle
+) -> None:
+    rows, size = (
+        f"spark.sql.execution.arrow.{name}" for name in ("maxRecordsPerBatch", "maxBytesPerBatch")
+    )
+    own = own_session(spark, {})
+    if spark.version < "4":
+        assert record_batch_sizes(own) == {}
+        return
+    assert record_batch_sizes(own) == {rows: "32768", size: str(16 << 20)}
+    own.conf.set(rows, "500")
+    assert record_batch_sizes(own) == {}
+    config = JobConfig.model_validate(
+        {
+            "name": "nightly",
+            "source": {"table": "files.tx", "scan": "jvm"},
+            "key": ["id"],
+            "bundle": {"path": str(sum2.path)},
+            "target": {"table": "files.scores", "partition_by": ["day"], "keep": ["day"]},
+        }
+    )
+    run = Run(ScoringJob(config, {}), spark, None)
+    run.plan()
+    assert run.spark.conf.get(rows) == "32768"
+    assert spark.conf.get(rows) == "10000"
 
 
 class _Reader:
