@@ -18,6 +18,6 @@ def record_batch_sizes(spark: SparkSession) -> dict[str, str]:
     so Spark 3.5, which cannot count bytes, keeps its own.
     """
     conf: Any = spark._jsparkSession.sessionState().conf()
-    if conf.contains(_ROWS) or conf.contains(_BYTES) or not spark.conf.get(_BYTES, ""):
+    if conf.contains(_ROWS) or conf.contains(_BYTES) or not spark.conf.isModifiable(_BYTES):
         return {}
     return {_ROWS: "32768", _BYTES: str(16 << 20)}
