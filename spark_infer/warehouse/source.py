@@ -15,6 +15,7 @@ from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config import SourceConfig
 from spark_infer.warehouse.files import read_files
 from spark_infer.warehouse.reading.folders import check_folders
+from spark_infer.warehouse.reading.tables import check_not_cached, read_table
 
 
 def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, Any]) -> DataFrame:
@@ -28,10 +29,12 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
     """
     place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
     with spark_failures(f"source {place} cannot be read", _forgotten(spark, source)):
-        df = spark.table(source.table) if source.table else read_files(spark, source)
+        df = read_table(spark, source.table) if source.table else read_files(spark, source)
         if source.path is not None:
             check_folders(df, source)
-    return where(df, source.filter, values, key="source.filter")
+    rows = where(df, source.filter, values, key="source.filter")
+    check_not_cached(rows)
+    return rows
 
 
 def where(
