@@ -26,6 +26,7 @@ from spark_infer.spark.names import Names, unused
 from spark_infer.spark.predict_task import PredictTask
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
+from spark_infer.spark.stored import check_stored_types
 from spark_infer.spark.types import lacks_type, prediction_fields
 from spark_infer.spark.wire import Wire, quoted
 from spark_infer.spark.wire.source import as_column
@@ -84,6 +85,8 @@ def predict(
         ConfigError: A kept column is missing, or has the name of an output; an argument is of
             another kind; the DataFrame is one of Spark Connect; ``scan`` is ``"direct"`` and Spark
             has to read the rows, the message says why.
+        WarehouseError: With ``keep``: a Parquet or ORC file holds a column as a type whose values
+            Spark would read as other ones.
     """
     check_frame(df)
     check_scan(scan)
@@ -113,6 +116,9 @@ def predict_prepared(
 
     A job computes window features over more rows than it scores, so they must not be computed
     again here. Arguments, result and errors are those of ``predict``.
+
+    Raises:
+        WarehouseError: Spark would misread the files (see ``check_stored_types``).
     """
     names = Names.of_session(featured.df.sparkSession)
     outputs = prediction_fields(signature)
@@ -137,6 +143,7 @@ def predict_prepared(
         raise ConfigError(f"scan 'direct' cannot be: {reason}; use 'auto' or 'jvm'")
     wire = Wire.build(found.signature, found.columns, found.types)
     sent = _by_place(featured.df, [*(column.values for column in wire.columns), *kept])
+    check_stored_types(sent)
     name = mark(f"jvm: {reason}")
     task = PredictTask(reference, wire.signature, wire.packed, tuple(keep), metrics, name)
     return sent.mapInArrow(task, schema)

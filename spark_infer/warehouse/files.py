@@ -23,9 +23,9 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import SourceConfig
+from spark_infer.warehouse.reading.relations import MARK
+from spark_infer.warehouse.reading.texts import OF_TEXT, strict_options
 
-_OF_TEXT = ("csv", "json", "xml")
-"""Formats that do not know the types of their values."""
 _WITH_SCHEMA = ("parquet", "orc")
 """Formats whose files say in their footers which columns they have."""
 _BY_POSITION = "_col"
@@ -48,7 +48,7 @@ def read_files(spark: SparkSession, source: SourceConfig) -> DataFrame:
     """
     df = _opened(spark, source)
     says_mode = any(name.lower() == "mode" for name in source.options)
-    if source.format.lower() in _OF_TEXT and not says_mode:
+    if source.format.lower() in OF_TEXT and not says_mode:
         return _with_decimals(spark, source, df)
     return df
 
@@ -73,10 +73,9 @@ def _opened(spark: SparkSession, source: SourceConfig) -> DataFrame:
 
 
 def _reader(spark: SparkSession, source: SourceConfig) -> DataFrameReader:
-    reader = spark.read.format(source.format)
-    if source.format.lower() in _OF_TEXT:
-        # With pruned columns the parser does not count those of a row.
-        reader = reader.option("mode", "FAILFAST").option("columnPruning", "false")
+    reader = spark.read.format(source.format).options(**MARK)
+    if source.format.lower() in OF_TEXT:
+        reader = reader.options(**strict_options(spark))
     return reader.options(**source.options)
 
 

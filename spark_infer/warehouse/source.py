@@ -14,20 +14,27 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config import SourceConfig
 from spark_infer.warehouse.files import read_files
+from spark_infer.warehouse.reading.folders import check_folders
+from spark_infer.warehouse.reading.tables import check_not_cached, read_table
 
 
 def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, Any]) -> DataFrame:
     """Open the source; nothing is read yet but its schema (see ``read_files``).
 
     Raises:
-        WarehouseError: The table or files are not there, or cannot be read with these options.
+        WarehouseError: The table or files are not there, or cannot be read with these options; or
+            Spark would read something else than what is there.
         ConfigError: The schema is no SQL or names a column that no file has, or the filter does not
             fit the columns or parameters.
     """
     place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
     with spark_failures(f"source {place} cannot be read", _forgotten(spark, source)):
-        df = spark.table(source.table) if source.table else read_files(spark, source)
-    return where(df, source.filter, values, key="source.filter")
+        df = read_table(spark, source.table) if source.table else read_files(spark, source)
+        if source.path is not None:
+            check_folders(df, source)
+    rows = where(df, source.filter, values, key="source.filter")
+    check_not_cached(rows)
+    return rows
 
 
 def where(

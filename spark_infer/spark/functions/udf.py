@@ -15,7 +15,7 @@ from spark_infer.model import BatchOptions
 from spark_infer.spark.driver.session import active, check_session
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import check_expressions, check_names, checked_sql
-from spark_infer.spark.functions.described import describe
+from spark_infer.spark.functions.described import describe, is_built_in
 from spark_infer.spark.functions.task import Kind, prediction_udf, resolve_kind
 from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
@@ -168,11 +168,16 @@ def register(
 
     Raises:
         BundleError: The bundle is unreadable, was changed, or has another digest.
-        ConfigError: The name or kind is not usable.
+        ConfigError: The name or kind is not usable, or it is the name of a function of Spark.
     """
     check_session(spark)
     if not isinstance(name, str) or not name.isidentifier():
         raise ConfigError(f"{shown(name)} cannot name a SQL function; use letters, digits and _")
+    if is_built_in(spark, name):
+        raise ConfigError(
+            f"{shown(name)} is a function of Spark, which queries would call instead of the model; "
+            "choose another name"
+        )
     bundle = Bundle.load(bundle, digest)
     signature = bundle.signature
     reference = BundleReference.share(spark, bundle, options, allow_modules)

@@ -42,7 +42,7 @@ class Leaves:
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return one array without chunks, dictionary or extension type."""
+    """Return one array without chunks, dictionary, extension type or view."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):
@@ -53,6 +53,10 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
             column = storage.cast(pa.bool_()) if is_bool8(column.type) else storage
         elif pat.is_dictionary(column.type):
             column = column.dictionary_decode()
+        elif pat.is_string_view(column.type):  # Arrow does not take elements of a view.
+            column = column.cast(pa.large_string())
+        elif pat.is_binary_view(column.type):
+            column = column.cast(pa.large_binary())
         else:
             return column
 

@@ -15,6 +15,8 @@ from spark_infer.errors import WarehouseError
 from spark_infer.spark.wire import quoted
 
 _MAX_EXAMPLES = 3
+_ONE_BY_ONE = ("Project", "Filter", "SubqueryAlias", "Sort", "GlobalLimit", "LocalLimit")
+"""Nodes of a plan that leave out rows or order them, and compute columns row by row."""
 Partition = tuple[str | None, ...]
 """The values of a row's partition columns, as text."""
 
@@ -99,21 +101,30 @@ def _check_repeatable(df: DataFrame, key: Sequence[str]) -> None:
     """Prove that the keys are not drawn, numbered or the like: those of a second run differ."""
     plan: Any = df.select(*map(quoted, key))._jdf.queryExecution().optimizedPlan()
     wanted = set(map(_identity, _items(plan.output())))
+    while (kind := plan.getClass().getSimpleName()) in _ONE_BY_ONE:
+        # Other columns, and conditions, may draw: that is the user's choice.
+        computed = _items(plan.projectList()) if kind == "Project" else []
+        for column in computed:
+            if _identity(column) in wanted:
+                _check_deterministic(column, key)
+                wanted |= set(map(_identity, _items(column.references().toSeq())))
+        plan = plan.child()
+    # Groups, joins and the like make keys of whatever is below them.
     plans = [plan]
     while plans:
         plan = plans.pop()
         plans += _items(plan.children())
-        if plan.nodeName() != "Project":
-            continue
-        for column in _items(plan.expressions()):
-            if _identity(column) not in wanted:
-                continue  # Other columns, and conditions, may draw: that is the user's choice.
-            if not column.deterministic():
-                raise WarehouseError(
-                    f"key {list(key)} is computed by {column.sql()}, which gives other values in "
-                    "every run, so that no row could be found again; name columns of the source"
-                )
-            wanted |= set(map(_identity, _items(column.references().toSeq())))
+        for expression in _items(plan.expressions()):
+            _check_deterministic(expression, key)
+
+
+def _check_deterministic(expression: Any, key: Sequence[str]) -> None:
+    if not expression.deterministic():
+        raise WarehouseError(
+            f"key {list(key)} is computed by {expression.sql()}, or from rows that depend on it, "
+            "which gives other values in every run, so that no row could be found again; name "
+            "columns of the source, or write the rows to a table first and give that"
+        )
 
 
 def _identity(column: Any) -> int:

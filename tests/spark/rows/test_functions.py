@@ -109,3 +109,13 @@ def test_what_is_no_column_is_no_argument(
     for name in (given, "a b", ""):
         with pytest.raises(ConfigError, match="cannot name a SQL function"):
             si.register(spark, name, mixture)
+
+
+@pytest.mark.parametrize("name", ["mode", "Sum", "abs", "array", "count", "trim", "explode"])
+def test_the_name_of_a_function_of_spark_is_refused(
+    spark: SparkSession, mixture: si.Bundle, name: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' is a function of Spark, .* choose another"):
+        si.register(spark, name, mixture)
+    si.register(spark, f"my_{name}", mixture)
+    si.register(spark, f"my_{name}", mixture)

@@ -28,7 +28,7 @@ def bytes_of(*numbers: Any, dtype: str = "float32") -> bytes:
 
 
 @pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype != "bool"])
-@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
 def test_bytes_are_the_numbers_of_every_type(dtype: str, kind: pa.DataType) -> None:
     item = si.ArrayInput("x", column="x", shape=[2, 3], dtype=dtype, transform=si.RawBytes())
     rows = np.arange(24).reshape(4, 2, 3).astype(dtype)

@@ -32,6 +32,7 @@ _INDEXES = (f"{_SQL}.InMemoryFileIndex", f"{_SQL}.CatalogFileIndex")
 _OPTIONS = (
     *("path", "paths", "basepath", "mergeschema", "recursivefilelookup", "pathglobfilter"),
     *("modifiedbefore", "modifiedafter", "serialization.format", "compression"),
+    "spark_infer",
 )
 """Options that say which files there are, and nothing of what is in them."""
 _OFF = (

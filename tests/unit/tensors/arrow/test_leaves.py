@@ -108,3 +108,10 @@ def test_chunks_of_different_dictionaries_are_joined() -> None:
     chunks = [pa.array(["a", "b"]).dictionary_encode(), pa.array(["b"]).dictionary_encode()]
     assert plain(pa.chunked_array(chunks)).to_pylist() == ["a", "b", "b"]
     assert len(plain(pa.chunked_array([], pa.float32()))) == 0
+
+
+def test_views_are_read_as_the_values_that_they_are() -> None:
+    for values, kind in ((["a", None], pa.string_view()), ([b"a", None], pa.binary_view())):
+        column = plain(pa.array(values, kind))
+        assert column.take(pa.array([1, 0])).to_pylist() == values[::-1]
+        assert plain(pa.chunked_array([pa.array(values, kind)])).to_pylist() == values
