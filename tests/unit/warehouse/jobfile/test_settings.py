@@ -117,7 +117,7 @@ def test_no_parameters_or_wrong_ones_are_no_names() -> None:
 
 
 def test_known_keys_of_a_place() -> None:
-    source = ["table", "path", "format", "options", "schema", "filter"]
+    source = ["table", "path", "format", "options", "schema", "filter", "scan"]
     assert known_keys(("source",)) == source
     assert known_keys(("parameters", "date")) == ["type", "default", "description"]
     assert known_keys(("name", "x")) == []
