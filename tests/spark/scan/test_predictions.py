@@ -95,7 +95,7 @@ TYPES = {
     "small": pa.int64(),
     "filled": pa.int16(),
     "real": pa.decimal128(9, 3),
-    "word": pa.dictionary(pa.int8(), pa.large_string()),
+    "word": pa.dictionary(pa.int8(), pa.string()),
     "number": pa.int64(),
     "shop": pa.large_string(),
     "image": pa.large_binary(),
