@@ -1,4 +1,8 @@
-"""Spark with executors of one core each, in a process of its own: a process has one Spark."""
+"""Spark with executors of one core each, in a process of its own: a process has one Spark.
+
+An executor is a JVM and a Python worker, which work at once. So that each has one core and not
+two, all processes of so many executors, the driver's too, share as many cores of this machine.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,8 @@ def started(num_executors: str, bundle: str) -> Iterator[WriteScores]:
         num_executors: As a program gets it.
         bundle: Its path.
     """
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[: int(num_executors)])
     settings = {
         "spark.master": f"local-cluster[{num_executors},1,{MEMORY_MIB}]",
         "spark.executor.memory": f"{MEMORY_MIB}m",
