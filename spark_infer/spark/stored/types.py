@@ -32,6 +32,7 @@ from pyspark.sql.types import (
 )
 
 from spark_infer.spark.names import Names
+from spark_infer.tensors.arrow.types import is_binary, is_list, is_string
 
 _BITS: dict[type[DataType], int] = {ByteType: 8, ShortType: 16, IntegerType: 32, LongType: 64}
 """Of Spark's integers, which have a sign."""
@@ -65,7 +66,7 @@ class Fit:
         there = _plain(there)
         if pat.is_null(there):
             return
-        if isinstance(kind, ArrayType) and _is_list(there):
+        if isinstance(kind, ArrayType) and is_list(there):
             yield from self.misfits(kind.elementType, there.value_type, path)
         elif isinstance(kind, MapType) and pat.is_map(there):
             yield from self.misfits(kind.keyType, there.key_type, path)
@@ -104,9 +105,9 @@ def _holds(kind: DataType, there: pa.DataType) -> bool:
         is_too_wide = isinstance(kind, FloatType) and int(there.bit_width) > 32
         return bool(pat.is_floating(there)) and not is_too_wide
     if isinstance(kind, StringType):
-        return _is_text(there)
+        return is_string(there)
     if isinstance(kind, BinaryType):
-        return _is_text(there) or _is_bytes(there)
+        return is_string(there) or _is_bytes(there)
     if isinstance(kind, BooleanType):
         return bool(pat.is_boolean(there))
     if isinstance(kind, DateType):
@@ -141,18 +142,5 @@ def _plain(there: pa.DataType) -> pa.DataType:
     return pa.int64() if pat.is_duration(there) else there
 
 
-def _is_list(there: pa.DataType) -> bool:
-    return bool(pat.is_list(there) or pat.is_large_list(there) or pat.is_fixed_size_list(there))
-
-
-def _is_text(there: pa.DataType) -> bool:
-    return bool(pat.is_string(there) or pat.is_large_string(there) or pat.is_string_view(there))
-
-
 def _is_bytes(there: pa.DataType) -> bool:
-    return bool(
-        pat.is_binary(there)
-        or pat.is_large_binary(there)
-        or pat.is_binary_view(there)
-        or pat.is_fixed_size_binary(there)
-    )
+    return is_binary(there) or bool(pat.is_fixed_size_binary(there))

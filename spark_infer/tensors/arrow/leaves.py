@@ -41,6 +41,10 @@ class Leaves:
     outside: BoolArray | None = None
 
 
+_VIEWS = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
+"""What is read instead of a view, of which Arrow takes no elements; by name, for older Arrows."""
+
+
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return one array without chunks, dictionary, extension type or view."""
     if isinstance(column, pa.ChunkedArray):
@@ -53,10 +57,8 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
             column = storage.cast(pa.bool_()) if is_bool8(column.type) else storage
         elif pat.is_dictionary(column.type):
             column = column.dictionary_decode()
-        elif pat.is_string_view(column.type):  # Arrow does not take elements of a view.
-            column = column.cast(pa.large_string())
-        elif pat.is_binary_view(column.type):
-            column = column.cast(pa.large_binary())
+        elif str(column.type) in _VIEWS:
+            column = column.cast(_VIEWS[str(column.type)])
         else:
             return column
 

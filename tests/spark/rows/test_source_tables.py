@@ -45,7 +45,9 @@ def table(spark: SparkSession, tmp_path: Path) -> Iterator[Any]:
 
 
 def read(spark: SparkSession, **section: Any) -> DataFrame:
-    return read_source(spark, SourceConfig.model_validate(section), {})
+    """Read in a session of its own, as a job does: Spark 3 keeps a table's options."""
+    own = SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession())
+    return read_source(own, SourceConfig.model_validate(section), {})
 
 
 def forms(spark: SparkSession) -> list[str]:
@@ -106,20 +108,19 @@ def test_what_is_there_now_is_read_and_not_what_was_cached(
         pq.write_table(
             pa.table({"id": pa.array([5], pa.int64())}), tmp_path / "c" / "part-z.parquet"
         )
-        own = SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession())
         for section in ({"table": "source_s"}, {"path": path}):
-            df = read(own, **section, filter="id > 0")
+            df = read(spark, **section, filter="id > 0")
             assert sorted(row.id for row in df.collect()) == [1, 5]
             assert direct_scan(df).num_rows == 2
         with pytest.raises(WarehouseError, match=r"cached in the Spark session .* uncache them"):
-            read(own, table="source_v")
+            read(spark, table="source_v")
         assert filtered.count() == 1
         assert spark.catalog.isCached("source_s")
         filtered.unpersist()
         files.unpersist()
         spark.sql("UNCACHE TABLE source_s")
         spark.catalog.refreshTable("source_s")
-        assert read(own, table="source_v").count() == 2
+        assert read(spark, table="source_v").count() == 2
     finally:
         spark.catalog.clearCache()
         spark.sql("DROP VIEW source_v")
