@@ -1,7 +1,8 @@
 """Four times the rows, or twice the executors: what the direct scan makes of them.
 
 The time of a row of a table beside that of one with a quarter of its rows, in files of the same
-size, in one session with two cores; and one executor with one core beside two.
+size, in one session with two cores; and for the largest table one executor with one core beside
+two.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ def run(num_rows: int, repetitions: int) -> Result:
     """Run the benchmark.
 
     Args:
-        num_rows: Of the table that the executors read; others have a quarter and four times as
-            many.
+        num_rows: Of the middle table; the others have a quarter and four times as many, and the
+            executors read the largest.
         repetitions: Of each size, and of each number of executors.
     """
     bundle = floats_bundle()
     sizes = num_rows // FACTOR, num_rows, num_rows * FACTOR
     names = [f"{rows:,} rows" for rows in sizes]
     seconds = of_sizes(bundle, dict(zip(names, sizes, strict=True)), num_rows, repetitions)
-    executors = on_executors(bundle, num_rows, repetitions)
+    executors = on_executors(bundle, sizes[-1], num_rows, repetitions)
     rate = {
         name: rows / statistics.median(seconds[name])
         for name, rows in zip(names, sizes, strict=True)
     }
     few, middle, many = rate.values()
-    rate |= rates(executors, num_rows)
+    rate |= rates(executors, sizes[-1])
     return Result(
         benchmark="growth",
         workload=(
@@ -79,9 +80,11 @@ def of_sizes(
         )
 
 
-def on_executors(bundle: si.Bundle, num_rows: int, repetitions: int) -> dict[str, list[float]]:
-    """Return the seconds with one executor and with two."""
-    source = even_files(num_rows)
+def on_executors(
+    bundle: si.Bundle, many_rows: int, num_rows: int, repetitions: int
+) -> dict[str, list[float]]:
+    """Return the seconds of the largest table with one executor and with two."""
+    source = even_files(many_rows, many_rows * NUM_FILES // num_rows)
     numbers = {"1 executor": "1", "2 executors": "2"}
     with ExitStack() as stack:
         return measure(
@@ -91,7 +94,7 @@ def on_executors(bundle: si.Bundle, num_rows: int, repetitions: int) -> dict[str
                         kept("benchmarks.parquet.cluster", number, str(bundle.path))
                     ),
                     source,
-                    num_rows,
+                    many_rows,
                 )
                 for name, number in numbers.items()
             },
