@@ -1,4 +1,4 @@
-"""Thirty float columns through a small network: what the transfer to Python costs.
+"""Thirty float columns through a small network: what the transfer from the JVM to Python costs.
 
 The peer is pyspark's ``predict_batch_udf`` over ``array(...)`` of the same columns, its only way
 to take them as one tensor. The floor is an identity ``mapInArrow``: the better of the thirty
@@ -73,7 +73,7 @@ def contenders(
     peer = batch_udf(BATCH_ROWS)
     columns = df.select(COLUMNS)
     return {
-        "predict": lambda: si.predict(df, bundle, keep=[], options=options),
+        "predict": lambda: si.predict(df, bundle, keep=[], options=options, scan="jvm"),
         "predict_udf, arrow": lambda: df.select(arrow(*COLUMNS)),
         "predict_udf, pandas": lambda: df.select(pandas(*COLUMNS)),
         "predict_batch_udf": lambda: df.select(peer(packed).alias("score")),
