@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 from pyspark import Accumulator, TaskContext
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spark_infer.bundle.documents import shown
@@ -47,14 +49,14 @@ class DirectScan:
     """What the workers read instead of Spark.
 
     Attributes:
-        spark: The session.
+        df: What would be read by Spark.
         reader: What each task reads.
         num_files: How many files there are.
         num_rows: Rows in them, those among them that a filter leaves out.
         num_bytes: Bytes of the columns that are read.
     """
 
-    spark: SparkSession
+    df: DataFrame
     reader: Reader
     num_files: int
     num_rows: int
@@ -81,9 +83,22 @@ class DirectScan:
             schema: Of what it returns.
             metrics: Where to count what is read.
         """
-        count = len(self.reader.tasks)
-        numbers = self.spark.range(0, count, 1, max(1, count))
-        return numbers.mapInArrow(_ReadTask(self.reader, task, metrics), schema)
+        return self._numbers().mapInArrow(_ReadTask(self.reader, task, metrics), schema)
+
+    def _numbers(self) -> DataFrame:
+        """Return the numbers of the tasks, each in a partition of its own.
+
+        Spark's plan counts as many rows as the files have, and reads the files' relation, though no
+        row of it: so Spark knows how large the result is, does not overwrite a table that is read,
+        and reads anew what it has cached when the table changes.
+        """
+        tasks = len(self.reader.tasks)
+        each = max(1, math.ceil(self.num_rows / max(1, tasks)))
+        rows = self.df.sparkSession.range(0, tasks * each, 1, max(1, tasks))
+        numbers = rows.where(f"id % {each} = 0").selectExpr(f"id div {each} AS id")
+        return numbers.unionAll(
+            self.df.where(F.lit(False)).select(F.lit(None).cast("bigint").alias("id"))
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +157,7 @@ def direct_scan(df: DataFrame) -> DirectScan:
     )
     read = [part for task in parts for part in task]
     return DirectScan(
-        spark,
+        df,
         reader,
         len(plan.files),
         sum(part.num_rows for part in read),

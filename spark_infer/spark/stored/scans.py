@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
+from spark_infer.errors import WarehouseError
 from spark_infer.spark.scan.plan.expressions import below, items, kind_of
+from spark_infer.spark.scan.plan.planned import holds_class
 
 _SQL = "org.apache.spark.sql"
 _FORMATS = {
@@ -18,6 +21,22 @@ _FORMATS = {
     f"{_SQL}.execution.datasources.orc.OrcFileFormat": "orc",
     f"{_SQL}.hive.orc.OrcFileFormat": "orc",
 }
+
+_OTHER = re.compile(rf"{re.escape(_SQL)}\.execution\.datasources\.v2\.(parquet|orc|csv|json|xml)\.")
+"""Classes of Spark's other readers of files, which it uses when a setting says so."""
+
+
+def check_reader(node: Any) -> None:
+    """Prove that an object of Spark's plan is none of its other readers of files.
+
+    Raises:
+        WarehouseError: It is one, and what it reads is not looked at.
+    """
+    if _OTHER.match(str(node.getClass().getName())):
+        raise WarehouseError(
+            f"the files are read by Spark's {node.getClass().getSimpleName()}, and what it makes "
+            "of them is not checked; leave spark.sql.sources.useV1SourceList as it is by default"
+        )
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,11 @@ class FileScan:
 
 
 def file_scans(df: DataFrame) -> Iterator[FileScan]:
-    """Yield the scans of a DataFrame's plan, those of subqueries and cached data among them."""
+    """Yield the scans of a DataFrame's plan, those of subqueries and cached data among them.
+
+    Raises:
+        WarehouseError: Files are read in a way that nobody looks into.
+    """
     pending = [df._jdf.queryExecution().executedPlan()]
     while pending:
         node = pending.pop()
@@ -62,8 +85,12 @@ def file_scans(df: DataFrame) -> Iterator[FileScan]:
             form = str(node.relation().fileFormat().getClass().getName())
             if form in _FORMATS:
                 columns = tuple(map(str, node.relation().dataSchema().fieldNames()))
-                read = StructType.fromJson(json.loads(node.requiredSchema().json()))
-                yield FileScan(node, _FORMATS[form], read, columns)
+                read = json.loads(node.requiredSchema().json())
+                # Their classes would be imported.
+                read["fields"] = [f for f in read["fields"] if not holds_class(f["type"])]
+                yield FileScan(node, _FORMATS[form], StructType.fromJson(read), columns)
+        elif kind == "BatchScanExec":
+            check_reader(node.scan())
 
 
 def _is_late(condition: Any) -> bool:

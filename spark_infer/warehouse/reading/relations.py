@@ -7,13 +7,21 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from spark_infer.spark.stored.scans import check_reader
+
 MARK = {"spark_infer": "job"}
 """A reader's option that tells a job's reading from others, whose cached rows are not its own."""
 
 
 def file_relations(df: DataFrame) -> Iterator[Any]:
-    """Yield the leaves of a DataFrame's plan that are relations of files, in the JVM."""
+    """Yield the leaves of a DataFrame's plan that are relations of files, in the JVM.
+
+    Raises:
+        WarehouseError: Files are read in a way that is not looked at.
+    """
     for leaf in items(df._jdf.queryExecution().analyzed().collectLeaves()):
+        if leaf.getClass().getSimpleName() == "DataSourceV2Relation":
+            check_reader(leaf.table())
         is_relation = leaf.getClass().getSimpleName() == "LogicalRelation"
         if is_relation and leaf.relation().getClass().getSimpleName() == "HadoopFsRelation":
             yield leaf

@@ -89,6 +89,7 @@ class Reader:
                     source,
                     pre_buffer=False,
                     buffer_size=_buffer_bytes(part),
+                    page_checksum_verification=True,
                     # Nanoseconds do not reach the years before 1677 and after 2262.
                     coerce_int96_timestamp_unit="us",
                 )

@@ -33,6 +33,7 @@ from pyspark.sql.types import (
 )
 
 from spark_infer.spark.scan.refused import NotDirect
+from spark_infer.tensors.arrow.types import is_bool8
 
 _ARROW: dict[type[DataType], pa.DataType] = {
     BooleanType: pa.bool_(),
@@ -125,6 +126,9 @@ def _check(
     kind: DataType, arrow: pa.DataType, leaves: deque[Any], paths: set[str], depth: int
 ) -> None:
     if isinstance(arrow, pa.BaseExtensionType):
+        if is_bool8(arrow):
+            # To tensors it is a boolean, to Spark the number that stands in the file.
+            raise _differs(kind, arrow, paths)
         arrow = arrow.storage_type
     if isinstance(kind, ArrayType):
         if not (pat.is_list(arrow) or pat.is_large_list(arrow) or pat.is_fixed_size_list(arrow)):

@@ -185,19 +185,18 @@ class _Table:
 
     @classmethod
     def of(cls, relation: Any, scan: Any) -> _Table:
-        parted, stored = _schema(relation.partitionSchema()), _schema(relation.dataSchema())
-        places = {field.name: at for at, field in enumerate(parted)}
-        fields = {field.name: field for field in stored}
-        kinds = tuple(arrow_type(field.dataType) for field in parted)
+        parted, stored = _fields(relation.partitionSchema()), _fields(relation.dataSchema())
+        places = {name: at for at, name in enumerate(parted)}
+        kinds = tuple(arrow_type(_data_type(field["type"])) for field in parted.values())
         attributes: dict[int, Read] = {}
         for attribute in items(scan.output()):
             name = str(attribute.name())
             if name in places:
                 attributes[attribute_id(attribute)] = OfPartition(places[name], kinds[places[name]])
-            elif name in fields:
-                if "EXISTS_DEFAULT" in fields[name].metadata:
+            elif name in stored:
+                if "EXISTS_DEFAULT" in stored[name]["metadata"]:
                     raise NotDirect(f"column {name!r} has a default value")
-                kind = _data_type(attribute.dataType())
+                kind = _data_type(json.loads(attribute.dataType().json()))
                 attributes[attribute_id(attribute)] = Stored(name, kind)
         return cls(attributes, kinds, relation.partitionSchema())
 
@@ -210,7 +209,7 @@ class _Table:
         if kind_of(expression) == "Alias":
             expression = expression.child()
         if kind_of(expression) == "Literal":
-            kind = arrow_type(_data_type(expression.dataType()))
+            kind = arrow_type(_data_type(json.loads(expression.dataType().json())))
             return Constant(value(expression.value(), kind))
         if kind_of(expression) != "AttributeReference":
             raise NotDirect(f"Spark computes {shown(expression)}")
@@ -257,14 +256,29 @@ class _Table:
         )
 
 
-def _schema(schema: Any) -> StructType:
-    return StructType.fromJson(json.loads(schema.json()))
+def _fields(schema: Any) -> dict[str, Any]:
+    """Return a schema's fields as JSON data, by name."""
+    return {field["name"]: field for field in json.loads(schema.json())["fields"]}
 
 
 def _data_type(kind: Any) -> DataType:
-    wrapped = {"type": "struct", "fields": [_field(json.loads(kind.json()))]}
-    return StructType.fromJson(wrapped).fields[0].dataType
+    """Return the type that JSON data describe.
+
+    Raises:
+        NotDirect: It is or holds a user-defined type, whose class pyspark would import.
+    """
+    if holds_class(kind):
+        raise NotDirect("a column is of a user-defined type")
+    field = {"name": "_", "type": kind, "nullable": True, "metadata": {}}
+    return StructType.fromJson({"type": "struct", "fields": [field]}).fields[0].dataType
 
 
-def _field(kind: Any) -> dict[str, Any]:
-    return {"name": "_", "type": kind, "nullable": True, "metadata": {}}
+def holds_class(kind: Any) -> bool:
+    """Return whether a type, as JSON data describe it, is or holds a user-defined one."""
+    if isinstance(kind, list):
+        return any(map(holds_class, kind))
+    if not isinstance(kind, dict):
+        return False
+    return kind.get("type") == "udt" or any(
+        holds_class(inside) for name, inside in kind.items() if name != "metadata"
+    )

@@ -27,7 +27,10 @@ def value(given: Any, kind: pa.DataType) -> pa.Array:
     if given is None:
         return pa.nulls(1, kind)
     if pat.is_string(kind):
-        return pa.array([str(given.toString())], kind)
+        try:
+            return pa.array([bytes(given.getBytes()).decode()], kind)
+        except UnicodeDecodeError:
+            raise NotDirect("a constant is text that is no UTF-8") from None
     if pat.is_decimal(kind):
         return pa.array([Decimal(str(given.toString()))], kind)
     if pat.is_date32(kind):
