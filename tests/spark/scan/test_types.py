@@ -100,8 +100,6 @@ for _new, _values in {"decimal32": DECIMALS, "decimal64": DECIMALS}.items():
 for _new, _values in {"string_view": ["a", None, "b" * 40], "binary_view": [b"a", None]}.items():
     if hasattr(pa, _new) and pa.__version__ >= "18":
         ARROW[_new] = pa.array(_values * (6 // len(_values)), getattr(pa, _new)())
-if hasattr(pa, "bool8"):
-    ARROW["bool8"] = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None] * 2, "int8"))
 
 
 @pytest.mark.parametrize(
