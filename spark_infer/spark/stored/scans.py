@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
+from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.scan.plan.expressions import below, items, kind_of
 from spark_infer.spark.scan.plan.planned import holds_class
 
@@ -71,7 +72,10 @@ def file_scans(df: DataFrame) -> Iterator[FileScan]:
     Raises:
         WarehouseError: Files are read in a way that nobody looks into.
     """
-    pending = [df._jdf.queryExecution().executedPlan()]
+    try:
+        pending = [df._jdf.queryExecution().executedPlan()]
+    except SPARK_FAILURES:
+        return  # What Spark does not plan the query will tell.
     while pending:
         node = pending.pop()
         kind = kind_of(node)

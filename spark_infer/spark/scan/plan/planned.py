@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.types import DataType, StructType
 
+from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.scan.files.types import arrow_type
 from spark_infer.spark.scan.plan.expressions import (
     Condition,
@@ -127,7 +128,12 @@ def planned(df: DataFrame) -> Planned:
     patterns = getattr(df.sparkSession._jvm, _PATTERNS)
     if df._jdf.queryExecution().analyzed().containsPattern(patterns.CURRENT_LIKE()):
         raise NotDirect("it depends on the time or the user of the query")
-    outputs, condition, scan = _parts(df._jdf.queryExecution().sparkPlan())
+    try:
+        physical = df._jdf.queryExecution().sparkPlan()
+    except SPARK_FAILURES:
+        # Spark computes what is constant while it plans. What fails there is for the query to tell.
+        raise NotDirect("Spark does not plan it") from None
+    outputs, condition, scan = _parts(physical)
     relation = scan.relation()
     _check_relation(relation)
     table = _Table.of(relation, scan)
