@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
+import pyarrow.types as pat
 
 Table: TypeAlias = "pa.RecordBatch | pa.Table"
 
@@ -126,8 +127,19 @@ def _joined(held: list[Table]) -> Table:
 
 def _concat(parts: list[Table]) -> pa.RecordBatch:
     tables = [
-        part if isinstance(part, pa.Table) else pa.Table.from_batches([part]) for part in parts
+        _decoded(part if isinstance(part, pa.Table) else pa.Table.from_batches([part]))
+        for part in parts
     ]
     joined = pa.concat_tables(tables).combine_chunks()
     columns = [column.chunk(0) for column in joined.columns]
     return pa.RecordBatch.from_arrays(columns, schema=joined.schema)
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """Return columns of dictionaries as their words, of which several may have too many."""
+    fields = [
+        field.with_type(field.type.value_type) if pat.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    schema = pa.schema(fields, table.schema.metadata)
+    return table if schema.equals(table.schema) else table.cast(schema)

@@ -21,7 +21,8 @@ def transformer(transform: HashBuckets, item: Input) -> Transformer:
     kind = arrow_dtype(item.dtype)
 
     def run(values: pa.Array) -> Transformed:
-        coded = pc.dictionary_encode(values.cast(pa.large_string()))
+        # As bytes, for nothing has looked whether they are UTF-8.
+        coded = pc.dictionary_encode(values.cast(pa.large_string()).cast(pa.large_binary()))
         words = coded.dictionary.to_pylist()
         buckets = pa.array([bucket(word, transform) for word in words], kind)
         return Transformed(buckets.take(coded.indices))
@@ -29,9 +30,9 @@ def transformer(transform: HashBuckets, item: Input) -> Transformer:
     return run
 
 
-def bucket(word: str, transform: HashBuckets) -> int:
-    """Return the bucket of one string."""
-    hashed: int = mmh3.hash(word.encode(), transform.seed, signed=False)
+def bucket(word: bytes, transform: HashBuckets) -> int:
+    """Return the bucket of one string in UTF-8, or of any other bytes."""
+    hashed: int = mmh3.hash(word, transform.seed, signed=False)
     return hashed % transform.num_buckets
 
 
@@ -39,6 +40,6 @@ def examples(transform: HashBuckets, item: Input, numbers: Sequence[Any]) -> pa.
     """Return strings whose buckets include the first and the last, if some are found."""
     tries = min(16 * transform.num_buckets + len(numbers), _MAX_TRIES)
     words = [f"word {number}" for number in range(tries)]
-    by_bucket = sorted(words, key=lambda word: bucket(word, transform))
+    by_bucket = sorted(words, key=lambda word: bucket(word.encode(), transform))
     picked = [by_bucket[-1], by_bucket[0], "", *words]
     return pa.array([picked[at % len(picked)] for at in range(len(numbers))], pa.string())

@@ -75,8 +75,8 @@ def _tell(name: str, start: float, done: threading.Event) -> None:
 def _tasks() -> str:
     """Return how far Spark is with what it runs, where it runs anything."""
     context = SparkContext._active_spark_context
-    if context is None:
-        return ""
+    if context is None or getattr(context, "_jsc", None) is None:
+        return ""  # It is about to start, or has ended.
     try:
         tracker = context.statusTracker()
         stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]

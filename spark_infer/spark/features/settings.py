@@ -137,6 +137,16 @@ _RULES = (
         other="false",
         usual="true",
     ),
+    _Rule(
+        f"{_LEGACY}literal.pickMinimumPrecision",
+        _words(r"[-+*/%]|\b(?:div|mod|pmod)\b"),
+        "arithmetic",
+        other="false",
+        usual="true",
+    ),
+    _Rule(
+        f"{_LEGACY}charVarcharAsString", _words(r"[<>=]|\b(?:between|in)\b"), "comparisons of texts"
+    ),
     _Rule("spark.sql.function.concatBinaryAsString", _words(r"\bconcat\b|\|\|"), "concatenations"),
     _Rule("spark.sql.function.eltOutputAsString", _calls("elt"), "calls of elt"),
     _Rule(

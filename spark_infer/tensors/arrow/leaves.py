@@ -48,6 +48,9 @@ _VIEWS = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return one array without chunks, dictionary, extension type or view."""
     if isinstance(column, pa.ChunkedArray):
+        if pat.is_dictionary(column.type):
+            # Those of the chunks may have more words together than their type can count.
+            column = column.cast(column.type.value_type)
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):
             column = pa.concat_arrays(column.chunks)

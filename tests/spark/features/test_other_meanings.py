@@ -136,6 +136,11 @@ MEANINGS = [
         "false",
         "CAST(1 AS DECIMAL(38, 0)) / CAST(3000000 AS DECIMAL(20, 0))",
     ),
+    (
+        f"{OLD}literal.pickMinimumPrecision",
+        "false",
+        "CAST(0.000000000037037 AS DECIMAL(38, 18)) * 3 * 1000000000000",
+    ),
     (f"{OLD}interval.enabled", "true", "typeof(DATE'2020-01-02' - DATE'2020-01-01')"),
     (f"{OLD}fromDayTimeString.enabled", "true", "INTERVAL '5 12:40:30.999' HOUR TO SECOND"),
     (f"{OLD}typeCoercion.datetimeToString.enabled", "true", "DATE'2020-01-02' = '2020-1-2'"),
@@ -229,3 +234,19 @@ def test_what_it_does_not_concern_is_accepted(
 def test_javas_formatter_is_no_feature(bundles: Path, call: str) -> None:
     with pytest.raises(SignatureError, match="is not one that a bundle may call"):
         save(bundles, f"length({call})")
+
+
+def test_a_setting_by_which_char_columns_are_compared_otherwise(spark: SparkSession) -> None:
+    setting = f"{OLD}charVarcharAsString"
+    usual, other = spark.newSession(), spark.newSession()
+    other.conf.set(setting, "true")
+    spark.sql("CREATE TABLE chars (c CHAR(5)) USING parquet")
+    try:
+        spark.sql("INSERT INTO chars VALUES ('EU')")
+        equal = [s.sql("SELECT c = 'EU' FROM chars").first()[0] for s in (usual, other)]
+    finally:
+        spark.sql("DROP TABLE chars")
+    assert equal == [True, False]
+    check_settings(usual, {"f": "c = 'EU'"})
+    with pytest.raises(ConfigError, match=f"feature 'f' has .*{setting} gives them another mean"):
+        check_settings(other, {"f": "c = 'EU'"})

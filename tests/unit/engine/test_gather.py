@@ -114,3 +114,11 @@ def test_where_the_schema_changes_a_window_ends(other: dict[str, pa.Array]) -> N
     )
     assert [window.num_rows for window in found] == [5, 1, 5]
     assert list(sizes) == [2, 3, 1, 2, 3]
+
+
+def test_dictionaries_that_are_too_many_words_together() -> None:
+    words = [[f"{part} {number}" for number in range(100)] for part in range(3)]
+    kind = pa.dictionary(pa.int8(), pa.string())
+    given = [pa.RecordBatch.from_pydict({"n": pa.array(part, kind)}) for part in words]
+    (window,) = gather(given, columns=NAMES, max_rows=1000, max_bytes=10**6, sizes=deque())
+    assert window.column("n").to_pylist() == [word for part in words for word in part]

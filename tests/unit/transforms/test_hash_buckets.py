@@ -67,6 +67,19 @@ def test_nulls_are_the_null_rules(column: pa.Array) -> None:
     assert reasons == [None] * 4
 
 
+def test_text_that_is_no_utf_8_is_hashed_as_it_is() -> None:
+    import mmh3
+
+    item = si.ScalarInput("x", columns=["x"], transform=si.HashBuckets(num_buckets=1000))
+    column = pa.array([b"M\xfcl", b"b"]).view(pa.string())
+    found, reasons = tensors(item, column)
+    assert found["x"].tolist() == [
+        [mmh3.hash(b"M\xfcl", 0, signed=False) % 1000],
+        [bucket_of("b", 1000)],
+    ]
+    assert reasons == [None, None]
+
+
 def bucket_of(word: str, buckets: int) -> int:
     import mmh3
 

@@ -73,3 +73,9 @@ def test_a_step_that_fails_while_somebody_stops_the_run_keeps_its_error() -> Non
         raise ValueError("cancelled")
     assert asked == ["score", "score"]
     assert steps.is_stopped
+
+
+def test_a_context_that_is_about_to_start_has_no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = object.__new__(module.SparkContext)
+    monkeypatch.setattr(module.SparkContext, "_active_spark_context", context)
+    assert module._tasks() == ""

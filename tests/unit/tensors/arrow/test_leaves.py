@@ -115,3 +115,10 @@ def test_views_are_read_as_the_values_that_they_are() -> None:
         column = plain(pa.array(values, kind))
         assert column.take(pa.array([1, 0])).to_pylist() == values[::-1]
         assert plain(pa.chunked_array([pa.array(values, kind)])).to_pylist() == values
+
+
+def test_chunks_of_dictionaries_that_are_too_many_words_together() -> None:
+    kind = pa.dictionary(pa.int8(), pa.string())
+    words = [[f"{part} {number}" for number in range(100)] for part in range(3)]
+    column = pa.chunked_array([pa.array(part, kind) for part in words])
+    assert plain(column).to_pylist() == [word for part in words for word in part]
