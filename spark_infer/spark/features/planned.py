@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pyspark.sql import DataFrame
 
 from spark_infer.bundle.features import is_time_of_day
+from spark_infer.spark.plans import below, items, kind_of
 
 _CASTS = ("Cast", "AnsiCast", "TryCast")
 
@@ -29,9 +29,9 @@ def converts_text(df: DataFrame) -> bool:
     """
     plans = [df._jdf.queryExecution().analyzed()]
     for plan in plans:
-        plans.extend(_items(plan.children()))
+        plans.extend(items(plan.children()))
     has_window = any(plan.nodeName() == "Window" for plan in plans)
-    roots = [root for plan in plans for root in _items(plan.expressions())]
+    roots = [root for plan in plans for root in items(plan.expressions())]
     return any(_converts(root, any_text=has_window) for root in roots)
 
 
@@ -39,9 +39,9 @@ def _converts(root: Any, *, any_text: bool) -> bool:
     pending: list[tuple[Any, Any, bool]] = [(root, None, False)]
     while pending:
         node, around, has_row = pending.pop()
-        children = list(_items(node.children()))
-        if _kind(node) in _CASTS and _is_of_text(node, children[0]):
-            is_computed = _kind(children[0]) != "Literal"
+        children = list(items(node.children()))
+        if kind_of(node) in _CASTS and _is_of_text(node, children[0]):
+            is_computed = kind_of(children[0]) != "Literal"
             of_row = has_row or _reads_column(children[0])
             is_timestamp = "timestamp" in node.dataType().simpleString()
             if any_text or (is_computed and not of_row):
@@ -49,7 +49,7 @@ def _converts(root: Any, *, any_text: bool) -> bool:
             if is_timestamp and _holds_time(children[0] if around is None else around):
                 return True
         # The variables of a lambda function hold what the function around it is given.
-        given = [child for child in children if _kind(child) != "LambdaFunction"]
+        given = [child for child in children if kind_of(child) != "LambdaFunction"]
         if len(given) < len(children):
             around = node if around is None else around
             has_row = has_row or any(map(_reads_column, given))
@@ -66,26 +66,10 @@ def _is_of_text(cast: Any, child: Any) -> bool:
 
 def _holds_time(root: Any) -> bool:
     return any(
-        _kind(node) == "Literal" and is_time_of_day(str(node.toString())) for node in _below(root)
+        kind_of(node) == "Literal" and is_time_of_day(str(node.toString())) for node in below(root)
     )
 
 
 def _reads_column(root: Any) -> bool:
     """Return whether a column is read below. Spark counts lambda variables among references too."""
-    return any(_kind(node) == "AttributeReference" for node in _below(root))
-
-
-def _below(root: Any) -> Iterator[Any]:
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        yield node
-        pending.extend(_items(node.children()))
-
-
-def _kind(node: Any) -> str:
-    return str(node.getClass().getSimpleName())
-
-
-def _items(sequence: Any) -> Iterator[Any]:
-    return (sequence.apply(at) for at in range(sequence.size()))
+    return any(kind_of(node) == "AttributeReference" for node in below(root))

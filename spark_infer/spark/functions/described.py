@@ -61,6 +61,7 @@ def _info(spark: SparkSession, old: Any, name: str, bundle: Bundle, result: Data
 
 def is_built_in(spark: SparkSession, name: str) -> bool:
     """Return whether a name is one of Spark's own functions, which it calls before any other."""
-    catalyst: Any = spark.sparkContext._jvm.org.apache.spark.sql.catalyst  # type: ignore[union-attr]
+    jvm: Any = spark.sparkContext._jvm
+    catalyst = jvm.org.apache.spark.sql.catalyst
     known = catalyst.analysis.FunctionRegistry.builtin()
     return bool(known.functionExists(catalyst.FunctionIdentifier(name)))

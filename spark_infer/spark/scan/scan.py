@@ -6,7 +6,7 @@ import math
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 from pyspark import Accumulator, TaskContext
@@ -38,10 +38,9 @@ def check_scan(scan: object) -> ScanMode:
     Raises:
         ConfigError: It is none.
     """
-    for known in get_args(ScanMode):
-        if isinstance(scan, str) and scan == known:
-            return known  # type: ignore[no-any-return]
-    raise ConfigError(f"scan {shown(scan)} is unknown; use 'auto', 'direct' or 'jvm'")
+    if not isinstance(scan, str) or scan not in get_args(ScanMode):
+        raise ConfigError(f"scan {shown(scan)} is unknown; use 'auto', 'direct' or 'jvm'")
+    return cast(ScanMode, scan)
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,12 @@ class _ReadTask:
 
     def _read(self, given: Iterable[int]) -> Iterator[pa.RecordBatch]:
         counted = Metrics()
-        for number in given:
-            yield from self.reader.read(number, counted)
-        if self.metrics is not None:
-            self.metrics.add(counted)
+        try:
+            for number in given:
+                yield from self.reader.read(number, counted)
+        finally:  # Also where nobody wants the rest, as behind a limit.
+            if self.metrics is not None:
+                self.metrics.add(counted)
 
 
 def direct_scan(df: DataFrame) -> DirectScan:

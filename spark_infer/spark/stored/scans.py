@@ -13,7 +13,7 @@ from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES
-from spark_infer.spark.scan.plan.expressions import below, items, kind_of
+from spark_infer.spark.plans import below, items, kind_of
 from spark_infer.spark.scan.plan.planned import holds_class
 
 _SQL = "org.apache.spark.sql"

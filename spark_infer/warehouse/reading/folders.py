@@ -23,8 +23,9 @@ from pyspark.sql.types import (
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.names import Names
+from spark_infer.spark.plans import items
 from spark_infer.warehouse.config import SourceConfig
-from spark_infer.warehouse.reading.relations import file_relations, items
+from spark_infer.warehouse.reading.relations import file_relations
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _FRACTION = re.compile(r"-?(0|[1-9][0-9]*)(\.0|\.[0-9]*[1-9])?")

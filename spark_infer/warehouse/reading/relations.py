@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from spark_infer.spark.plans import items
 from spark_infer.spark.stored.scans import check_reader
 
 MARK = {"spark_infer": "job"}
@@ -36,8 +37,3 @@ def format_of(relation: Any) -> str:
 def option_names(relation: Any) -> set[str]:
     """Return the names of a relation's options in lower case."""
     return {str(pair._1()).lower() for pair in items(relation.options().toSeq())}
-
-
-def items(sequence: Any) -> Iterator[Any]:
-    """Return the items of a Scala sequence."""
-    return (sequence.apply(at) for at in range(sequence.size()))

@@ -9,11 +9,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import DecimalType, StructType
 
 from spark_infer.errors import WarehouseError
+from spark_infer.spark.plans import items
 from spark_infer.warehouse.reading.relations import (
     MARK,
     file_relations,
     format_of,
-    items,
     option_names,
 )
 from spark_infer.warehouse.reading.texts import OF_TEXT, strict_options

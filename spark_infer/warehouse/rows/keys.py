@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError
+from spark_infer.spark.plans import attribute_id, items, kind_of
 from spark_infer.spark.wire import quoted
 
 _MAX_EXAMPLES = 3
@@ -100,21 +101,21 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
 def _check_repeatable(df: DataFrame, key: Sequence[str]) -> None:
     """Prove that the keys are not drawn, numbered or the like: those of a second run differ."""
     plan: Any = df.select(*map(quoted, key))._jdf.queryExecution().optimizedPlan()
-    wanted = set(map(_identity, _items(plan.output())))
-    while (kind := plan.getClass().getSimpleName()) in _ONE_BY_ONE:
+    wanted = set(map(attribute_id, items(plan.output())))
+    while (kind := kind_of(plan)) in _ONE_BY_ONE:
         # Other columns, and conditions, may draw: that is the user's choice.
-        computed = _items(plan.projectList()) if kind == "Project" else []
+        computed = items(plan.projectList()) if kind == "Project" else []
         for column in computed:
-            if _identity(column) in wanted:
+            if attribute_id(column) in wanted:
                 _check_deterministic(column, key)
-                wanted |= set(map(_identity, _items(column.references().toSeq())))
+                wanted |= set(map(attribute_id, items(column.references().toSeq())))
         plan = plan.child()
     # Groups, joins and the like make keys of whatever is below them.
     plans = [plan]
     while plans:
         plan = plans.pop()
-        plans += _items(plan.children())
-        for expression in _items(plan.expressions()):
+        plans += items(plan.children())
+        for expression in items(plan.expressions()):
             _check_deterministic(expression, key)
 
 
@@ -125,15 +126,6 @@ def _check_deterministic(expression: Any, key: Sequence[str]) -> None:
             "which gives other values in every run, so that no row could be found again; name "
             "columns of the source, or write the rows to a table first and give that"
         )
-
-
-def _identity(column: Any) -> int:
-    """Return the number by which Spark knows a column, whatever its name."""
-    return int(column.exprId().id())
-
-
-def _items(sequence: Any) -> list[Any]:
-    return [sequence.apply(place) for place in range(sequence.size())]
 
 
 def _combined(hashes: Column) -> Column:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from spark_infer.spark.plans import attribute_id, items, kind_of
 from spark_infer.spark.scan.plan.values import value
 from spark_infer.spark.scan.refused import NotDirect
 
@@ -108,32 +109,8 @@ def _compares_alike(kind: pa.DataType) -> bool:
     )
 
 
-def attribute_id(attribute: Any) -> int:
-    """Return the number by which Spark knows an attribute."""
-    return int(attribute.exprId().id())
-
-
-def kind_of(node: Any) -> str:
-    """Return the name of the class of a node of a plan or an expression."""
-    return str(node.getClass().getSimpleName())
-
-
-def items(sequence: Any) -> Iterator[Any]:
-    """Return the items of a Scala sequence."""
-    return (sequence.apply(at) for at in range(sequence.size()))
-
-
 def shown(expression: Any) -> str:
     """Return an expression for a message, without the numbers of its columns and cut."""
     # Not its sql(), which names the views that a column came through.
     text = re.sub(r"#\d+L?\b", "", str(expression.toString()))
     return text if len(text) <= 60 else f"{text[:60]}..."
-
-
-def below(root: Any) -> Iterator[Any]:
-    """Return an expression, and all in it."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        yield node
-        pending.extend(items(node.children()))

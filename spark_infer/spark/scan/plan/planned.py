@@ -11,16 +11,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import DataType, StructType
 
 from spark_infer.spark.failures import SPARK_FAILURES
+from spark_infer.spark.plans import attribute_id, below, items, kind_of
 from spark_infer.spark.scan.files.types import arrow_type
-from spark_infer.spark.scan.plan.expressions import (
-    Condition,
-    attribute_id,
-    below,
-    conditions,
-    items,
-    kind_of,
-    shown,
-)
+from spark_infer.spark.scan.plan.expressions import Condition, conditions, shown
 from spark_infer.spark.scan.plan.values import value
 from spark_infer.spark.scan.refused import NotDirect
 

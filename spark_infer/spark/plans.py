@@ -1,0 +1,30 @@
+"""Walks through the plans and expressions of Spark, in the JVM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def items(sequence: Any) -> Iterator[Any]:
+    """Return the items of a Scala sequence."""
+    return (sequence.apply(at) for at in range(sequence.size()))
+
+
+def kind_of(node: Any) -> str:
+    """Return the name of the class of a node of a plan or an expression."""
+    return str(node.getClass().getSimpleName())
+
+
+def attribute_id(attribute: Any) -> int:
+    """Return the number by which Spark knows an attribute, whatever its name."""
+    return int(attribute.exprId().id())
+
+
+def below(root: Any) -> Iterator[Any]:
+    """Return an expression, and all in it."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(items(node.children()))
