@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pyspark.sql import DataFrame
 from pyspark.sql.types import DataType, StructField
 
 from spark_infer.bundle import Input, Signature
 from spark_infer.errors import SignatureError
 from spark_infer.spark.features import Featured
 from spark_infer.spark.names import Names
-from spark_infer.spark.types import arrow_schema, char_type
+from spark_infer.spark.padded import padded_columns
+from spark_infer.spark.types import arrow_schema
 from spark_infer.spark.wire import Source, by_name
 from spark_infer.tensors import check_schema
 
@@ -50,20 +52,29 @@ class ModelColumns:
         schema = arrow_schema([StructField(*pair) for pair in types.items()])
         signature = names.with_fields(signature, schema)
         check_schema(signature.inputs, schema, others)
-        _check_not_padded(signature.inputs, found)
+        _check_not_padded(featured.df, signature.inputs, found)
         columns: dict[str, Source] = {name: by_name(field.name) for name, field in found.items()}
         return cls(signature, columns, types)
 
 
-def _check_not_padded(inputs: Sequence[Input], found: Mapping[str, StructField]) -> None:
+def _check_not_padded(
+    df: DataFrame, inputs: Sequence[Input], found: Mapping[str, StructField]
+) -> None:
     """Raise SignatureError for words that Spark pads with blanks, which are other words."""
-    for item in inputs:
-        if item.vocabulary is None and (item.transform is None or item.transform.takes != "string"):
-            continue
-        for name in item.column_names:
-            if kind := char_type(found[name]):
-                raise SignatureError(
-                    f"column {name!r} (input {item.name!r}): Spark fills the values of {kind} with "
-                    "blanks, which makes other words of them; remove them in the source, or by a "
-                    "feature, with rtrim (inside an array by transform)"
-                )
+    of_words = {
+        name: item
+        for item in inputs
+        if item.vocabulary is not None
+        or (item.transform is not None and item.transform.takes == "string")
+        for name in item.column_names
+    }
+    if not of_words:
+        return
+    padded = padded_columns(df, [found[name] for name in of_words])
+    for name, item in of_words.items():
+        if kind := padded.get(found[name].name):
+            raise SignatureError(
+                f"column {name!r} (input {item.name!r}): Spark fills the values of {kind} with "
+                "blanks, which makes other words of them; remove them in the source, or by a "
+                "feature, with rtrim (inside an array by transform)"
+            )

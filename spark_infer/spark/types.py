@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
@@ -26,7 +28,8 @@ from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.tensors import output_schema
 from spark_infer.tensors.arrow.types import Unread
 
-_DECLARED = "__CHAR_VARCHAR_TYPE_STRING"
+DECLARED = "__CHAR_VARCHAR_TYPE_STRING"
+"""Where Spark keeps the type of a column that is a string for it."""
 _VARCHAR = re.compile(r"\bvarchar\(\d+\)")
 _READ = (NullType, BooleanType, NumericType, DateType, StringType)
 
@@ -70,12 +73,14 @@ def lacks_type(kind: DataType) -> bool:
     )
 
 
-def char_type(field: StructField) -> str | None:
+def char_type(metadata: Mapping[str, Any] | None) -> str | None:
     """Return the declared type of a column that is or holds a CHAR(n), or None.
+
+    The declared type stands in the column's metadata.
 
     Spark pads the values of such a column with blanks; a VARCHAR(n) is a string for whoever reads
     it, and is one in the text that is returned.
     """
-    declared = str((field.metadata or {}).get(_DECLARED, ""))
+    declared = str((metadata or {}).get(DECLARED, ""))
     text = _VARCHAR.sub("string", declared)
     return text if "char(" in text else None

@@ -1,4 +1,4 @@
-"""Names that Spark would read as patterns of names, were they quoted in SQL text."""
+"""Names that Spark would read as patterns of names or as escapes, were they in SQL text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,21 @@ import spark_infer as si
 pytestmark = pytest.mark.one_spark
 
 REGEX = "spark.sql.parser.quotedRegexColumnNames"
-NAMES = ["a+b", "a.b", ".*", "(?i)AAB", "a|aab", "plain", "select", "a`b", "ä"]
+ESCAPED = "spark.sql.parser.escapedStringLiterals"
+NAMES = [
+    "a+b",
+    "a.b",
+    ".*",
+    "(?i)AAB",
+    "a|aab",
+    "plain",
+    "select",
+    "a`b",
+    "ä",
+    r"a\nb",
+    "it's '",
+    r"'\a",
+]
 
 
 class Sum(torch.nn.Module):
@@ -24,10 +38,11 @@ class Sum(torch.nn.Module):
         return x.sum(1) + (r.sum(-1) * r_mask).sum(1)
 
 
-@pytest.fixture(params=["true", "false"], ids=["patterns", "names"])
+@pytest.fixture(params=[None, REGEX, ESCAPED], ids=["names", "patterns", "escaped"])
 def session(spark: SparkSession, request: pytest.FixtureRequest) -> Iterator[SparkSession]:
     own = spark.newSession()
-    own.conf.set(REGEX, request.param)
+    if request.param is not None:
+        own.conf.set(request.param, "true")
     return own
 
 

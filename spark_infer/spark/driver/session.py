@@ -150,11 +150,25 @@ def active(spark: SparkSession) -> Iterator[None]:
 
 def jvm_sessions(spark: SparkSession) -> Any:
     """Return the JVM's class of sessions, which knows the active one of a thread."""
-    jvm = spark.sparkContext._jvm
+    return _sessions(spark.sparkContext)
+
+
+def _sessions(context: SparkContext) -> Any:
+    jvm = context._jvm
     assert jvm is not None
     # Spark 4 has moved the class, and pyspark says where to.
     find = getattr(SparkSession, "_get_j_spark_session_class", None)
     return find(jvm) if find else jvm.SparkSession
+
+
+def setting_of_active(name: str, default: str) -> str:
+    """Return a setting of the session that is the active one of this thread in the JVM.
+
+    pyspark's own ``getActiveSession`` returns the one that Python made the active one.
+    """
+    context = SparkContext._active_spark_context
+    assert context is not None
+    return str(_sessions(context).active().conf().get(name, default))
 
 
 def check_java() -> None:

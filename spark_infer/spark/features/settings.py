@@ -147,6 +147,13 @@ _RULES = (
     _Rule(
         f"{_LEGACY}charVarcharAsString", _words(r"[<>=]|\b(?:between|in)\b"), "comparisons of texts"
     ),
+    _Rule(
+        "spark.sql.icu.caseMappings.enabled",
+        _words(r"\b(?:upper|ucase|lower|lcase|initcap)`?\s*\(|\bilike\b"),
+        "upper, lower, initcap or ILIKE",
+        other="false",
+        usual="true",
+    ),
     _Rule("spark.sql.function.concatBinaryAsString", _words(r"\bconcat\b|\|\|"), "concatenations"),
     _Rule("spark.sql.function.eltOutputAsString", _calls("elt"), "calls of elt"),
     _Rule(

@@ -14,6 +14,7 @@ import numpy as np
 from pyspark.sql.types import DataType
 
 from spark_infer.bundle import Input
+from spark_infer.spark.driver.session import setting_of_active
 from spark_infer.tensors.arrow.casts import TABLE, TOLD_APART, Rule, refusal, rule_of, sql_type
 from spark_infer.tensors.arrow.schema import misfit
 
@@ -91,9 +92,20 @@ def _refused(kind: str, item: Input, name: str) -> str:
 
 def literal(text: str) -> str:
     """Return a text as a SQL literal, which Spark reads as it is."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    if "\\" in text or "'" in text:
+        # A text that Spark does not unescape has no way to hold a ' but beside another one.
+        text = text.replace("'", """' "'" '""") if _keeps_escapes() else _escaped(text)
     # Two strings in a row are one: Spark puts a setting in the place of what begins with ${.
-    return "'" + escaped.replace("${", "$' '{") + "'"
+    return "'" + text.replace("${", "$' '{") + "'"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _keeps_escapes() -> bool:
+    said = setting_of_active("spark.sql.parser.escapedStringLiterals", "false")
+    return said.strip().lower() == "true"
 
 
 def _function(rule: Rule, kind: str, item: Input) -> str:

@@ -243,7 +243,7 @@ def _num_bytes(text: str) -> int:
 
 def full_type(field: StructField) -> str:
     """Return a column's type as text, with the length of a char in it, which pads its values."""
-    return char_type(field) or field.dataType.simpleString()
+    return char_type(field.metadata) or field.dataType.simpleString()
 
 
 def differences(current: StructType, wanted: StructType, names: Names) -> list[str]:

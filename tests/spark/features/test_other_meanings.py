@@ -150,6 +150,9 @@ MEANINGS = [
     ("spark.sql.function.concatBinaryAsString", "true", "typeof(X'01' || X'02')"),
     ("spark.sql.function.eltOutputAsString", "true", "typeof(elt(1, X'01'))"),
     ("spark.sql.jsonGenerator.ignoreNullFields", "false", "to_json(struct(1 AS a, NULL AS b))"),
+    ("spark.sql.icu.caseMappings.enabled", "false", "initcap('\u00df')"),
+    ("spark.sql.icu.caseMappings.enabled", "false", "upper('\u019b')"),
+    ("spark.sql.icu.caseMappings.enabled", "false", "'\u1c89' ILIKE '\u1c8a'"),
     ("spark.sql.chunkBase64String.enabled", "false", "base64(CAST(repeat('a', 99) AS BINARY))"),
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import udf
 from pyspark.sql.types import StringType, StructField
 
 import spark_infer as si
@@ -63,6 +64,103 @@ def test_words_that_are_filled_with_blanks_are_refused(
             si.predict(df, bundle, keep=keep)
 
 
+LOST = {
+    "filled": "SELECT id, coalesce(w, 'z') AS w FROM {t}",
+    "union": "SELECT 0 AS id, 'EU' AS w UNION ALL SELECT id, w FROM {t}",
+    "union of positions": "SELECT 0 AS id, 'EU' AS w UNION SELECT a, b FROM "
+    "(SELECT id a, w b FROM {t})",
+    "full join": "SELECT w, l.id FROM {t} l FULL JOIN {t} r USING (w)",
+    "scalar subquery": "SELECT 1 AS id, (SELECT max(w) FROM {t}) AS w",
+    "correlated": "SELECT id, (SELECT max(w) FROM {t} i WHERE i.id = o.id) AS w FROM {t} o",
+    "with": "WITH c AS (SELECT id, upper(w) AS w FROM {t}) "
+    "SELECT l.* FROM c l JOIN c r ON l.id = r.id",
+    "branch": "SELECT id, CASE WHEN id > 1 THEN 'EU' ELSE w END AS w FROM {t}",
+    "group": "SELECT max(id) AS id, w FROM {t} GROUP BY w",
+    "rollup": "SELECT max(id) AS id, w FROM {t} GROUP BY ROLLUP (w)",
+    "first": "SELECT id, first(w) AS w FROM {t} GROUP BY id",
+    "window": "SELECT id, lag(w, 0) OVER (ORDER BY id) AS w FROM {t}",
+    "explode": "SELECT id, w FROM (SELECT id, a FROM {t}) LATERAL VIEW explode(a) AS w",
+    "element": "SELECT id, a[0] AS w FROM {t}",
+    "concatenated": "SELECT id, concat('', w) AS w FROM {t}",
+    "field": "SELECT id, s.f AS w FROM (SELECT id, struct(id AS g, w AS f) AS s FROM {t})",
+    "left trimmed": "SELECT id, ltrim(w) AS w FROM {t}",
+    "trimmed of others": "SELECT id, rtrim('x', w) AS w FROM {t}",
+    "lambda": "SELECT id, transform(a, x -> upper(x))[0] AS w FROM {t}",
+    "filtered": "SELECT id, filter(a, x -> rtrim(x) > '')[0] AS w FROM {t}",
+    "lateral": "SELECT id, w FROM (SELECT id, w AS v FROM {t}), LATERAL (SELECT v AS w)",
+}
+"""Ways on which a column loses the mark of its type, and keeps the blanks."""
+
+TRIMMED = {
+    "coalesce": "SELECT id, coalesce(rtrim(w), 'z') AS w FROM {t}",
+    "trim": "SELECT id, trim(w) AS w FROM {t}",
+    "both": "SELECT id, trim(BOTH ' ' FROM w) AS w FROM {t}",
+    "trailing": "SELECT id, trim(TRAILING FROM w) AS w FROM {t}",
+    "btrim": "SELECT id, btrim(w) AS w FROM {t}",
+    "union": "SELECT id, v AS w FROM {t} WHERE id = 1 UNION ALL "
+    "SELECT id, rtrim(w) FROM {t} WHERE id = 2",
+    "group": "SELECT id, max(rtrim(w)) AS w FROM {t} GROUP BY id",
+    "condition": "SELECT id, CASE WHEN w = 'EU' THEN 'EU' ELSE 'USA' END AS w FROM {t}",
+    "other field": "SELECT id, s.v AS w FROM (SELECT id, struct(w, v) AS s FROM {t})",
+    "lambda": "SELECT id, transform(a, x -> rtrim(x))[0] AS w FROM {t}",
+    "beside": "SELECT id, v AS w, a FROM {t}",
+}
+
+
+@pytest.mark.parametrize("way", LOST)
+def test_blanks_are_found_behind_what_is_done_with_a_column(
+    spark: SparkSession, table: str, bundles: Path, way: str
+) -> None:
+    df = spark.sql(LOST[way].format(t=table))
+    assert all(row.w is None or row.w in WORDS or row.w.endswith(" ") for row in df.collect())
+    with pytest.raises(SignatureError, match=r"column 'w'.*char\(5\)>? with blanks.*with rtrim"):
+        si.predict(df, save(bundles, "vocabulary"), keep=["id"])
+
+
+def test_blanks_are_found_through_fillna_and_views(
+    spark: SparkSession, table: str, bundles: Path
+) -> None:
+    spark.sql(f"CREATE VIEW padded.v AS SELECT id, substr(w, 1) AS w FROM {table}")
+    renamed = spark.table(table).fillna("z").withColumnRenamed("w", "W")
+    for df in (renamed, spark.table("padded.v"), spark.table(table).replace("EU", "USA")):
+        with pytest.raises(SignatureError, match=r"char\(5\) with blanks"):
+            si.predict(df, save(bundles, "vocabulary"), keep=["id"])
+
+
+def test_blanks_that_spark_does_not_add_when_it_reads_are_found(
+    spark: SparkSession, table: str, bundles: Path
+) -> None:
+    session = spark.newSession()
+    session.conf.set("spark.sql.readSideCharPadding", "false")
+    df = session.sql(f"SELECT id, upper(w) AS w FROM {table}")
+    with pytest.raises(SignatureError, match=r"char\(5\) with blanks"):
+        si.predict(df, save(bundles, "vocabulary"), keep=["id"])
+
+
+def test_a_feature_of_a_padded_column_is_refused(
+    spark: SparkSession, table: str, bundles: Path
+) -> None:
+    bundle = save(bundles / "upper", "vocabulary", features={"w": "upper(w)"})
+    with pytest.raises(SignatureError, match=r"char\(5\) with blanks"):
+        si.predict(spark.table(table), bundle, keep=["id"])
+
+
+@pytest.mark.parametrize("way", TRIMMED)
+def test_trimmed_words_are_taken(spark: SparkSession, table: str, bundles: Path, way: str) -> None:
+    df = spark.sql(TRIMMED[way].format(t=table))
+    predicted = si.predict(df, save(bundles, "vocabulary"), keep=["id"]).orderBy("id").collect()
+    assert [row.score for row in predicted] == [0.0, 1.0]
+
+
+def test_what_a_function_of_the_users_returns_is_taken(
+    spark: SparkSession, table: str, bundles: Path
+) -> None:
+    strip = udf(str.strip, "string")
+    df = spark.table(table).select("id", strip("w").alias("w"))
+    predicted = si.predict(df, save(bundles, "vocabulary"), keep=["id"]).orderBy("id").collect()
+    assert [row.score for row in predicted] == [0.0, 1.0]
+
+
 def test_what_the_message_says_helps(spark: SparkSession, table: str, bundles: Path) -> None:
     bundle = save(bundles, "vocabulary")
     featured = save(bundles / "f", "vocabulary", features={"w": "rtrim(w)"})
@@ -95,4 +193,4 @@ def test_what_the_message_says_helps(spark: SparkSession, table: str, bundles: P
 def test_a_char_is_found_wherever_it_is(declared: Any, char: Any, full: str) -> None:
     metadata = {} if declared is None else {"__CHAR_VARCHAR_TYPE_STRING": declared}
     field = StructField("x", StringType(), True, metadata)
-    assert (char_type(field), full_type(field)) == (char, full)
+    assert (char_type(metadata), full_type(field)) == (char, full)
