@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
 from pyspark.sql.types import DataType, StructField
 
 from spark_infer.bundle import Input, Signature
@@ -52,29 +51,31 @@ class ModelColumns:
         schema = arrow_schema([StructField(*pair) for pair in types.items()])
         signature = names.with_fields(signature, schema)
         check_schema(signature.inputs, schema, others)
-        _check_not_padded(featured.df, signature.inputs, found)
+        _check_not_padded(featured, signature.inputs, found)
         columns: dict[str, Source] = {name: by_name(field.name) for name, field in found.items()}
         return cls(signature, columns, types)
 
 
 def _check_not_padded(
-    df: DataFrame, inputs: Sequence[Input], found: Mapping[str, StructField]
+    featured: Featured, inputs: Sequence[Input], found: Mapping[str, StructField]
 ) -> None:
     """Raise SignatureError for words that Spark pads with blanks, which are other words."""
-    of_words = {
-        name: item
-        for item in inputs
-        if item.vocabulary is not None
-        or (item.transform is not None and item.transform.takes == "string")
-        for name in item.column_names
-    }
-    if not of_words:
+    features = set(featured.features.values())
+    made, words = set(), set()
+    for item in inputs:
+        columns = {found[name].name for name in item.column_names}
+        made |= columns & features
+        if item.vocabulary is not None or item.transform is not None:
+            words |= columns
+    if not made | words:
         return
-    padded = padded_columns(df, [found[name] for name in of_words])
-    for name, item in of_words.items():
-        if kind := padded.get(found[name].name):
-            raise SignatureError(
-                f"column {name!r} (input {item.name!r}): Spark fills the values of {kind} with "
-                "blanks, which makes other words of them; remove them in the source, or by a "
-                "feature, with rtrim (inside an array by transform)"
-            )
+    padded = padded_columns(featured.df, words, made)
+    for item in inputs:
+        for name in item.column_names:
+            if kind := padded.get(found[name].name):
+                raise SignatureError(
+                    f"column {name!r} (input {item.name!r}): Spark fills the values of {kind}, "
+                    "which it comes from, with blanks, which makes other words of them; remove "
+                    "them in the source, or in the feature, with rtrim (inside an array by "
+                    "transform)"
+                )

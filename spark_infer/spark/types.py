@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
@@ -73,14 +71,14 @@ def lacks_type(kind: DataType) -> bool:
     )
 
 
-def char_type(metadata: Mapping[str, Any] | None) -> str | None:
-    """Return the declared type of a column that is or holds a CHAR(n), or None.
-
-    The declared type stands in the column's metadata.
+def char_type(declared: str | None) -> str | None:
+    """Return the declared type of a column that is or holds a CHAR(n), or None of others.
 
     Spark pads the values of such a column with blanks; a VARCHAR(n) is a string for whoever reads
     it, and is one in the text that is returned.
+
+    Args:
+        declared: What the column's metadata has under ``DECLARED``.
     """
-    declared = str((metadata or {}).get(DECLARED, ""))
-    text = _VARCHAR.sub("string", declared)
+    text = _VARCHAR.sub("string", declared or "")
     return text if "char(" in text else None

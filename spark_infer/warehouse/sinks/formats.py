@@ -26,7 +26,7 @@ from pyspark.sql.types import (
 from spark_infer.errors import ConfigError, WarehouseError, nearest
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import Names
-from spark_infer.spark.types import char_type
+from spark_infer.spark.types import DECLARED, char_type
 from spark_infer.warehouse.sinks.table import Table
 
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
@@ -243,7 +243,7 @@ def _num_bytes(text: str) -> int:
 
 def full_type(field: StructField) -> str:
     """Return a column's type as text, with the length of a char in it, which pads its values."""
-    return char_type(field.metadata) or field.dataType.simpleString()
+    return char_type((field.metadata or {}).get(DECLARED)) or field.dataType.simpleString()
 
 
 def differences(current: StructType, wanted: StructType, names: Names) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from pyspark.sql import SparkSession
-from pyspark.sql.functions import udf
+from pyspark.sql.functions import regexp_replace, udf, upper
 from pyspark.sql.types import StringType, StructField
 
 import spark_infer as si
@@ -29,6 +29,10 @@ INPUTS = {
     "hash": si.ScalarInput(
         "x", columns=["w"], dtype="int64", transform=si.HashBuckets(num_buckets=50)
     ),
+    "bytes": si.RaggedInput(
+        "x", column="w", dtype="uint8", transform=si.RawBytes(), mask=False, min_length=1
+    ),
+    "number": si.ScalarInput("x", columns=["w"]),
     "ragged": si.RaggedInput("x", column="a", vocabulary=WORDS, min_length=1),
     "array": si.ArrayInput("x", column="a", shape=[1], vocabulary=WORDS),
 }
@@ -50,7 +54,7 @@ def table(spark: SparkSession) -> Iterator[str]:
     spark.sql("DROP DATABASE padded CASCADE")
 
 
-@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("kind", ["vocabulary", "hash", "ragged", "array"])
 @pytest.mark.parametrize("keep", [None, ["id"]])
 def test_words_that_are_filled_with_blanks_are_refused(
     spark: SparkSession, table: str, bundles: Path, kind: str, keep: Any
@@ -59,7 +63,7 @@ def test_words_that_are_filled_with_blanks_are_refused(
     for df in (spark.table(table), spark.sql(f"SELECT * FROM {table} WHERE id > 0").alias("y")):
         with pytest.raises(
             SignatureError,
-            match=r"column '[wa]' \(input 'x'\): Spark fills .*char\(5\)>? with blanks.*with rtrim",
+            match=r"column '[wa]' \(input 'x'\): .*char\(5\)>?, .* with blanks.*with rtrim",
         ):
             si.predict(df, bundle, keep=keep)
 
@@ -87,6 +91,11 @@ LOST = {
     "trimmed of others": "SELECT id, rtrim('x', w) AS w FROM {t}",
     "lambda": "SELECT id, transform(a, x -> upper(x))[0] AS w FROM {t}",
     "filtered": "SELECT id, filter(a, x -> rtrim(x) > '')[0] AS w FROM {t}",
+    "hash": "SELECT id, sha2(w, 256) AS w FROM {t}",
+    "coded": "SELECT id, decode(encode(w, 'UTF-8'), 'UTF-8') AS w FROM {t}",
+    "binary": "SELECT id, string(binary(w)) AS w FROM {t}",
+    "tab": "SELECT id, rtrim('\t', w) AS w FROM {t}",
+    "latest": "SELECT id, first_value(w) OVER (PARTITION BY id ORDER BY v) AS w FROM {t}",
     "lateral": "SELECT id, w FROM (SELECT id, w AS v FROM {t}), LATERAL (SELECT v AS w)",
 }
 """Ways on which a column loses the mark of its type, and keeps the blanks."""
@@ -103,6 +112,8 @@ TRIMMED = {
     "condition": "SELECT id, CASE WHEN w = 'EU' THEN 'EU' ELSE 'USA' END AS w FROM {t}",
     "other field": "SELECT id, s.v AS w FROM (SELECT id, struct(w, v) AS s FROM {t})",
     "lambda": "SELECT id, transform(a, x -> rtrim(x))[0] AS w FROM {t}",
+    "window": "SELECT id, max(rtrim(w)) OVER (PARTITION BY id) AS w FROM {t}",
+    "window over": "SELECT id, max(v) OVER (PARTITION BY w ORDER BY id) AS w FROM {t}",
     "beside": "SELECT id, v AS w, a FROM {t}",
 }
 
@@ -112,8 +123,9 @@ def test_blanks_are_found_behind_what_is_done_with_a_column(
     spark: SparkSession, table: str, bundles: Path, way: str
 ) -> None:
     df = spark.sql(LOST[way].format(t=table))
-    assert all(row.w is None or row.w in WORDS or row.w.endswith(" ") for row in df.collect())
-    with pytest.raises(SignatureError, match=r"column 'w'.*char\(5\)>? with blanks.*with rtrim"):
+    with pytest.raises(
+        SignatureError, match=r"column 'w'.*char\(5\)>?, .* with blanks.*with rtrim"
+    ):
         si.predict(df, save(bundles, "vocabulary"), keep=["id"])
 
 
@@ -123,7 +135,7 @@ def test_blanks_are_found_through_fillna_and_views(
     spark.sql(f"CREATE VIEW padded.v AS SELECT id, substr(w, 1) AS w FROM {table}")
     renamed = spark.table(table).fillna("z").withColumnRenamed("w", "W")
     for df in (renamed, spark.table("padded.v"), spark.table(table).replace("EU", "USA")):
-        with pytest.raises(SignatureError, match=r"char\(5\) with blanks"):
+        with pytest.raises(SignatureError, match=r"char\(5\), .* with blanks"):
             si.predict(df, save(bundles, "vocabulary"), keep=["id"])
 
 
@@ -133,16 +145,59 @@ def test_blanks_that_spark_does_not_add_when_it_reads_are_found(
     session = spark.newSession()
     session.conf.set("spark.sql.readSideCharPadding", "false")
     df = session.sql(f"SELECT id, upper(w) AS w FROM {table}")
-    with pytest.raises(SignatureError, match=r"char\(5\) with blanks"):
+    with pytest.raises(SignatureError, match=r"char\(5\), .* with blanks"):
         si.predict(df, save(bundles, "vocabulary"), keep=["id"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "feature"),
+    [
+        ("vocabulary", "upper(w)"),
+        ("vocabulary", "IF(upper(w) = 'EU', 'EU', 'USA')"),
+        ("hash", "md5(w)"),
+        ("bytes", "encode(w, 'UTF-8')"),
+        ("number", "length(w)"),
+        ("number", "pmod(xxhash64(w), 50)"),
+        ("number", "CASE upper(w) WHEN 'EU' THEN 1 ELSE 0 END"),
+    ],
+)
+@pytest.mark.parametrize("keep", [None, ["id"]])
 def test_a_feature_of_a_padded_column_is_refused(
+    spark: SparkSession, table: str, bundles: Path, kind: str, feature: str, keep: Any
+) -> None:
+    bundle = save(bundles, kind, features={"w": feature})
+    strings = spark.sql(f"SELECT id, rtrim(w) AS w FROM {table}")
+    assert si.predict(strings, bundle, keep=keep).count() == 2
+    with pytest.raises(SignatureError, match=r"char\(5\), .* with blanks"):
+        si.predict(spark.table(table), bundle, keep=keep)
+
+
+def test_a_long_chain_of_columns_is_followed(
     spark: SparkSession, table: str, bundles: Path
 ) -> None:
-    bundle = save(bundles / "upper", "vocabulary", features={"w": "upper(w)"})
-    with pytest.raises(SignatureError, match=r"char\(5\) with blanks"):
-        si.predict(spark.table(table), bundle, keep=["id"])
+    df = spark.table(table).select("id", "w", "v")
+    for _ in range(150):
+        df = df.withColumn("w", regexp_replace("w", "q", "")).withColumn("v", upper("v"))
+    with pytest.raises(SignatureError, match=r"char\(5\), .* with blanks"):
+        si.predict(df, save(bundles, "vocabulary"), keep=["id"])
+    of_v = df.select("id", df.v.alias("w"))
+    assert si.predict(of_v, save(bundles, "vocabulary"), keep=["id"]).count() == 2
+
+
+def test_a_field_beside_a_padded_one_is_taken(
+    spark: SparkSession, table: str, bundles: Path
+) -> None:
+    spark.sql("CREATE TABLE padded.s (id INT, s STRUCT<c: CHAR(5), v: VARCHAR(5)>) USING parquet")
+    spark.sql("INSERT INTO padded.s VALUES (1, named_struct('c', 'EU', 'v', 'USA'))")
+    bundle = save(bundles, "vocabulary")
+    assert [
+        row.score
+        for row in si.predict(
+            spark.sql("SELECT id, s.v AS w FROM padded.s"), bundle, keep=["id"]
+        ).collect()
+    ] == [1.0]
+    with pytest.raises(SignatureError, match=r"char\(5\), .* with blanks"):
+        si.predict(spark.sql("SELECT id, s.c AS w FROM padded.s"), bundle, keep=["id"])
 
 
 @pytest.mark.parametrize("way", TRIMMED)
@@ -193,4 +248,4 @@ def test_what_the_message_says_helps(spark: SparkSession, table: str, bundles: P
 def test_a_char_is_found_wherever_it_is(declared: Any, char: Any, full: str) -> None:
     metadata = {} if declared is None else {"__CHAR_VARCHAR_TYPE_STRING": declared}
     field = StructField("x", StringType(), True, metadata)
-    assert (char_type(metadata), full_type(field)) == (char, full)
+    assert (char_type(declared), full_type(field)) == (char, full)
