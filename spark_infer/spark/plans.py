@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyspark.sql import SparkSession
+
+_PATTERNS = "org.apache.spark.sql.catalyst.trees.TreePattern"
+
 
 def items(sequence: Any) -> Iterator[Any]:
     """Return the items of a Scala sequence."""
@@ -28,3 +32,9 @@ def below(root: Any) -> Iterator[Any]:
         node = pending.pop()
         yield node
         pending.extend(items(node.children()))
+
+
+def asks_for_time(spark: SparkSession, node: Any) -> bool:
+    """Return whether a plan or an expression asks for the time or the user of the query."""
+    patterns = getattr(spark._jvm, _PATTERNS)
+    return bool(node.containsPattern(patterns.CURRENT_LIKE()))

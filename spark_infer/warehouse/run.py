@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
-from spark_infer.errors import ConfigError
+from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import Status
 from spark_infer.report.versions import versions
@@ -27,11 +27,11 @@ from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan import explain
 from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.preflight import check_executor
-from spark_infer.warehouse.rows.keys import check_keys
+from spark_infer.warehouse.rows.keys import Keys, check_keys, check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
 from spark_infer.warehouse.rows.rejects import check_rejects
-from spark_infer.warehouse.rows.staging import Staged
-from spark_infer.warehouse.sinks import WRITING, Coverage, FileTable, Sink
+from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.sinks import WRITING, Coverage, Sink, Target, choose_sink
 from spark_infer.warehouse.source import read_source, where
 from spark_infer.warehouse.steps import Steps
 
@@ -61,6 +61,7 @@ class Run:
         self.steps = Steps(on_step)
         self.values: Mapping[str, Any] = job.values
         self.bundle: Bundle | None = None
+        self.target: Target | None = None
         self.found: dict[str, Any] = {}
         """Fields of the report, as they become known."""
 
@@ -69,11 +70,7 @@ class Run:
         try:
             self._start()
             with active(self.spark):
-                sink, staged = self.score(self._source())
-                try:
-                    self.publish(sink, staged)
-                finally:
-                    sink.discard(staged)
+                self.score_and_publish(self._source())
         except BaseException as error:
             failed = isinstance(error, Exception) and not self.steps.is_stopped
             report = self._report("failed" if failed else "interrupted", error)
@@ -95,7 +92,7 @@ class Run:
         config, bundle = self.job.config, self.bundle
         assert bundle is not None
         with active(self.spark):
-            _, predicted, sink = self._prepared(self._source(), bundle)
+            predicted, sink = self._prepared(self._source(), bundle, recover=False)
             fields = predicted.schema.fields
             return JobPlan(
                 job=config.name,
@@ -127,54 +124,67 @@ class Run:
             self.values = with_session_zone(self.spark, config.parameters, self.job.values)
             return read_source(self.spark, config.source, self.values)
 
-    def score(self, source: DataFrame) -> tuple[Sink, Staged]:
-        """Score rows of the source to where no reader looks.
-
-        Everything is checked before a row is scored. The sink is to publish the rows or to
-        discard them.
+    def score_and_publish(self, source: DataFrame) -> None:
+        """Score rows of the source to where no reader looks, look at them, and publish them.
 
         Raises:
-            SparkInferError: Anything is wrong; the target is as it was.
+            SparkInferError: Anything is wrong; unless the message says otherwise, the target is as
+                it was.
         """
         config, step, bundle = self.job.config, self.steps.step, self.bundle
         assert bundle is not None
-        rows, predicted, sink = self._prepared(source, bundle)
-        with step("load"):
-            check_executor(self.spark, bundle, config.batch.options(), config.bundle.allow_modules)
-        with step("keys"), spark_failures("the source cannot be read, nothing was written"):
-            keys = check_keys(rows.df, config.key, config.target.partition_by)
-            self.found["rows_in"] = keys.rows
-            sink.check_rows(keys, predicted.schema)
-        with step("score"), spark_failures("scoring failed and the target is as it was"):
-            staged = sink.stage(predicted, keys)
-            try:
+        predicted, sink = self._prepared(source, bundle)
+        staged: Staged | None = None
+        try:
+            with step("load"):
+                allowed = config.bundle.allow_modules
+                check_executor(self.spark, bundle, config.batch.options(), allowed)
+            with step("score"), spark_failures("scoring failed and the target is as it was"):
+                staged = sink.stage(predicted)
                 batches = self.metrics.value.to_json()
-                self.found |= {"rows_rejected": staged.rejected, "batches": batches}
-                # What stops a run by its results stands here: all is known, nothing is published.
+                counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
+                self.found |= {**counts, "batches": batches}
                 check_rejects(staged, config.batch.max_rejected_share)
-            except BaseException:
-                sink.discard(staged)
-                raise
-        return sink, staged
+            with step("keys"), spark_failures("what was scored cannot be read back"):
+                keys = self._checked(sink, staged)
+            with step("write"):
+                published = sink.publish(staged, keys)
+            self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
+        finally:
+            sink.discard(staged)
+            if self.given is not None and self.target is not None:
+                self.target.refresh_in(self.given)
 
-    def publish(self, sink: Sink, staged: Staged) -> None:
-        """Publish what was scored.
+    def _checked(self, sink: Sink, staged: Staged) -> Keys:
+        """Prove that the staged rows are those of the source, each once, and may be published.
 
         Raises:
-            SparkInferError: It is not published, or cannot be read back.
+            SparkInferError: It is not to be published.
         """
-        with self.steps.step("write"):
-            published = sink.publish(staged)
-        self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
+        config = self.job.config
+        keys = check_keys(staged.df, config.key, config.target.partition_by)
+        if keys.rows != staged.rows:
+            raise WarehouseError(
+                f"{staged.rows:,} rows were scored, and {keys.rows:,} of them are staged; nothing "
+                "was published, run again",
+                transient=True,
+            )
+        sink.check_rows(keys)
+        return keys
 
-    def _prepared(self, source: DataFrame, bundle: Bundle) -> tuple[Featured, DataFrame, Sink]:
-        """Return the rows to score, what becomes of them, and where they go, all of it checked."""
+    def _prepared(
+        self, source: DataFrame, bundle: Bundle, *, recover: bool = True
+    ) -> tuple[DataFrame, Sink]:
+        """Return the rows with what is predicted of them, and where they go, all of it checked."""
         with self.steps.step("check"), spark_failures("the job cannot be prepared"):
             rows = self._rows(source, bundle)
-            predicted = self._predicted(rows, bundle)
             sink = self._sink(rows)
+            if recover:
+                sink.recover()
+            check_repeatable(rows.df, self.job.config.key)
+            predicted = self._predicted(replace(rows, df=sink.pending(rows.df)), bundle)
             sink.check(predicted.schema)
-        return rows, predicted, sink
+        return predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
         """Return the rows to score, with the job's features and beside them the bundle's."""
@@ -204,10 +214,8 @@ class Run:
             carried=[name for name in carried if names.find(name, rows.given)],
             derived=list(config.features),
         )
-        assert self.given is not None
-        return FileTable(
-            self.spark, config.target, config.key, coverage, self.run_id, beside=self.given
-        )
+        self.target = Target(self.spark, config.target, config.key, self.run_id)
+        return choose_sink(self.target, coverage)
 
     def _predicted(self, rows: Featured, bundle: Bundle) -> DataFrame:
         config = self.job.config

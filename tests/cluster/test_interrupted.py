@@ -75,8 +75,8 @@ def running(work: Path) -> list[str]:
     [
         (signal.SIGINT, " bundle:", ""),  # while the JVM starts
         (signal.SIGTERM, " start:", ""),  # while queries are analyzed
-        (signal.SIGINT, " keys:", "keys"),  # while a query runs, at its first sign of life
-        (signal.SIGTERM, " keys:", "keys"),
+        (signal.SIGINT, " score:", "score"),  # while a query runs, at its first sign of life
+        (signal.SIGTERM, " score:", "score"),
     ],
 )
 def test_a_signal_ends_the_run_with_one_line(
@@ -90,7 +90,7 @@ def test_a_signal_ends_the_run_with_one_line(
     lines = [line for line in rest.splitlines() if " INFO " not in line and "catalog" not in line]
     assert len(lines) == 1, rest
     assert lines[0].startswith(f"Interrupted by {number.name}")
-    assert "nothing was written" in lines[0] or "cannot be read" in lines[0]
+    assert "the target is as it was" in lines[0] or "cannot be read" in lines[0]
     assert not running(work)
     assert not list(work.glob("spark_infer_catalog/warehouse/*"))
     if step:
@@ -105,7 +105,7 @@ def test_the_start_is_told_without_noise(work: Path, bundle: si.Bundle) -> None:
     assert process.returncode == 0, output
     lines = [line for line in output.splitlines() if " INFO " in line and "so far" not in line]
     told = [line.split()[2].rstrip(":") for line in lines]
-    assert told == ["bundle", "start", "source", "check", "load", "keys", "score", "write"]
+    assert told == ["bundle", "start", "source", "check", "load", "score", "keys", "write"]
     (warning,) = (line for line in output.splitlines() if "WARN" in line)
     assert "no catalog is configured" in warning
     assert "Using" not in output
@@ -118,4 +118,4 @@ def test_a_wrong_value_is_one_line_without_a_trace(work: Path, bundle: si.Bundle
     assert process.returncode == 2, output
     lines = [line for line in output.splitlines() if " INFO " not in line and "catalog" not in line]
     assert len(lines) == 1, output
-    assert lines[0].startswith("WarehouseError: the source cannot be read, nothing was written: [")
+    assert lines[0].startswith("WarehouseError: scoring failed and the target is as it was: [")

@@ -21,16 +21,26 @@ NUM_DAYS = 40
 NUM_ROWS = 400
 
 RUN = """
-import json, logging, os, signal, sys, threading
+import json, os, signal, sys, threading
 from pathlib import Path
 
 from pyspark import SparkContext
 
 import spark_infer as si
 from spark_infer.spark import session
-from spark_infer.warehouse.sinks.lock import WriterLock
+from spark_infer.warehouse.sinks.files import publication
+from spark_infer.warehouse.sinks.files.file_table import FileTable
+from spark_infer.warehouse.sinks.files.partition import Partitions
+from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 
 moment, folder = sys.argv[1], Path(sys.argv[2])
+STEPS = {
+    "staged": (FileTable, "check_rows"),
+    "publish": (FileTable, "publish"),
+    "point": (Partitions, "point"),
+    "move": (publication, "_move"),
+    "end": (RunFolder, "end_publishing"),
+}
 
 
 def die(*ignored):
@@ -44,18 +54,22 @@ def watch(pattern):
     die()
 
 
-begin = WriterLock.begin
+if moment.startswith("when "):
+    threading.Thread(target=watch, args=[moment.removeprefix("when ")], daemon=True).start()
+    RunFolder.end_publishing = die  # at the latest: the moment may be missed
+elif moment:
+    owner, name = STEPS[moment.removeprefix("half ")]
+    step = getattr(owner, name)
 
+    def half(*arguments):
+        if moment.startswith("half ") and moment.endswith("point"):
+            partitions, places = arguments
+            step(partitions, dict(list(places.items())[: len(places) // 2]))
+        elif moment.startswith("half "):
+            step(*arguments)
+        die()
 
-def begin_and_watch(lock):
-    begin(lock)
-    if moment.startswith("when "):
-        threading.Thread(target=watch, args=[moment.removeprefix("when ")], daemon=True).start()
-
-
-WriterLock.begin = begin_and_watch
-if moment:
-    WriterLock.end = die  # at the latest: the moment may be missed
+    setattr(owner, name, half)
 job = si.ScoringJob.load("job.yaml")
 spark = session("killed", job.config.spark)
 job.run(spark)
@@ -92,7 +106,7 @@ def run(work: Path, bundle: si.Bundle, target: dict[str, Any], moment: str = "")
         },
     }
     (work / "job.yaml").write_text(yaml.safe_dump(job))
-    place = work / "spark_infer_catalog" / "warehouse" / "scores"
+    place = work / "spark_infer_catalog" / "warehouse"
     done = subprocess.run(
         [sys.executable, "run.py", moment, str(place)],
         cwd=work,
@@ -115,14 +129,12 @@ APPEND = {"mode": "append", "partition_by": ["day"]}
 PLAIN = {"mode": "append"}
 
 
+STAGING = "when .scores_spark_infer/*/rows/_temporary/0/task_*"
+
+
 @pytest.mark.parametrize(
     ("target", "moment"),
-    [
-        (OVERWRITE, "when day=*"),
-        (APPEND, "when .spark-staging-*/*/*/*"),
-        (PLAIN, "when _temporary/0/task_*"),
-        (PLAIN, "end"),
-    ],
+    [(OVERWRITE, STAGING), (OVERWRITE, "half point"), (PLAIN, "staged"), (PLAIN, "half move")],
 )
 def test_a_first_run_that_is_killed(
     work: Path, bundle: si.Bundle, target: dict[str, Any], moment: str
@@ -134,10 +146,10 @@ def test_a_first_run_that_is_killed(
 @pytest.mark.parametrize(
     ("target", "moment"),
     [
-        (OVERWRITE, "when .spark-staging-*/*"),
-        (APPEND, "when _temporary/0/task_*"),
-        (APPEND, "when day=7/part-*"),
-        (PLAIN, "when _temporary/0/task_*"),
+        (OVERWRITE, "half point"),
+        (APPEND, "when scores/_spark_infer/*/rows/_temporary/0/task_*"),
+        (APPEND, "half move"),
+        (PLAIN, "end"),
     ],
 )
 def test_a_later_run_that_is_killed(

@@ -21,7 +21,7 @@ from spark_infer.errors import (
     WarehouseError,
 )
 
-STEPS = ["bundle", "start", "source", "check", "load", "keys", "score", "write"]
+STEPS = ["bundle", "start", "source", "check", "load", "score", "keys", "write"]
 TX = "id int, a double, b int, day date"
 
 

@@ -22,12 +22,11 @@ class TargetConfig(Section):
     )
     mode: Literal["overwrite", "append"] = Field(
         "overwrite",
-        description="overwrite replaces the partitions that the run has rows for and no others, "
-        "and stops where others that source.filter and rows name would keep predictions of rows "
-        "that have left the source, or where the run's own hold rows that do not meet the "
-        "conditions (as far as those are about the key and kept columns), which would be lost; "
-        "append adds the rows whose keys the table does not have. "
-        "Either way a second run of the same rows gives the same table.",
+        description="overwrite replaces the partitions that the run has rows for, and empties "
+        "those that source.filter and rows are about and the source has no rows for; it stops "
+        "where these hold rows that do not meet the conditions (as far as those are about the key "
+        "and kept columns), which would be lost. append adds the rows whose keys the table does "
+        "not have. Either way a second run of the same rows gives the same table.",
     )
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."

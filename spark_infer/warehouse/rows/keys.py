@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError
-from spark_infer.spark.plans import attribute_id, items, kind_of
+from spark_infer.spark.plans import asks_for_time, attribute_id, items, kind_of
 from spark_infer.spark.wire import quoted
 
 _MAX_EXAMPLES = 3
@@ -28,18 +28,11 @@ class Keys:
 
     Attributes:
         rows: Number of rows.
-        fingerprint: A number that depends on all keys and partitions, in whatever order.
         partitions: The partitions that rows stand in.
     """
 
     rows: int
-    fingerprint: int
     partitions: frozenset[Partition]
-
-
-def fingerprint(columns: Sequence[str]) -> Column:
-    """Return an aggregate that is the same for the same rows in any order."""
-    return _combined(F.xxhash64(*(F.col(quoted(name)) for name in columns)))
 
 
 def partition_texts(partition_by: Sequence[str]) -> Column:
@@ -58,29 +51,23 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
         partition_by: Partition columns of the target.
 
     Raises:
-        WarehouseError: A key is null or stands in several rows, and the message shows some; or
-            every run would compute other keys.
+        WarehouseError: A key is null or stands in several rows, and the message shows some.
     """
-    _check_repeatable(df, key)
     # Their places tell the columns apart: a key may have any name.
     places = [str(place) for place in range(len(key))]
-    columns = [*key, *partition_by]
     keys = df.select(
         *(F.col(quoted(name)).alias(place) for name, place in zip(key, places, strict=True)),
-        F.xxhash64(*(F.col(quoted(name)) for name in columns)).alias("hash"),
         partition_texts(partition_by).alias("partition"),
     )
     is_null = reduce(or_, (F.col(place).isNull() for place in places))
     groups = keys.groupBy(*places).agg(
         F.count(F.lit(1)).alias("rows"),
-        _combined(F.col("hash")).alias("hash"),
         F.first("partition").alias("partition"),
     )
     found = groups.agg(
         F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
         F.count_if(is_null).alias("nulls"),
         F.count_if(F.col("rows") > 1).alias("repeated"),
-        _combined(F.col("hash")).alias("hash"),
         F.collect_set("partition").alias("partitions"),
     ).first()
     assert found is not None
@@ -95,41 +82,63 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
             f"several rows, {found['nulls']} hold a null ({examples}); name further key columns, "
             "or remove the rows with source.filter"
         )
-    return Keys(int(found["rows"]), int(found["hash"]), frozenset(map(tuple, found["partitions"])))
+    return Keys(int(found["rows"]), frozenset(map(tuple, found["partitions"])))
 
 
-def _check_repeatable(df: DataFrame, key: Sequence[str]) -> None:
-    """Prove that the keys are not drawn, numbered or the like: those of a second run differ."""
-    plan: Any = df.select(*map(quoted, key))._jdf.queryExecution().optimizedPlan()
+def check_repeatable(df: DataFrame, key: Sequence[str]) -> None:
+    """Prove that the keys are not drawn, numbered or the like: those of a second run differ.
+
+    Raises:
+        WarehouseError: Every run would compute other keys.
+    """
+    execution: Any = df.select(*map(quoted, key))._jdf.queryExecution()
+    plan = execution.optimizedPlan()
+    for expression in _computing(plan):
+        if not expression.deterministic():
+            raise _drawn(expression, key)
+    # Groups, joins and the like make keys of whatever is below them.
+    for node in _nodes(_source_of(plan)):
+        for expression in items(node.expressions()):
+            if not expression.deterministic():
+                raise _drawn(expression, key)
+    # The optimizer puts the time in the place of these.
+    for expression in _computing(execution.analyzed()):
+        if asks_for_time(df.sparkSession, expression):
+            raise _drawn(expression, key)
+
+
+def _computing(plan: Any) -> Iterator[Any]:
+    """Yield the expressions that compute the columns of a plan row by row."""
     wanted = set(map(attribute_id, items(plan.output())))
     while (kind := kind_of(plan)) in _ONE_BY_ONE:
         # Other columns, and conditions, may draw: that is the user's choice.
-        computed = items(plan.projectList()) if kind == "Project" else []
-        for column in computed:
+        for column in items(plan.projectList()) if kind == "Project" else ():
             if attribute_id(column) in wanted:
-                _check_deterministic(column, key)
+                yield column
                 wanted |= set(map(attribute_id, items(column.references().toSeq())))
         plan = plan.child()
-    # Groups, joins and the like make keys of whatever is below them.
-    plans = [plan]
-    while plans:
-        plan = plans.pop()
-        plans += items(plan.children())
-        for expression in items(plan.expressions()):
-            _check_deterministic(expression, key)
 
 
-def _check_deterministic(expression: Any, key: Sequence[str]) -> None:
-    if not expression.deterministic():
-        raise WarehouseError(
-            f"key {list(key)} is computed by {expression.sql()}, or from rows that depend on it, "
-            "which gives other values in every run, so that no row could be found again; name "
-            "columns of the source, or write the rows to a table first and give that"
-        )
+def _source_of(plan: Any) -> Any:
+    while kind_of(plan) in _ONE_BY_ONE:
+        plan = plan.child()
+    return plan
 
 
-def _combined(hashes: Column) -> Column:
-    return F.coalesce(F.bit_xor(hashes), F.lit(0))
+def _nodes(plan: Any) -> Iterator[Any]:
+    pending = [plan]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending += items(node.children())
+
+
+def _drawn(expression: Any, key: Sequence[str]) -> WarehouseError:
+    return WarehouseError(
+        f"key {list(key)} is computed by {expression.sql()}, or from rows that depend on it, "
+        "which gives other values in every run, so that no row could be found again; name "
+        "columns of the source, or write the rows to a table first and give that"
+    )
 
 
 def _describe(example: Row, key: Sequence[str]) -> str:

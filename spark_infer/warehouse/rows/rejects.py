@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import TooManyRejects
-from spark_infer.warehouse.rows.staging import Staged
+from spark_infer.warehouse.rows.staged import Staged
 
 _MAX_REASONS = 3
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from spark_infer.warehouse.sinks.choose import choose_sink
 from spark_infer.warehouse.sinks.coverage import Coverage
-from spark_infer.warehouse.sinks.file_table import FileTable
 from spark_infer.warehouse.sinks.sink import Published, Sink
-from spark_infer.warehouse.sinks.writer import WRITING
+from spark_infer.warehouse.sinks.sql.writer import WRITING
+from spark_infer.warehouse.sinks.target import Target
 
-__all__ = ["WRITING", "Coverage", "FileTable", "Published", "Sink"]
+__all__ = ["WRITING", "Coverage", "Published", "Sink", "Target", "choose_sink"]

@@ -44,27 +44,41 @@ class Coverage:
         Raises:
             WarehouseError: There are some, or there are no rows to score and nobody can tell.
         """
-        covered = self.of(target, partition_by)
-        if covered is None:
-            if not keys.rows and target.limit(1).count():
-                raise WarehouseError(
-                    f"there are no rows to score, and target table {table!r} has "
-                    "predictions that may be of rows which have left the source: source.filter and "
-                    "rows do not tell which of its partitions they are about; delete what is "
-                    "stale (ALTER TABLE ... DROP PARTITION), or run again when the rows are there"
-                )
-            return
-        stale = sorted(_partitions(covered, partition_by) - keys.partitions, key=str)
-        if stale:
-            named = [_described(values, partition_by) for values in stale]
+        if stale := self.stale(target, keys, partition_by, table=table):
+            named = [_described(values, partition_by) for values in sorted(stale, key=str)]
             raise WarehouseError(
                 f"the source has no rows any more for {some(named)} of target table "
                 f"{table!r}, whose predictions would stay; remove them (ALTER TABLE "
                 f"{table} DROP PARTITION ({named[0]})), or run again when the rows are there"
             )
 
+    def stale(
+        self, target: DataFrame, keys: Keys, partition_by: Sequence[str], *, table: str
+    ) -> frozenset[Partition]:
+        """Return the partitions of the target that the run is about and has no rows for.
+
+        Raises:
+            WarehouseError: There are no rows to score, and nobody can tell what they would be of.
+        """
+        covered = self.of(target, partition_by)
+        if covered is not None:
+            return frozenset(_partitions(covered, partition_by) - keys.partitions)
+        if not keys.rows and target.limit(1).count():
+            raise WarehouseError(
+                f"there are no rows to score, and target table {table!r} has "
+                "predictions that may be of rows which have left the source: source.filter and "
+                "rows do not tell which of its partitions they are about; delete what is "
+                "stale (ALTER TABLE ... DROP PARTITION), or run again when the rows are there"
+            )
+        return frozenset()
+
     def check_replaced(
-        self, replaced: DataFrame, keys: Keys, partition_by: Sequence[str], *, table: str
+        self,
+        replaced: DataFrame,
+        partitions: frozenset[Partition],
+        partition_by: Sequence[str],
+        *,
+        table: str,
     ) -> None:
         """Find rows that the run would remove, and which are none of those that it is about.
 
@@ -72,8 +86,8 @@ class Coverage:
         conditions are such (``amount > 0``), and what they exclude has mostly never been there.
 
         Args:
-            replaced: The target's rows in the partitions of the run's rows, and perhaps others.
-            keys: The run's rows.
+            replaced: The target's rows in those partitions, and perhaps others.
+            partitions: The partitions that the run replaces.
             partition_by: Partition columns of the target.
             table: Its name.
 
@@ -81,7 +95,7 @@ class Coverage:
             WarehouseError: There are some.
         """
         for condition, others in self._excluded(replaced, partition_by):
-            lost = sorted(_partitions(others, partition_by) & keys.partitions, key=str)
+            lost = sorted(_partitions(others, partition_by) & partitions, key=str)
             if lost:
                 named = [_described(values, partition_by) for values in lost]
                 raise WarehouseError(

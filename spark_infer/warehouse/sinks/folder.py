@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
+from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES
 
 _DAY = 24 * 60 * 60
@@ -18,29 +20,88 @@ _TEMPORARY = "_temporary"
 
 
 class Folder:
-    """The folder in which the files of a table lie.
+    """A folder of files, such as a table's; or a file in one.
+
+    Two are equal where they are the same place.
 
     Args:
         spark: The session.
-        place: Its ``java.net.URI``.
+        place: Its ``java.net.URI``, or the text that ``uri`` gave.
     """
 
     def __init__(self, spark: SparkSession, place: Any) -> None:
         jvm: Any = spark.sparkContext._jvm
         conf = spark._jsparkSession.sessionState().newHadoopConf()
-        path = jvm.org.apache.hadoop.fs.Path(place)
+        self._new_path = jvm.org.apache.hadoop.fs.Path
+        path = self._new_path(place)
         self._files = path.getFileSystem(conf)
         self._path = self._files.makeQualified(path)
-        self._new_path = jvm.org.apache.hadoop.fs.Path
+
+    @property
+    def uri(self) -> str:
+        """The folder as text, in which nothing is escaped."""
+        return str(self._path.toString())
 
     def __str__(self) -> str:
-        return str(self.local or self._path.toString())
+        return str(self.local or self.uri)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Folder) and self.uri == other.uri
+
+    def __hash__(self) -> int:
+        return hash(self.uri)
+
+    @property
+    def name(self) -> str:
+        """Its last name."""
+        return str(self._path.getName())
+
+    @property
+    def parent(self) -> Folder:
+        """The folder that it is in."""
+        return self._other(self._path.getParent())
+
+    @property
+    def parents(self) -> list[Folder]:
+        """The folders that it is in, innermost first."""
+        found, path = [], self._path.getParent()
+        while path is not None:
+            found.append(self._other(path))
+            path = path.getParent()
+        return found
 
     @property
     def local(self) -> Path | None:
         """The folder on this machine; None on another file system."""
         uri = self._path.toUri()
         return Path(uri.getPath()) if uri.getScheme() == "file" else None
+
+    def child(self, *names: str) -> Folder:
+        """Return what has these names in it."""
+        path = self._path
+        for name in names:
+            # A name with a colon is none of a file system.
+            path = self._new_path(path, f"./{name}")
+        return self._other(path)
+
+    def children(self) -> list[Folder]:
+        """Return the folders in it."""
+        return [self._other(e.getPath()) for e in self._entries() if e.isDirectory()]
+
+    def files(self) -> dict[str, list[str]]:
+        """Return the names of the files below it that are not hidden, by the path of their folder.
+
+        The path is relative, with slashes; that of this folder is empty.
+        """
+        found: dict[str, list[str]] = {}
+        listed = self._files.listFiles(self._path, True)
+        start = len(self.uri) + 1
+        while listed.hasNext():
+            path = str(listed.next().getPath().toString())[start:]
+            folder, _, name = path.rpartition("/")
+            if not name.startswith(("_", ".")):
+                found.setdefault(folder, []).append(name)
+        return found
 
     def exists(self) -> bool:
         """Return whether it is there."""
@@ -49,6 +110,52 @@ class Folder:
     def is_empty(self) -> bool:
         """Return whether nothing stands in it, or it is not there."""
         return next(self._entries(), None) is None
+
+    def newest(self) -> float:
+        """Return when something in it changed last, in seconds since 1970."""
+        return self._newest(self._files.getFileStatus(self._path))
+
+    def make(self) -> None:
+        """Make it, and the folders that it is in."""
+        self._files.mkdirs(self._path)
+
+    def remove(self) -> None:
+        """Remove it and all that is in it, where it is there."""
+        self._files.delete(self._path, True)
+
+    def remove_if_empty(self) -> None:
+        """Remove it where nothing is in it. What another puts there meanwhile stays."""
+        with suppress(*SPARK_FAILURES):  # Hadoop's, that it is not empty any more.
+            if self.exists() and self.is_empty():
+                self._files.delete(self._path, False)
+
+    def rename(self, to: Folder) -> None:
+        """Give it another place, in one step where the file system can.
+
+        Raises:
+            WarehouseError: The file system does not.
+        """
+        if not self._files.rename(self._path, to._path):
+            raise WarehouseError(f"{self} cannot be moved to {to}; look whether that is writable")
+
+    def read(self) -> str:
+        """Return the text of a file."""
+        stream = self._files.open(self._path)
+        try:
+            return bytes(stream.readAllBytes()).decode()
+        finally:
+            stream.close()
+
+    def write(self, text: str) -> None:
+        """Write a file that is not there, in one step."""
+        unfinished = self.parent.child(f"_{self.name}")
+        stream = self._files.create(unfinished._path, True)
+        try:
+            stream.write(text.encode())
+            stream.hsync()
+        finally:
+            stream.close()
+        unfinished.rename(self)
 
     def sweep(self) -> None:
         """Remove what killed runs staged more than a day ago.
@@ -76,15 +183,19 @@ class Folder:
         for entry in self._entries():
             if _is_staging(entry):
                 self._files.delete(entry.getPath(), True)
-        if self.exists() and self.is_empty():
-            self._files.delete(self._path, False)
+        self.remove_if_empty()
 
     def move_aside(self) -> str:
         """Give it another name, beside the old one, and return that."""
-        name = f".{self._path.getName()}.left-{time.strftime('%Y%m%dT%H%M%S')}"
+        name = f".{self.name}.left-{time.strftime('%Y%m%dT%H%M%S')}"
         aside = self._new_path(self._path.getParent(), name)
         self._files.rename(self._path, aside)
         return str(aside.toString())
+
+    def _other(self, path: Any) -> Folder:
+        found = copy(self)
+        found._path = path
+        return found
 
     def _entries(self) -> Iterator[Any]:
         if self.exists():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
@@ -27,6 +29,7 @@ from spark_infer.errors import ConfigError, WarehouseError, nearest
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import Names
 from spark_infer.spark.types import DECLARED, char_type
+from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.sinks.table import Table
 
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
@@ -42,7 +45,7 @@ _FAITHFUL_PARTITIONS = (
     DecimalType,
 )
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-_ESCAPED = frozenset("\"#%'*/:=?\\{[]^\x7f") | frozenset(map(chr, range(32)))
+_ESCAPED = r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]"
 """What stands in a folder's name as %2F does for a slash."""
 _MAX_NAME_BYTES = 255
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
@@ -222,23 +225,38 @@ def parts_of(name: str, kind: DataType, within: str = "") -> Iterator[Part]:
         yield from parts_of("value", kind.valueType, path)
 
 
-def check_partition_value(column: str, kind: DataType, value: str | None) -> str | None:
-    """Return why a value would not come back from the name of its partition, or None."""
-    if value is None or not isinstance(kind, StringType):
-        return None
-    if value in ("", _NULL_PARTITION):
-        return f"{column}={value!r} would come back as null"
-    if value.endswith(" "):
-        return f"{column}={value!r} ends in a blank, which catalogs take for the value without it"
-    if "\0" in value:
-        return f"{column}={value!r} holds a zero byte"
-    if _num_bytes(column) + 1 + _num_bytes(value) > _MAX_NAME_BYTES:
-        return f"{column}={value[:20]!r}... is {len(value)} characters long, too many for a folder"
-    return None
+def held_partition_value(column: str, kind: DataType) -> Column:
+    """Return a partition column that ends the query at a value which would not come back.
+
+    That is one that the name of a partition's folder does not give back as it is.
+
+    Args:
+        column: The column.
+        kind: Its type.
+    """
+    value = F.col(quoted(column))
+    if not isinstance(kind, StringType):
+        return value
+    escaped = F.regexp_replace(value, _ESCAPED, "%00")
+    num_bytes = F.octet_length(escaped) + len(column.encode()) + 2 * len(_pattern(column)) + 1
+    problems = (
+        (value.isin("", _NULL_PARTITION), "would come back as null"),
+        (value.endswith(" "), "ends in a blank, which catalogs take for the value without it"),
+        (F.contains(value, F.lit("\0")), "holds a zero byte"),
+        (num_bytes > _MAX_NAME_BYTES, "is too long for the name of a folder"),
+    )
+    why = F.lit(None).cast("string")
+    for is_wrong, text in reversed(problems):
+        why = F.when(is_wrong, F.lit(text)).otherwise(why)
+    shown = F.concat(F.lit(f"target.partition_by: {column}='"), F.substring(value, 1, 20))
+    cut = F.when(F.length(value) > 20, F.lit("'... ")).otherwise(F.lit("' "))
+    advice = "; give such rows another value with a feature, or remove them with source.filter"
+    message = F.concat(shown, cut, why, F.lit(advice))
+    return F.when(why.isNull(), value).otherwise(F.raise_error(message).cast("string"))
 
 
-def _num_bytes(text: str) -> int:
-    return sum(3 if c in _ESCAPED else len(c.encode()) for c in text)
+def _pattern(column: str) -> list[str]:
+    return re.findall(_ESCAPED, column)
 
 
 def full_type(field: StructField) -> str:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from spark_infer.warehouse.rows.keys import Keys
-from spark_infer.warehouse.rows.staging import Staged
+from spark_infer.warehouse.rows.staged import Staged
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,31 @@ class Sink(Protocol):
         """Say what publishing would do to the target."""
         ...
 
-    def check_rows(self, keys: Keys, schema: StructType) -> None:
-        """Prove, before a row is scored, that these rows leave nothing stale behind.
+    def recover(self) -> None:
+        """Complete or undo what runs have left that were killed.
 
         Raises:
-            WarehouseError: They do, or there is nothing to write.
+            WarehouseError: That cannot be done.
         """
         ...
 
-    def stage(self, df: DataFrame, keys: Keys) -> Staged:
-        """Score the rows to where no reader looks, and count them.
+    def pending(self, rows: DataFrame) -> DataFrame:
+        """Return those of the rows that are to be scored."""
+        ...
+
+    def stage(self, df: DataFrame) -> Staged:
+        """Score the rows to where no reader looks, and count them."""
+        ...
+
+    def check_rows(self, keys: Keys) -> None:
+        """Prove that publishing these rows leaves nothing stale behind, and removes no others.
 
         Raises:
-            WarehouseError: They are not the rows whose keys were checked.
+            WarehouseError: It would, or there is nothing to write.
         """
         ...
 
-    def publish(self, staged: Staged) -> Published:
+    def publish(self, staged: Staged, keys: Keys) -> Published:
         """Make the rows visible, and look whether they are there.
 
         Raises:
@@ -64,6 +72,9 @@ class Sink(Protocol):
         """
         ...
 
-    def discard(self, staged: Staged) -> None:
-        """Drop what was staged. Nothing is raised: whoever calls this may be handling an error."""
+    def discard(self, staged: Staged | None) -> None:
+        """Drop what was staged, also where that has failed.
+
+        Nothing is raised: whoever calls this may be handling an error.
+        """
         ...

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.plans import items
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.name import SESSION_CATALOG, TableName
+
+FILES = ("parquet", "orc")
+"""Formats of tables that are nothing but files, for whoever reads them."""
+_SERIALIZATION = "serialization.format"
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Table:
         columns: Columns with their types, partition columns included.
         partition_columns: Their names, in order.
         has_partitions: Whether the catalog keeps the list of its partitions.
+        options: With which its files are written.
     """
 
     kind: str
@@ -37,6 +44,7 @@ class Table:
     columns: StructType
     partition_columns: tuple[str, ...]
     has_partitions: bool
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def find(cls, spark: SparkSession, name: TableName) -> Table | None:
@@ -76,7 +84,15 @@ class Table:
             columns=columns,
             partition_columns=partitions,
             has_partitions=bool(partitions) and bool(found.tracksPartitionsInCatalog()),
+            options=_options(found),
         )
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether a catalog says where its files lie, and lets others lay them out."""
+        has_list = self.has_partitions or not self.partition_columns
+        is_laid_out = self.kind == "VIEW" or self.is_bucketed or not has_list
+        return self.folder is not None and not is_laid_out and self.format in FILES
 
     @property
     def format(self) -> str:
@@ -101,6 +117,14 @@ def default_folder(spark: SparkSession, name: TableName) -> Folder | None:
         return None
     catalog: Any = spark._jsparkSession.sessionState().catalog()
     return Folder(spark, catalog.defaultTablePath(name.identifier(spark)))
+
+
+def _options(found: Any) -> dict[str, str]:
+    """Return what a table says of its files, such as how they are compressed."""
+    properties = {str(p._1()): str(p._2()) for p in items(found.properties().toSeq())}
+    storage = {str(p._1()): str(p._2()) for p in items(found.storage().properties().toSeq())}
+    of_files = {k: v for k, v in properties.items() if k.startswith(("parquet.", "orc."))}
+    return of_files | {k: v for k, v in storage.items() if k not in ("path", _SERIALIZATION)}
 
 
 def _value(option: Any) -> Any:

@@ -48,7 +48,11 @@ class Job:
         self.spark.sql(f"CREATE TABLE store.tx ({COLUMNS}) USING parquet")
         for row in rows:
             number, day, *region = row.split(" ", 2)
-            where = f"'{region[0]}'" if region else "'EU'"
+            where = (
+                "'{}'".format(region[0].replace("\\", r"\\").replace("'", r"\'"))
+                if region
+                else "'EU'"
+            )
             self.spark.sql(
                 f"INSERT INTO store.tx VALUES ({number}, {number}.0D, 0, DATE'{day}', {where})"
             )
@@ -65,6 +69,13 @@ class Job:
             .collect()
         )
         return Path(found["info_value"].removeprefix("file:")) / table
+
+
+@pytest.fixture
+def by_sql(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have tables of files written as those of which nothing but SQL is known."""
+    for module in ("choose", "table"):
+        monkeypatch.setattr(f"spark_infer.warehouse.sinks.{module}.FILES", ())
 
 
 @pytest.fixture

@@ -188,16 +188,16 @@ def test_a_bucketed_table_is_filled(job: Any) -> None:
 def test_a_partition_that_vanishes_during_the_run_is_missed(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spark_infer.warehouse.sinks.writer import Writer
+    from spark_infer.warehouse.sinks.files.partition import Partitions
 
     job.run({"date": "2018-08-09"})
-    replace = Writer.replace
+    point = Partitions.point
 
-    def drops_another(writer: Writer, *arguments: Any) -> None:
-        replace(writer, *arguments)
+    def drops_another(partitions: Partitions, *arguments: Any) -> None:
+        point(partitions, *arguments)
         job.spark.sql("ALTER TABLE store.scores DROP PARTITION (day = DATE'2018-08-09')")
 
-    monkeypatch.setattr(Writer, "replace", drops_another)
+    monkeypatch.setattr(Partitions, "point", drops_another)
     with pytest.raises(WarehouseError, match="was written, and day=2018-08-09, which it had"):
         job.run()
 
@@ -205,19 +205,19 @@ def test_a_partition_that_vanishes_during_the_run_is_missed(
 def test_rows_that_another_program_adds_to_the_partition_are_found(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spark_infer.warehouse.sinks.writer import Writer
+    from spark_infer.warehouse.sinks.files.partition import Partitions
 
-    replace = Writer.replace
+    point = Partitions.point
     job.run()
 
-    def adds(writer: Writer, *arguments: Any) -> None:
+    def adds(partitions: Partitions, *arguments: Any) -> None:
         job.spark.catalog.cacheTable("store.scores")
         before = job.spark.table("store.scores").localCheckpoint()
-        replace(writer, *arguments)
+        point(partitions, *arguments)
         before.write.insertInto("store.scores")
         job.spark.catalog.uncacheTable("store.scores")
 
-    monkeypatch.setattr(Writer, "replace", adds)
+    monkeypatch.setattr(Partitions, "point", adds)
     with pytest.raises(WarehouseError, match="instead of 2, beside 2 others in the same part"):
         job.run()
 

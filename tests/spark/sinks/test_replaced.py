@@ -28,13 +28,12 @@ def regions(job: Any) -> Any:
 
 def test_one_regions_run_leaves_the_others_rows(regions: Any) -> None:
     regions.run(**ONE_REGION, target=KEPT)
-    broken = {"a": "if(id = 2, double(raise_error('scored')), a)"}
     with pytest.raises(
         WarehouseError,
         match=r"store.scores' has predictions in day='2018-08-08' of rows that do not meet "
         r"'region = :region', and .* add the condition's column to target.partition_by.* append",
     ):
-        regions.run({"region": "US"}, **ONE_REGION, target=KEPT, features=broken)
+        regions.run({"region": "US"}, **ONE_REGION, target=KEPT)
     assert regions.scores() == [(1, 1.0)]
     # Its own rows it replaces, and those of a day without others.
     for _ in range(2):
@@ -120,7 +119,7 @@ def test_a_feature_in_place_of_a_column_is_not_what_the_filter_means(regions: An
 def test_more_partitions_than_are_named_in_a_query(
     regions: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spark_infer.warehouse.sinks.file_table._MAX_PRUNED", 1)
+    monkeypatch.setattr("spark_infer.warehouse.sinks.target._MAX_PRUNED", 1)
     source = {"table": "store.tx"}
     regions.run(source=source, target=KEPT)
     with pytest.raises(WarehouseError, match="day='2018-08-08' of rows that do not meet"):

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import DataType, StructType
 
 from spark_infer.spark.failures import SPARK_FAILURES
-from spark_infer.spark.plans import attribute_id, below, items, kind_of
+from spark_infer.spark.plans import asks_for_time, attribute_id, below, items, kind_of
 from spark_infer.spark.scan.files.types import arrow_type
 from spark_infer.spark.scan.plan.expressions import Condition, conditions, shown
 from spark_infer.spark.scan.plan.values import value
@@ -19,7 +19,6 @@ from spark_infer.spark.scan.refused import NotDirect
 
 MAX_FILES = 10_000
 """Of more files the driver does not read the footers."""
-_PATTERNS = "org.apache.spark.sql.catalyst.trees.TreePattern"
 _SQL = "org.apache.spark.sql.execution.datasources"
 _FORMAT = f"{_SQL}.parquet.ParquetFileFormat"
 _INDEXES = (f"{_SQL}.InMemoryFileIndex", f"{_SQL}.CatalogFileIndex")
@@ -118,8 +117,7 @@ def planned(df: DataFrame) -> Planned:
     for setting in _OFF:
         if str(df.sparkSession.conf.get(setting, "false")).strip().lower() != "false":
             raise NotDirect(f"{setting} is on")
-    patterns = getattr(df.sparkSession._jvm, _PATTERNS)
-    if df._jdf.queryExecution().analyzed().containsPattern(patterns.CURRENT_LIKE()):
+    if asks_for_time(df.sparkSession, df._jdf.queryExecution().analyzed()):
         raise NotDirect("it depends on the time or the user of the query")
     try:
         physical = df._jdf.queryExecution().sparkPlan()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import reduce
-from operator import and_
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES, explained
-from spark_infer.spark.names import unused
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
 from spark_infer.warehouse.sinks.folder import Folder
@@ -41,16 +38,12 @@ class Writer:
         spark: A session with the settings ``WRITING``.
         name: The table.
         config: The job file's target.
-        key: Columns that identify a row.
     """
 
-    def __init__(
-        self, spark: SparkSession, name: TableName, config: TargetConfig, key: Sequence[str]
-    ) -> None:
+    def __init__(self, spark: SparkSession, name: TableName, config: TargetConfig) -> None:
         self._spark = spark
         self._name = name
         self._config = config
-        self._key = list(key)
         table = self._table()
         self._folder = default_folder(spark, name) if table is None else table.folder
         path = None if self._folder is None else self._folder.local
@@ -92,7 +85,7 @@ class Writer:
             ordered.write.insertInto(self._name.sql, overwrite=True)
 
     def append(self, table: Table, df: DataFrame) -> int:
-        """Add the rows whose keys are not there yet, and return their number.
+        """Add rows, and return their number.
 
         Raises:
             WarehouseError: Another program writes into the table's folder.
@@ -106,19 +99,10 @@ class Writer:
             )
         ordered = df.select(*map(quoted, table.columns.names))
         observed = Observation()
-        new = self._new_rows(ordered).observe(observed, F.count(F.lit(1)).alias("rows"))
+        counted = ordered.observe(observed, F.count(F.lit(1)).alias("rows"))
         with self._publishing(_IN_PART):
-            new.write.insertInto(self._name.sql)
+            counted.write.insertInto(self._name.sql)
         return int(observed.get["rows"])
-
-    def _new_rows(self, df: DataFrame) -> DataFrame:
-        places = unused(df.columns, len(self._key))
-        pairs = list(zip(map(quoted, self._key), places, strict=True))
-        there = self._spark.table(self._name.sql).select(
-            *(F.col(name).alias(place) for name, place in pairs)
-        )
-        same = reduce(and_, (F.col(name) == F.col(place) for name, place in pairs))
-        return df.join(there, on=same, how="left_anti")
 
     def _table(self) -> Table | None:
         return Table.find(self._spark, self._name)

@@ -1,0 +1,242 @@
+"""A table of files: staged in its folder, published by its catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
+
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.spark.failures import SPARK_FAILURES, explained, spark_failures
+from spark_infer.spark.wire import quoted
+from spark_infer.warehouse.rows.keys import Keys, Partition
+from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.sinks.coverage import Coverage
+from spark_infer.warehouse.sinks.files.journal import Journal
+from spark_infer.warehouse.sinks.files.leftovers import beside, recover
+from spark_infer.warehouse.sinks.files.partition import Partitions, of_path
+from spark_infer.warehouse.sinks.files.publication import RUNS, publish
+from spark_infer.warehouse.sinks.files.run_folder import RunFolder
+from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.lock import WriterLock
+from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.table import Table, default_folder
+from spark_infer.warehouse.sinks.target import Target
+
+
+class FileTable:
+    """A table of Parquet or ORC files in Spark's own catalog; a ``Sink``.
+
+    Rows are staged as files in the table's folder, under a name that readers pass over. Publishing
+    has the catalog find a partition in its new folder: whoever plans a query through the catalog
+    sees it wholly old or wholly new, and the old files stay for a day. Rows that are appended to
+    what stays come as one file for each partition. What a run is about to do stands in a journal,
+    and the next run completes it.
+
+    One run of spark_infer at a time publishes into a table whose folder is on a local file system;
+    others wait. On other file systems whoever starts the runs must see that they do not overlap.
+
+    Args:
+        target: The table.
+        coverage: Which rows of it the run replaces.
+    """
+
+    def __init__(self, target: Target, coverage: Coverage) -> None:
+        self._target = target
+        self._coverage = coverage
+        self._run: RunFolder | None = None
+
+    def check(self, schema: StructType) -> None:
+        """Prove that rows of this schema can be written. Errors are those of ``Target.check``."""
+        self._target.check(schema)
+        self._lock()  # It can have a name.
+
+    def intent(self) -> str:
+        """Say what publishing would do to the table."""
+        target = self._target
+        if target.table() is None:
+            return "it is created"
+        if target.is_overwritten:
+            by = ", ".join(target.config.partition_by)
+            return (
+                f"the partitions (by {by}) that the run has rows for are replaced, those that it "
+                "is about and has none for are emptied"
+            )
+        return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
+
+    def recover(self) -> None:
+        """Complete or undo what runs have left that were killed."""
+        self._target.check_named()
+        target, folder = self._target, self._folder()
+        with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
+            recover(target.spark, target.name, target.config, folder)
+
+    def pending(self, rows: DataFrame) -> DataFrame:
+        """Return the rows that are to be scored: of an append those that are not there yet."""
+        if self._target.is_overwritten or self._target.table() is None:
+            return rows
+        return self._target.without_known(rows, self._target.rows())
+
+    def stage(self, df: DataFrame) -> Staged:
+        """Score the rows into files that no reader looks at."""
+        target, table = self._target, self._target.table()
+        parent = beside(self._folder()) if table is None else self._folder().child(RUNS)
+        self._run = RunFolder(parent.child(target.run_id))
+        self._run.begin()
+        return self._write(df, table, self._run.rows)
+
+    def check_rows(self, keys: Keys) -> None:
+        """Prove that publishing these rows removes none that the run is not about."""
+        self._emptied(keys)
+
+    def discard(self, staged: Staged | None) -> None:
+        """Drop what was staged, unless it is published."""
+        if self._run is not None:
+            self._run.end()
+
+    def publish(self, staged: Staged, keys: Keys) -> Published:
+        """Make the rows visible, and look whether they are there.
+
+        Raises:
+            WarehouseError: They cannot be, or what is there afterwards is something else. Unless
+                the message says otherwise, the table is as it was before.
+        """
+        target, run = self._target, self._run
+        assert run is not None
+        with self._alone():
+            with spark_failures(f"{self._written} not written"):
+                # Again: another run may have written it since.
+                table = target.check_table(staged.df.schema)
+                if table is not None and not target.is_overwritten:
+                    staged, keys = self._still_new(staged, keys, table)
+                emptied = self._emptied(keys)
+                journal = self._journal(table, staged.df.schema, keys, emptied)
+                before = set() if table is None else table.partitions(target.spark, target.name)
+                run.begin_publishing(journal)
+            try:
+                publish(target.spark, target.name, target.config, run, journal)
+            except SPARK_FAILURES as error:
+                raise explained(
+                    error, f"{self._written} written in part, and the next run completes it"
+                ) from None
+            text = f"{self._written} written, but not read back to check it"
+            with spark_failures(text, "run the same range again"):
+                target.check_kept(frozenset(before))
+                return target.read_back(keys, staged.rows)
+
+    def _write(self, df: DataFrame, table: Table | None, place: Folder) -> Staged:
+        config = self._target.config
+        by = config.partition_by if table is None else table.partition_columns
+        names = df.columns if table is None else table.columns.names
+        columns = [*(name for name in names if name not in by), *by]
+        ordered = self._target.held(df).select(*map(quoted, columns))
+        if not self._target.is_overwritten:
+            # One file for each partition, which becomes visible in one step.
+            ordered = ordered.repartition(*map(quoted, by)) if by else ordered.repartition(1)
+        observed = Observation()
+        counted = ordered.observe(
+            observed, F.count(F.lit(1)).alias("rows"), F.count(REASON_COLUMN).alias("rejected")
+        )
+        form = config.format if table is None else table.format
+        options = {} if table is None else table.options
+        writer = counted.write.format(form).options(**options).option("maxRecordsPerFile", 0)
+        writer.partitionBy(*by).mode("errorifexists").save(place.uri)
+        counts = observed.get
+        rows = self._read(form, ordered.schema, place)
+        return Staged(rows, int(counts["rows"]), int(counts["rejected"]))
+
+    def _read(self, form: str, schema: StructType, place: Folder) -> DataFrame:
+        fields = [StructField(f.name, f.dataType, True, f.metadata) for f in schema.fields]
+        reader = self._target.spark.read.format(form).schema(StructType(fields))
+        # A folder's name is no pattern.
+        return reader.option("__globPaths__", "false").load(place.uri)
+
+    def _still_new(self, staged: Staged, keys: Keys, table: Table) -> tuple[Staged, Keys]:
+        """Return the staged rows that no other run has added since this one has looked."""
+        assert self._run is not None
+        rows = self._target.without_known(staged.df, self._target.rows())
+        if rows.count() == staged.rows:
+            return staged, keys
+        rest = self._write(rows, table, self._run.folder.child("rest"))
+        self._run.rows.remove()
+        self._run.folder.child("rest").rename(self._run.rows)
+        df = self._read(table.format, rest.df.schema, self._run.rows)
+        return Staged(df, rest.rows, rest.rejected), Keys(rest.rows, keys.partitions)
+
+    def _emptied(self, keys: Keys) -> frozenset[Partition]:
+        """Return the partitions that the run is about and has no rows for.
+
+        Raises:
+            WarehouseError: Nobody can tell, or rows would be removed that the run is not about.
+        """
+        target = self._target
+        if target.table() is None:
+            target.check_has_rows(keys)
+            return frozenset()
+        if not target.is_overwritten:
+            return frozenset()
+        by, name = target.config.partition_by, target.config.table
+        stale = self._coverage.stale(target.rows(), keys, by, table=name)
+        partitions = keys.partitions | stale
+        replaced = target.in_partitions(partitions)
+        self._coverage.check_replaced(replaced, partitions, by, table=name)
+        return stale
+
+    def _journal(
+        self,
+        table: Table | None,
+        schema: StructType,
+        keys: Keys,
+        emptied: frozenset[Partition],
+    ) -> Journal:
+        target, run = self._target, self._run
+        assert run is not None
+        there: dict[Partition, Folder] = {}
+        if table is not None and table.has_partitions:
+            there = Partitions(target.spark, target.name, table.partition_columns).locations()
+        points: list[tuple[Partition, str]] = []
+        moves: list[tuple[str, str]] = []
+        for path, files in sorted(run.rows.files().items()):
+            values = of_path(target.spark, path) if path else ()
+            is_new = bool(path) and (target.is_overwritten or values not in there)
+            if is_new:
+                points.append((values, f"rows/{path}"))
+                continue
+            below = f"rows/{path}" if path else "rows"
+            to = there[values].uri if path else ""
+            moves += [(f"{below}/{file}", to) for file in files]
+        for number, values in enumerate(sorted(emptied, key=str)):
+            run.folder.child("emptied", str(number)).make()
+            points.append((values, f"emptied/{number}"))
+        return Journal(
+            run_id=target.run_id,
+            created=schema.json() if table is None else None,
+            points=tuple(points),
+            moves=tuple(moves),
+            replaced=tuple(there[values].uri for values, _ in points if values in there),
+        )
+
+    def _folder(self) -> Folder:
+        table = self._target.table()
+        folder = None if table is None else table.folder
+        found = folder or default_folder(self._target.spark, self._target.name)
+        assert found is not None
+        return found
+
+    def _lock(self) -> WriterLock | None:
+        local = self._folder().local
+        return None if local is None else WriterLock(local)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs from the table; only where its folder is on a local file system."""
+        lock = self._lock()
+        with nullcontext() if lock is None else lock.held(self._target.config.table):
+            yield
+
+    @property
+    def _written(self) -> str:
+        return f"target table {self._target.config.table!r} was"

@@ -1,0 +1,71 @@
+"""Makes the rows of a run visible, by steps each of which can be done again."""
+
+from __future__ import annotations
+
+import json
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from spark_infer.errors import WarehouseError
+from spark_infer.warehouse.config import TargetConfig
+from spark_infer.warehouse.sinks.files.journal import Journal
+from spark_infer.warehouse.sinks.files.partition import Partitions
+from spark_infer.warehouse.sinks.files.run_folder import RunFolder
+from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.name import TableName
+from spark_infer.warehouse.sinks.table import Table
+
+RUNS = "_spark_infer"
+"""The folder of the runs inside a table's: readers of its files pass over such names."""
+
+
+def publish(
+    spark: SparkSession, name: TableName, config: TargetConfig, run: RunFolder, journal: Journal
+) -> None:
+    """Do what a journal says, as far as it is not done yet.
+
+    Args:
+        spark: A session with the settings ``WRITING``.
+        name: The table.
+        config: The job file's target.
+        run: The run's folder; that of a table's first run is beside the table's, and moves there.
+        journal: The run's journal.
+
+    Raises:
+        WarehouseError: A file is gone that the journal names.
+    """
+    table = Table.find(spark, name)
+    if table is None and journal.created is not None:
+        columns = StructType.fromJson(json.loads(journal.created))
+        rows = spark.read.format(config.format).schema(columns).load(run.rows.uri)
+        writer = rows.limit(0).write.format(config.format).partitionBy(*config.partition_by)
+        writer.mode("errorifexists").saveAsTable(name.sql)
+        table = Table.find(spark, name)
+    if table is None or table.folder is None:
+        raise WarehouseError(
+            f"target table {name.sql} is gone, of which run {journal.run_id} was about to publish "
+            f"partitions; restore it, or remove {run.folder}"
+        )
+    inside = table.folder.child(RUNS, journal.run_id)
+    if run.folder != inside:
+        run.move(inside)
+    for old, new in journal.moves:
+        _move(run.folder.child(*old.split("/")), Folder(spark, new) if new else table.folder)
+    places = {values: run.folder.child(*place.split("/")) for values, place in journal.points}
+    if places:
+        Partitions(spark, name, table.partition_columns).point(places)
+    run.end_publishing()
+    spark.sql(f"REFRESH TABLE {name.sql}")
+
+
+def _move(file: Folder, to: Folder) -> None:
+    """Add a file to a folder, unless that is done."""
+    place = to.child(file.name)
+    if file.exists():
+        file.rename(place)
+    elif not place.exists():
+        raise WarehouseError(
+            f"{file} is gone, whose rows were to be published; remove the run's folder "
+            f"{file.parent.parent} and run the same range again"
+        )

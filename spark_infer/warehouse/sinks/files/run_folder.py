@@ -1,0 +1,135 @@
+"""The folder of one run: its rows, and the journal of their publication."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from spark_infer.bundle.cache.locks import claimed, take
+from spark_infer.errors import WarehouseError, is_full
+from spark_infer.spark.failures import SPARK_FAILURES
+from spark_infer.warehouse.sinks.files.journal import Journal
+from spark_infer.warehouse.sinks.folder import Folder
+
+_PUBLISHING = "publishing.json"
+_PUBLISHED = "published.json"
+_ALIVE = "alive"
+_DAY = 24 * 60 * 60
+
+
+class RunFolder:
+    """The files of one run.
+
+    A file that its process keeps locked tells that the run goes on, on a local file system; on
+    another one a run counts as dead when nothing of it has changed for a day.
+
+    Args:
+        folder: The folder; it is made by ``begin``.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._local: Path | None = None
+        self._alive: int | None = None
+
+    @property
+    def rows(self) -> Folder:
+        """Where its rows are."""
+        return self.folder.child("rows")
+
+    def begin(self) -> None:
+        """Make the folder, and tell others that the run goes on.
+
+        Raises:
+            WarehouseError: It cannot be made.
+        """
+        self.folder.make()
+        self._local = self.folder.local
+        if self._local is None:
+            return
+        try:
+            self._alive = take(self._local / _ALIVE)
+        except OSError as error:
+            raise WarehouseError(
+                f"{self._local / _ALIVE} cannot be locked: {error.strerror}; make the "
+                "table's folder writable",
+                transient=is_full(error),
+            ) from None
+
+    def end(self) -> None:
+        """Tell others that the run has ended. Its rows are dropped unless they are published."""
+        if self._local is not None:
+            # Not by the JVM, which may be gone.
+            if not any((self._local / name).exists() for name in (_PUBLISHING, _PUBLISHED)):
+                shutil.rmtree(self._local, ignore_errors=True)
+                with suppress(OSError):  # Other runs are there.
+                    self._local.parent.rmdir()
+        else:
+            with suppress(*SPARK_FAILURES):  # The next run clears away.
+                if not self.is_being_published and not self.is_published:
+                    self.remove()
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
+
+    def remove(self) -> None:
+        """Remove the folder, and the one that it is in where that was all."""
+        parent = self.folder.parent
+        self.folder.remove()
+        parent.remove_if_empty()
+
+    def move(self, to: Folder) -> None:
+        """Give it another place, and remove the folder that it was in where that was all."""
+        before = self.folder.parent
+        to.parent.make()
+        self.folder.rename(to)
+        self.folder = to
+        self._local = to.local
+        before.remove_if_empty()
+
+    @property
+    def is_being_published(self) -> bool:
+        """Whether publication has begun, and not ended."""
+        return self.folder.child(_PUBLISHING).exists()
+
+    @property
+    def is_published(self) -> bool:
+        """Whether publication has ended."""
+        return self.folder.child(_PUBLISHED).exists()
+
+    def journal(self) -> Journal:
+        """Return the journal of a publication.
+
+        Raises:
+            WarehouseError: It is damaged.
+        """
+        file = self.folder.child(_PUBLISHED if self.is_published else _PUBLISHING)
+        return Journal.from_text(file.read(), where=f"journal {file}")
+
+    def begin_publishing(self, journal: Journal) -> None:
+        """Write the journal, in one step."""
+        self.folder.child(_PUBLISHING).write(journal.to_text())
+
+    def end_publishing(self) -> None:
+        """Remember that all of the journal is done."""
+        self.folder.child(_PUBLISHING).rename(self.folder.child(_PUBLISHED))
+
+    def is_old(self) -> bool:
+        """Return whether nothing in the folder has changed for a day."""
+        return time.time() - self.folder.newest() > _DAY
+
+    @contextmanager
+    def if_dead(self) -> Iterator[bool]:
+        """Say whether the run has died, and keep it from being taken for a living one."""
+        local = self.folder.local
+        if local is None:
+            yield self.is_old()
+        elif not (local / _ALIVE).exists():
+            yield True
+        else:
+            with claimed(local / _ALIVE) as is_ours:
+                yield is_ours

@@ -1,0 +1,213 @@
+"""The target table, looked at before anything is written and afterwards."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import reduce
+from operator import and_, or_
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.errors import WarehouseError, some
+from spark_infer.spark.failures import SPARK_FAILURES
+from spark_infer.spark.names import Names, unused
+from spark_infer.spark.wire import quoted
+from spark_infer.warehouse.config import TargetConfig
+from spark_infer.warehouse.rows.keys import Keys, Partition
+from spark_infer.warehouse.sinks import formats
+from spark_infer.warehouse.sinks.lock import WriterLock
+from spark_infer.warehouse.sinks.name import TableName
+from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.table import Table, default_folder
+
+_MAX_PRUNED = 500
+"""Partitions that a query may name; more are looked for by the run's id alone."""
+
+
+class Target:
+    """What a run may write, and whether it has.
+
+    Args:
+        spark: A session with the settings ``WRITING``.
+        config: The job file's target.
+        key: Columns that identify a row.
+        run_id: The run, as in the rows' lineage.
+
+    Raises:
+        ConfigError: The table's name is none, or its catalog is not there.
+    """
+
+    def __init__(
+        self, spark: SparkSession, config: TargetConfig, key: tuple[str, ...], run_id: str
+    ) -> None:
+        self.spark = spark
+        self.config = config
+        self.key = key
+        self.run_id = run_id
+        self.name = TableName.read(spark, config.table, key="target.table")
+        self._names = Names.of_session(spark)
+
+    @property
+    def is_overwritten(self) -> bool:
+        """Whether partitions are replaced; else rows are added."""
+        return self.config.mode == "overwrite"
+
+    def table(self) -> Table | None:
+        """Return what the catalog says of the table; None where there is none yet."""
+        return Table.find(self.spark, self.name)
+
+    def check_named(self) -> None:
+        """Prove that the table is there, or that one of its name can be made.
+
+        Raises:
+            WarehouseError: The database is not there.
+            ConfigError: The catalog does not take the name.
+        """
+        if self.table() is None:
+            self.name.check_free(self.spark, key="target.table")
+
+    def refresh_in(self, other: SparkSession) -> None:
+        """Have another session look at the table anew, of whose files it may know of before."""
+        with suppress(*SPARK_FAILURES):
+            if other.catalog.tableExists(self.name.sql):
+                other.sql(f"REFRESH TABLE {self.name.sql}")
+
+    def rows(self) -> DataFrame:
+        """Return the rows of the table, which is there."""
+        return self.spark.table(self.name.sql)
+
+    def check(self, schema: StructType) -> None:
+        """Prove that rows of this schema can be written, and come back as they are.
+
+        Raises:
+            WarehouseError: The table is of another kind, has other columns, types or partitions,
+                or its database is not there.
+            ConfigError: The format is not there, or does not give back what was written.
+        """
+        formats.check_declared(self.spark, self.config.format)
+        wanted = [self._names.one(n, schema.names, where="") for n in self.config.partition_by]
+        key = [self._names.one(name, schema.names, where="") for name in self.key]
+        formats.check_types(self.spark, schema, wanted, key)
+        self.check_table(schema)
+
+    def check_table(self, schema: StructType) -> Table | None:
+        """Prove it of the table that is there, which is returned, or of one that is not."""
+        table, text = self.table(), repr(self.config.table)
+        if table is None:
+            self.name.check_free(self.spark, key="target.table")
+            formats.check_storable(self.spark, self.config.format, schema)
+            formats.check_held(self.spark, self.config.format, schema)
+            self._check_folder_is_free()
+            return None
+        formats.check_found(text, table)
+        formats.check_held(self.spark, table.format, schema)
+        if table.folder is not None and not table.folder.exists():
+            has_rows = table.kind == "MANAGED" or bool(table.partitions(self.spark, self.name))
+            if has_rows:
+                raise WarehouseError(
+                    f"target table {text}: its folder {table.folder} is not there; mount or "
+                    "restore it, or drop the table"
+                )
+        problems = formats.differences(table.columns, schema, self._names)
+        if problems:
+            raise WarehouseError(
+                f"target table {text} has other columns than this job writes: "
+                f"{'; '.join(problems)}; write to another table or alter this one"
+            )
+        wanted = [self._names.key(name) for name in self.config.partition_by]
+        if [self._names.key(name) for name in table.partition_columns] != wanted:
+            raise WarehouseError(
+                f"target table {text} is partitioned by {list(table.partition_columns)}, the job "
+                f"says {list(self.config.partition_by)}; correct target.partition_by"
+            )
+        return table
+
+    def held(self, df: DataFrame) -> DataFrame:
+        """Return rows that end the query where a partition's value would not come back."""
+        by = set(map(self._names.key, self.config.partition_by))
+        columns = (
+            formats.held_partition_value(field.name, field.dataType).alias(field.name)
+            if self._names.key(field.name) in by
+            else F.col(quoted(field.name))
+            for field in df.schema.fields
+        )
+        return df.select(*columns)
+
+    def check_has_rows(self, keys: Keys) -> None:
+        """Raise WarehouseError where there are no rows, and no table that could have known them."""
+        if not keys.rows:
+            raise WarehouseError(
+                f"there are no rows to score, and no table {self.config.table!r} yet: look at "
+                "the source, source.filter, rows and the parameters"
+            )
+
+    def check_kept(self, before: frozenset[str]) -> None:
+        """Prove that the partitions that the table had are still there."""
+        table = self.table()
+        now = frozenset[str]() if table is None else table.partitions(self.spark, self.name)
+        lost = sorted(before - now)
+        if lost:
+            raise WarehouseError(
+                f"target table {self.config.table!r} was written, and {some(lost)}, which it had "
+                "before, is gone: something else removed it meanwhile; score it again"
+            )
+
+    def read_back(self, keys: Keys, expected: int) -> Published:
+        """Prove that the table holds the run's rows, and its partitions no others."""
+        ours = F.col("run_id") == self.run_id
+        is_pruned = self.config.partition_by and 0 < len(keys.partitions) <= _MAX_PRUNED
+        rows = self.in_partitions(keys.partitions) if is_pruned else self.rows().where(ours)
+        found = rows.agg(
+            F.count_if(ours).alias("rows"),
+            F.count_if(ours & F.col(REASON_COLUMN).isNotNull()).alias("rejected"),
+            F.count_if(~ours).alias("others"),
+        ).first()
+        assert found is not None
+        others = found["others"] if self.is_overwritten else 0
+        if found["rows"] != expected or others:
+            raise WarehouseError(
+                f"target table {self.config.table!r} was written, and holds {found['rows']:,} "
+                f"rows of run {self.run_id} instead of {expected:,}, beside {others:,} others in "
+                "the same partitions: something else wrote it meanwhile, or the source changed "
+                "while rows of a lost executor were scored again; run the same range again"
+            )
+        return Published(found["rows"], found["rejected"])
+
+    def in_partitions(self, partitions: frozenset[Partition]) -> DataFrame:
+        """Return the rows in some partitions, or all where those are too many to name."""
+        rows = self.rows()
+        if not 0 < len(partitions) <= _MAX_PRUNED:
+            return rows
+        return rows.where(reduce(or_, map(self._is_in, partitions)))
+
+    def without_known(self, df: DataFrame, known: DataFrame) -> DataFrame:
+        """Return the rows of ``df`` whose keys do not stand in ``known``."""
+        pairs = list(zip(map(quoted, self.key), unused(df.columns, len(self.key)), strict=True))
+        there = known.select(*(F.col(name).alias(place) for name, place in pairs))
+        same = reduce(and_, (F.col(name) == F.col(place) for name, place in pairs))
+        return df.join(there, on=same, how="left_anti")
+
+    def _is_in(self, values: Partition) -> Column:
+        pairs = zip(self.config.partition_by, values, strict=True)
+        return reduce(
+            and_, (F.col(quoted(n)).cast("string").eqNullSafe(F.lit(value)) for n, value in pairs)
+        )
+
+    def _check_folder_is_free(self) -> None:
+        folder = default_folder(self.spark, self.name)
+        if folder is None or folder.is_empty():
+            return
+        if folder.local is not None and WriterLock(folder.local).was_interrupted:
+            return  # By a run like this one, which will clear it away.
+        forgets = self.spark.conf.get("spark.sql.catalogImplementation") == "in-memory"
+        why = "no table of that name is in the catalog"
+        if forgets:
+            why = "the Spark session's catalog is in memory and has forgotten the table"
+        raise WarehouseError(
+            f"target table {self.config.table!r} cannot be created: {folder} holds files, and "
+            f"{why}; use the catalog that knows it (spark.sql.catalogImplementation: hive and its "
+            "metastore), or remove the folder"
+        )
