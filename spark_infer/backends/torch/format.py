@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 
 from spark_infer.backends.backend import Backend
-from spark_infer.backends.formats import Format
+from spark_infer.backends.formats import Format, Said, Taken
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.torch.backend import TorchBackend, check_device
 from spark_infer.backends.torch.cuda import CudaBackend
@@ -34,11 +34,15 @@ class TorchFormat(Format):
 
     is_program: ClassVar[bool]
 
+    def take(self, model: torch.nn.Module, said: Said) -> Taken:
+        """Return the module: its signature has to be said."""
+        check_model(model)
+        return Taken(model, said.check_only_signature())
+
     def original(
         self, model: torch.nn.Module, signature: Signature
     ) -> AbstractContextManager[EagerBackend]:
         """Return the module in evaluation mode as a backend."""
-        check_model(model)
         check_arguments(model, signature.tensor_names)
         check_parameters(model, signature.tensor_names)
         return eager_backend(model, [output.tensor_name for output in signature.outputs])

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.backends.fault import sentence
-from spark_infer.backends.formats import Original
+from spark_infer.backends.original import Original
 from spark_infer.bundle import Signature
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
