@@ -193,6 +193,12 @@ FORMATS = {
         "spark_infer.backends.torch.program.format", _TORCH, ["torch.nn.modules.module.Module"]
     ),
     "module": Entry("spark_infer.backends.torch.module.format", _TORCH),
+    "onnx": Entry(
+        "spark_infer.backends.onnx.format",
+        {"onnx": "onnx", "onnxruntime": "onnxruntime"},
+        ["onnx.onnx_ml_pb2.ModelProto"],
+        [".onnx"],
+    ),
 }
 """Each format by its name. The names are those that a manifest may hold (``ModelFormat``)."""
 
