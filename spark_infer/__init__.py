@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Signature,
     )
     from spark_infer.engine import Layout, Predictor
+    from spark_infer.engine.draft import read_signature
     from spark_infer.engine.save import save_bundle
     from spark_infer.model import BatchOptions, LocalModel, load_model
     from spark_infer.spark import explain, predict, predict_udf, register
@@ -54,6 +55,7 @@ __all__ = [
     "load_model",
     "predict",
     "predict_udf",
+    "read_signature",
     "register",
     "save_bundle",
 ]
@@ -73,6 +75,7 @@ _HOMES = {
         "Signature",
     ),
     "engine": ("Layout", "Predictor"),
+    "engine.draft": ("read_signature",),
     "engine.save": ("save_bundle",),
     "model": ("BatchOptions", "LocalModel", "load_model"),
     "spark": ("explain", "predict", "predict_udf", "register"),

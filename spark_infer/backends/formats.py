@@ -33,6 +33,7 @@ class Said:
         task: What a model of many uses is for.
         sample: Rows with its columns.
         row_independent: Whether rows may run together.
+        guesses: Whether columns that nobody named get names, for a draft.
     """
 
     signature: Signature | None = None
@@ -41,6 +42,7 @@ class Said:
     task: str | None = None
     sample: pa.RecordBatch | pa.Table | None = None
     row_independent: bool = True
+    guesses: bool = False
 
     def check_only_signature(self) -> Signature:
         """Return the signature, for a model of which nothing is read.

@@ -50,9 +50,9 @@ def _open_reshapes(model: ModelProto) -> None:
         if node.op_type != "Reshape" or node.input[1] not in constants:
             continue
         shape = numpy_helper.to_array(constants[node.input[1]]).copy()
-        allows_zero = any(a.name == "allowzero" and a.i for a in node.attribute)
-        if shape.size and shape[0] == 1 and not allows_zero:
+        if shape.size and shape[0] == 1 and 0 not in shape:
             shape[0] = 0  # As many as it is given.
+            del node.attribute[:]  # Nothing but allowzero, by which 0 would be none.
             name = f"{node.input[1]}_of_any_rows_{place}"
             model.graph.initializer.append(numpy_helper.from_array(shape, name))
             node.input[1] = name

@@ -25,6 +25,7 @@ MAX_BYTES = 2**31 - 1
 
 _DOMAINS = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
 _MAX_DEPTH = 16
+_DAMAGED = "the file is no ONNX model, or it is damaged; export the model again"
 _MAX_NODES = 1_000_000
 _RANDOM = frozenset(
     {
@@ -66,7 +67,15 @@ class Graph:
         Raises:
             BundleError: As for ``of``, or it is no graph at all.
         """
-        return cls.of(parse(content))
+        try:
+            found = cls.of(parse(content))
+            names = (*found.inputs, *found.outputs)
+        except (TypeError, ValueError, AttributeError):
+            # Protocol buffers give text that is no UTF-8 as bytes.
+            raise BundleError(_DAMAGED) from None
+        if not all(isinstance(name, str) for name in names):
+            raise BundleError(_DAMAGED)
+        return found
 
     @cached_property
     def content(self) -> bytes:
@@ -120,9 +129,7 @@ def parse(content: bytes) -> ModelProto:
     try:
         model: ModelProto = ModelProto.FromString(content)
     except DecodeError:
-        raise BundleError(
-            "the file is no ONNX model, or it is damaged; export the model again"
-        ) from None
+        raise BundleError(_DAMAGED) from None
     if not model.graph.output:
         raise BundleError("the ONNX model has no outputs; export the model again")
     return model

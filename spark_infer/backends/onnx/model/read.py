@@ -47,7 +47,7 @@ def read_model(model: ModelProto | str | os.PathLike[str]) -> Given:
     if mine.functions:
         mine = _inlined(mine)
     maps = _without_zipmap(mine)
-    return Given(Graph.of(mine), bare, maps)
+    return Given(Graph.parse(serialize(mine)), bare, maps)
 
 
 def _read_file(path: Path) -> ModelProto:

@@ -26,21 +26,20 @@ from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, SignatureError, nearest
 
 
-def infer_signature(graph: Graph, said: Said, *, one_row: bool, guesses: bool = False) -> Signature:
+def infer_signature(graph: Graph, said: Said, *, one_row: bool) -> Signature:
     """Return the signature of a graph.
 
     Args:
         graph: The graph.
         said: Which columns feed which input.
         one_row: Whether it takes one row at a time only.
-        guesses: Whether columns that nobody named get names.
 
     Raises:
         SignatureError: Columns are missing, are too many, or an input has no name in the graph.
         BundleError: The graph has an input or output that no column can be.
     """
     others = {t.name for t in graph.inputs.values() if is_mask(t) or is_zeros(t)}
-    columns = _columns(graph, said, others, guesses=guesses)
+    columns = _columns(graph, said, others)
     inputs = [_input(graph, graph.inputs[name], given) for name, given in columns.items()]
     inputs = _with_others(graph, inputs, [name for name in graph.inputs if name not in columns])
     axes = {
@@ -68,7 +67,7 @@ def infer_signature(graph: Graph, said: Said, *, one_row: bool, guesses: bool = 
     return Signature(inputs=inputs, outputs=outputs)
 
 
-def _columns(graph: Graph, said: Said, others: set[str], *, guesses: bool) -> dict[str, Any]:
+def _columns(graph: Graph, said: Said, others: set[str]) -> dict[str, Any]:
     """Return what each input is fed with, by the graph's name, in the graph's order."""
     open_names = [name for name in graph.inputs if name not in others]
     given: Mapping[str, Any] = said.inputs or {}
@@ -90,7 +89,7 @@ def _columns(graph: Graph, said: Said, others: set[str], *, guesses: bool) -> di
             continue
         elif _is_one_column(tensor):
             found[name] = name
-        elif guesses:
+        elif said.guesses:
             found[name] = _guess(tensor)
         else:
             hint = ", ".join(f"{one!r}: {_hint(graph.inputs[one])}" for one in open_names)
