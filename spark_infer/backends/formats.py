@@ -204,7 +204,18 @@ FORMATS = {
 }
 """Each format by its name. The names are those that a manifest may hold (``ModelFormat``)."""
 
-CONVERTED: dict[str, Entry] = {}
+CONVERTED = {
+    "sklearn": Entry(
+        "spark_infer.backends.sklearn.format",
+        {
+            "sklearn": "scikit-learn",
+            "skl2onnx": "skl2onnx",
+            "onnx": "onnx",
+            "onnxruntime": "onnxruntime",
+        },
+        ["sklearn.base.BaseEstimator"],
+    ),
+}
 """Kinds of models that are stored in one of these formats, after they were converted."""
 
 

@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from spark_infer.backends.backend import Array
 from spark_infer.backends.host import HostBackend
+from spark_infer.backends.onnx.guard import refused
 from spark_infer.backends.onnx.session import run_options
 from spark_infer.backends.onnx.tensors import Feed, Fetch
 
@@ -51,7 +52,13 @@ class OnnxBackend(HostBackend):
         options = self._options
         if self._shrinks:
             options, self._shrinks = run_options(shrinks=self._arenas), False
-        outputs = self._execute(given, options)
+        try:
+            outputs = self._execute(given, options)
+        except Exception as error:
+            # What ONNX Runtime raises has no common class.
+            if (reason := refused(error)) is not None:
+                raise ValueError(reason) from None
+            raise
         return [fetch.of(output) for fetch, output in zip(self._fetches, outputs, strict=True)]
 
     def _execute(self, given: Mapping[str, Array], options: ort.RunOptions) -> Sequence[Array]:

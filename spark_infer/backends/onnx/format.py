@@ -61,7 +61,12 @@ class OnnxFormat(Format):
             raise BundleError("task is for directories of Hugging Face; leave it out for ONNX")
         read, one_row = take_graph(read_model(model), row_independent=said.row_independent)
         if said.signature is None:
-            signature = infer_signature(read.graph, said, one_row=takes_one_row(read.graph))
+            signature = infer_signature(
+                read.graph,
+                said,
+                one_row=takes_one_row(read.graph),
+                renamed={scores: output for scores, (output, _) in read.given.maps.items()},
+            )
         elif said.inputs is not None or said.columns is not None:
             raise BundleError("give a signature, or the columns of inputs, not both")
         else:

@@ -13,7 +13,8 @@ from functools import cached_property
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from spark_infer.backends.onnx.model.types import GraphTensor, tensor_of
@@ -67,15 +68,10 @@ class Graph:
         Raises:
             BundleError: As for ``of``, or it is no graph at all.
         """
-        try:
-            found = cls.of(parse(content))
-            names = (*found.inputs, *found.outputs)
-        except (TypeError, ValueError, AttributeError):
-            # Protocol buffers give text that is no UTF-8 as bytes.
-            raise BundleError(_DAMAGED) from None
-        if not all(isinstance(name, str) for name in names):
+        model = parse(content)
+        if not _is_text(model):
             raise BundleError(_DAMAGED)
-        return found
+        return cls.of(model)
 
     @cached_property
     def content(self) -> bytes:
@@ -191,6 +187,23 @@ def _check(model: ModelProto) -> None:
             f"{some(sorted(foreign))}; export it with standard operators only (opset 17 or later, "
             "without fused or custom ones), or save the model that it was made from"
         )
+
+
+def _is_text(message: Message, depth: int = 0) -> bool:
+    """Return whether all text in a message is UTF-8: protocol buffers give other text as bytes."""
+    if depth > 8 * _MAX_DEPTH:
+        return False
+    for field, value in message.ListFields():
+        items = value if field.is_repeated else (value,)
+        if field.type == FieldDescriptor.TYPE_STRING:
+            good = all(isinstance(item, str) for item in items)
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            good = all(_is_text(item, depth + 1) for item in items)
+        else:
+            continue
+        if not good:
+            return False
+    return True
 
 
 def _version(model: ModelProto, domain: str) -> int:

@@ -26,13 +26,16 @@ from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, SignatureError, nearest
 
 
-def infer_signature(graph: Graph, said: Said, *, one_row: bool) -> Signature:
+def infer_signature(
+    graph: Graph, said: Said, *, one_row: bool, renamed: Mapping[str, str] | None = None
+) -> Signature:
     """Return the signature of a graph.
 
     Args:
         graph: The graph.
         said: Which columns feed which input.
         one_row: Whether it takes one row at a time only.
+        renamed: What outputs were called before the graph was changed.
 
     Raises:
         SignatureError: Columns are missing, are too many, or an input has no name in the graph.
@@ -48,9 +51,10 @@ def infer_signature(graph: Graph, said: Said, *, one_row: bool) -> Signature:
         if isinstance(item, RaggedInput) and item.pad_to is None
     }
     seen = see(graph.content, graph.inputs, list(graph.outputs), axes, one_row=one_row)
-    names = _identifiers(
-        list(graph.outputs), {name for item in inputs for name in item.column_names}
-    )
+    taken = {name for item in inputs for name in item.column_names}
+    called = {name: (renamed or {}).get(name, name) for name in graph.outputs}
+    by_call = _identifiers(list(called.values()), taken)
+    names = {name: by_call[call] for name, call in called.items()}
     outputs = []
     for one in seen:
         known = graph.outputs[one.name]
