@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RawBytes,
         ScalarInput,
         Signature,
+        Tokenize,
     )
     from spark_infer.engine import Layout, Predictor
     from spark_infer.engine.draft import read_signature
@@ -51,6 +52,7 @@ __all__ = [
     "ScalarInput",
     "ScoringJob",
     "Signature",
+    "Tokenize",
     "explain",
     "load_model",
     "predict",
@@ -73,6 +75,7 @@ _HOMES = {
         "RawBytes",
         "ScalarInput",
         "Signature",
+        "Tokenize",
     ),
     "engine": ("Layout", "Predictor"),
     "engine.draft": ("read_signature",),

@@ -215,6 +215,10 @@ CONVERTED = {
         },
         ["sklearn.base.BaseEstimator"],
     ),
+    "transformers": Entry(
+        "spark_infer.backends.transformers.format",
+        _TORCH | {"transformers": "transformers", "tokenizers": "tokenizers"},
+    ),
 }
 """Kinds of models that are stored in one of these formats, after they were converted."""
 

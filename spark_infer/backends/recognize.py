@@ -154,7 +154,7 @@ def _of_directory(path: Path) -> str:
         )
     if "SHA256SUMS" in files and "manifest.json" in files:
         raise BundleError(f"{path} is a bundle already; copy it, or open it with Bundle.load")
-    if "config.json" in files and "transformers" in CONVERTED:
+    if "config.json" in files:
         return "transformers"
     if any(name.endswith((".onnx", ".ONNX")) for name in files):
         raise BundleError(f"the model {path} is a directory; pass the path of its .onnx file")
