@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,25 +80,22 @@ def _task_of(directory: Directory) -> str:
 def _load(directory: Directory, task: str) -> Any:
     """Return the model of a directory with all of its weights."""
     loader = getattr(transformers, TASKS[task].loader)
-    level = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity(transformers.logging.ERROR)
     try:
-        model, report = loader.from_pretrained(
-            directory.path,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype="float32",
-            output_loading_info=True,
-        )
+        with _quiet():
+            model, report = loader.from_pretrained(
+                directory.path,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype="float32",
+                output_loading_info=True,
+            )
     except Exception as error:
         # It raises what it likes.
         raise BundleError(
             f"{directory.path}: transformers {transformers.__version__} does not load it "
             f"({str(error).strip().splitlines()[0]})"
         ) from None
-    finally:
-        transformers.logging.set_verbosity(level)
     missing = [
         name for name in sorted(report["missing_keys"]) if not any(n in name for n in _NEEDLESS)
     ]
@@ -109,7 +109,22 @@ def _load(directory: Directory, task: str) -> Any:
     return model
 
 
-def _made(model: nn.Module, directory: Directory, task: str) -> tuple[nn.Module, list[Output]]:
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let transformers tell nothing: what is missing is looked at here."""
+    said = transformers.utils.logging
+    level, has_bar = said.get_verbosity(), said.is_progress_bar_enabled()
+    said.set_verbosity(logging.ERROR)
+    said.disable_progress_bar()
+    try:
+        yield
+    finally:
+        said.set_verbosity(level)
+        if has_bar:
+            said.enable_progress_bar()
+
+
+def _made(model: Any, directory: Directory, task: str) -> tuple[nn.Module, list[Output]]:
     """Return the module of a task, and its outputs."""
     labels = directory.labels or [f"LABEL_{place}" for place in range(2)]
     problem = directory.config.get("problem_type")
@@ -120,7 +135,7 @@ def _made(model: nn.Module, directory: Directory, task: str) -> tuple[nn.Module,
         return Classification(model, activation="softmax", outputs=1), [output]
     pooling = "cls" if task == "cls-embedding" else directory.pooling()
     module = Embedding(model, pooling=pooling, normalizes=directory.normalizes())
-    return module, [Output("embedding", shape=[int(directory.config["hidden_size"])])]
+    return module, [Output("embedding", shape=[int(model.config.hidden_size)])]
 
 
 FORMAT = TransformersFormat()
