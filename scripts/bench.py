@@ -69,6 +69,9 @@ BENCHMARKS = {
     "overheads": Benchmark(
         "the predictor beside a network that takes no time", 1_000_000, 50_000, repetitions=201
     ),
+    "onnx": Benchmark(
+        "the networks of tabular and ragged in ONNX Runtime", 4_000_000, 100_000, repetitions=3
+    ),
     "memory": Benchmark("resident memory while rows stream", 10_000_000, 200_000, repetitions=1),
     "startup": Benchmark(
         "the first prediction of a fresh worker", 10, 10, repetitions=15, options=("spark",)
