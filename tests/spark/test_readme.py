@@ -20,6 +20,8 @@ from spark_infer.backends import load_backend
 from spark_infer.cli.main import app
 from spark_infer.errors import BundleError
 from tests.s3 import Bucket
+from tests.unit.backends.transformers.test_format import directory
+from tests.unit.graphs import linear
 
 pytestmark = pytest.mark.one_spark
 
@@ -79,6 +81,7 @@ def test_every_example_is_run() -> None:
         "Two commands": 1,
         "Pack a model": 3,
         "Models that cannot be exported": 2,
+        "Models of other libraries": 3,
         "DataFrame": 1,
         "Straight from Parquet": 1,
         "SQL": 1,
@@ -125,6 +128,32 @@ def test_models_that_cannot_be_exported(
     rows = predictor.predict({"amounts": [[1.0, 2.0], [1.0], []]}).to_pylist()
     assert [row["rejected_reason"] is None for row in rows] == [True, True, False]
     monkeypatch.delitem(sys.modules, "sequences")
+
+
+def test_models_of_other_libraries(
+    bundle: si.Bundle, folder: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "fraud.onnx").write_bytes(linear("features").SerializeToString())
+    fraud = run("Models of other libraries")["bundle"]
+    rows = spark.createDataFrame([(2.0, 4.0)], "amount double, is_night double")
+    assert [row["y"] for row in rows.transform(si.predict, fraud).collect()] == [2.5]
+    (folder / "training.py").write_text(
+        "import pandas as pd\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "table = pd.DataFrame({'visits': [1.0, 2.0, 8.0, 9.0]})\n"
+        "pipeline = LogisticRegression().fit(table, ['gone', 'gone', 'stays', 'stays'])\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    churn = run("Models of other libraries", 1)["bundle"]
+    monkeypatch.delitem(sys.modules, "training")
+    rows = spark.createDataFrame([(0.0,), (10.0,)], "visits double")
+    kept = rows.transform(si.predict, churn, keep=["visits"]).collect()
+    assert {row["visits"]: row["label"] for row in kept} == {0.0: "gone", 10.0: "stays"}
+    directory(folder / "mood", "BertForSequenceClassification")
+    mood = run("Models of other libraries", 2)["bundle"]
+    rows = spark.createDataFrame([("the cat sat",)], "message string")
+    (row,) = rows.transform(si.predict, mood).collect()
+    assert row["label"] in {"ham", "spam", "eggs"}
 
 
 def test_dataframe(table: dict[str, Any]) -> None:
