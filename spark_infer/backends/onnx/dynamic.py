@@ -78,12 +78,10 @@ def _agree(
     rows: int,
     length: int,
 ) -> bool:
-    axes = {dim for tensor in inputs.values() for dim in (tensor.dims or ())[1:]}
-    lengths = {axis: length for axis in axes if not isinstance(axis, int)}
-    batch = {
-        name: example(tensor, rows, lengths, seed)
-        for seed, (name, tensor) in enumerate(inputs.items())
-    }
+    batch = {}
+    for seed, (name, tensor) in enumerate(inputs.items()):
+        rest = [dim if isinstance(dim, int) else length for dim in (tensor.dims or ())[1:]]
+        batch[name] = example(tensor, (rows, *rest), seed)
     try:
         expected = row_by_row(one, None, batch)
         found = several.run(None, batch, run_options())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +9,9 @@ from spark_infer.backends.formats import Said
 from spark_infer.backends.onnx.model.graph import Graph
 from spark_infer.backends.onnx.model.text import labels_of, words_of
 from spark_infer.backends.onnx.model.types import STRING, GraphTensor
+from spark_infer.backends.onnx.signature.columns import columns_of, identifier, is_one_column
 from spark_infer.backends.onnx.signature.roles import is_mask, is_zeros
-from spark_infer.backends.onnx.signature.shapes import see
+from spark_infer.backends.onnx.signature.shapes import Shape, see
 from spark_infer.bundle import (
     ArrayInput,
     Column,
@@ -23,7 +23,7 @@ from spark_infer.bundle import (
     Signature,
 )
 from spark_infer.bundle.documents import shown
-from spark_infer.errors import BundleError, SignatureError, nearest
+from spark_infer.errors import BundleError, SignatureError
 
 
 def infer_signature(
@@ -42,15 +42,18 @@ def infer_signature(
         BundleError: The graph has an input or output that no column can be.
     """
     others = {t.name for t in graph.inputs.values() if is_mask(t) or is_zeros(t)}
-    columns = _columns(graph, said, others)
+    columns = columns_of(graph, said, others)
     inputs = [_input(graph, graph.inputs[name], given) for name, given in columns.items()]
     inputs = _with_others(graph, inputs, [name for name in graph.inputs if name not in columns])
-    axes = {
-        _length_of(graph.inputs[item.tensor_name]): item.name
-        for item in inputs
-        if isinstance(item, RaggedInput) and item.pad_to is None
-    }
-    seen = see(graph.content, graph.inputs, list(graph.outputs), axes, one_row=one_row)
+    shapes: dict[str, Shape] = {}
+    axes: dict[str, str] = {}
+    for item in inputs:
+        values = graph.inputs[item.tensor_name]
+        sizes = _sizes(item, values)
+        axes |= {size: item.name for size in sizes if isinstance(size, str)}
+        for tensor in item.tensors:
+            shapes[tensor.name] = sizes[:1] if tensor.role == "mask" else sizes
+    seen = see(graph.content, graph.inputs, shapes, list(graph.outputs), axes, one_row=one_row)
     taken = {name for item in inputs for name in item.column_names}
     called = {name: (renamed or {}).get(name, name) for name in graph.outputs}
     by_call = _identifiers(list(called.values()), taken)
@@ -71,74 +74,6 @@ def infer_signature(
     return Signature(inputs=inputs, outputs=outputs)
 
 
-def _columns(graph: Graph, said: Said, others: set[str]) -> dict[str, Any]:
-    """Return what each input is fed with, by the graph's name, in the graph's order."""
-    open_names = [name for name in graph.inputs if name not in others]
-    given: Mapping[str, Any] = said.inputs or {}
-    for name in given:
-        if name not in graph.inputs:
-            raise SignatureError(
-                f"inputs names {shown(name)}, and the ONNX model's inputs are "
-                f"{_list(graph)}{nearest(str(name)[:100], graph.inputs)}"
-            )
-    if said.columns is not None:
-        if given:
-            raise SignatureError("give inputs or columns, not both")
-        given = _spread(graph, open_names, list(said.columns))
-    found: dict[str, Any] = {}
-    for name, tensor in graph.inputs.items():
-        if name in given:
-            found[name] = given[name]
-        elif name in others:
-            continue
-        elif _is_one_column(tensor):
-            found[name] = name
-        elif said.guesses:
-            found[name] = _guess(tensor)
-        else:
-            hint = ", ".join(f"{one!r}: {_hint(graph.inputs[one])}" for one in open_names)
-            raise SignatureError(
-                f"which columns feed input {name!r} of the ONNX model ({tensor}) is not said; pass "
-                f"inputs={{{hint}}}, or a signature (si.read_signature(model) prints a draft)"
-            )
-    if not found:
-        raise SignatureError(f"no column feeds the ONNX model's inputs {_list(graph)}; pass inputs")
-    return found
-
-
-def _spread(graph: Graph, names: list[str], columns: list[Any]) -> dict[str, Any]:
-    """Return which of some columns feed which input."""
-    if len(names) == 1:
-        return {names[0]: columns}
-    by_name = {Column.of(column).name: column for column in columns}
-    if all(_is_one_column(graph.inputs[name]) for name in names) and set(by_name) == set(names):
-        return {name: [by_name[name]] for name in names}
-    raise SignatureError(
-        f"columns is for a model with one input, or with one input for each column and of its "
-        f"name, and the ONNX model's inputs are {_list(graph)}; pass inputs={{NAME: COLUMNS}}"
-    )
-
-
-def _is_one_column(tensor: GraphTensor) -> bool:
-    assert tensor.dims is not None
-    return len(tensor.dims) == 1 or (len(tensor.dims) == 2 and tensor.dims[1] == 1)
-
-
-def _guess(tensor: GraphTensor) -> Any:
-    assert tensor.dims is not None
-    dims, name = tensor.dims, _identifier(tensor.name)
-    if len(dims) == 2 and isinstance(dims[1], int) and dims[1] <= 200:
-        return [f"{name}_{place}" for place in range(dims[1])]
-    return name
-
-
-def _hint(tensor: GraphTensor) -> str:
-    assert tensor.dims is not None
-    if len(tensor.dims) == 2 and isinstance(tensor.dims[1], int):
-        return f"[{tensor.dims[1]} columns]"
-    return "'array column'"
-
-
 def _input(graph: Graph, tensor: GraphTensor, given: Any) -> Input:
     """Return an input of the signature."""
     if isinstance(given, Input):
@@ -149,7 +84,7 @@ def _input(graph: Graph, tensor: GraphTensor, given: Any) -> Input:
             )
         return given
     assert tensor.dims is not None
-    name = _identifier(tensor.name)
+    name = identifier(tensor.name)
     options: dict[str, Any] = {
         "tensor": None if name == tensor.name else tensor.name,
         "dtype": tensor.signature_dtype,
@@ -158,7 +93,7 @@ def _input(graph: Graph, tensor: GraphTensor, given: Any) -> Input:
         options["vocabulary"] = words_of(graph, tensor.name)
     rest = tensor.dims[1:]
     is_one = isinstance(given, (str, Column))
-    if is_one and _is_one_column(tensor):
+    if is_one and is_one_column(tensor):
         given, is_one = [given], False
     if not is_one:
         return _packed(tensor, name, given, options)
@@ -261,15 +196,13 @@ def _alike(values: GraphTensor, other: GraphTensor) -> bool:
     )
 
 
-def _length_of(tensor: GraphTensor) -> str | None:
-    assert tensor.dims is not None
-    dim = tensor.dims[1]
-    return dim if isinstance(dim, str) else None
-
-
-def _identifier(name: str) -> str:
-    found = re.sub(r"\W", "_", name)
-    return found if found.isidentifier() else f"_{found}"
+def _sizes(item: Input, values: GraphTensor) -> Shape:
+    """Return the sizes of a row of an input's tensor: a name where they vary."""
+    assert values.dims is not None
+    if isinstance(item, RaggedInput):
+        named = values.dims[1] if isinstance(values.dims[1], str) else item.name
+        return (item.pad_to or named, *item.item_shape)
+    return tuple(item.item_shape) if len(values.dims) > 1 else ()
 
 
 def _identifiers(names: list[str], taken: set[str]) -> dict[str, str]:
@@ -277,7 +210,7 @@ def _identifiers(names: list[str], taken: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     used = {name.casefold() for name in taken}
     for name in names:
-        wanted = candidate = _identifier(name)
+        wanted = candidate = identifier(name)
         number = 1
         while candidate.casefold() in used:
             number += 1
@@ -285,7 +218,3 @@ def _identifiers(names: list[str], taken: set[str]) -> dict[str, str]:
         used.add(candidate.casefold())
         found[name] = candidate
     return found
-
-
-def _list(graph: Graph) -> str:
-    return ", ".join(map(str, graph.inputs.values()))

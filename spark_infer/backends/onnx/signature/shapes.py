@@ -18,6 +18,10 @@ _LENGTH = 5
 _SEED = 20_180_808
 
 
+Shape = tuple[int | str, ...]
+"""The sizes of a row, by name where they vary."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """The shape of an output.
@@ -33,20 +37,8 @@ class Seen:
     lengths_of: str | None = None
 
 
-def example(
-    tensor: GraphTensor, rows: int, lengths: Mapping[str | None, int], seed: int = _SEED
-) -> Array:
-    """Return values for an input: floats from 0 to 1, otherwise 0 and 1.
-
-    Args:
-        tensor: The input.
-        rows: How many.
-        lengths: Size of each dynamic axis by its name.
-        seed: Where floats are drawn.
-    """
-    assert tensor.dims is not None
-    sizes = [dim if isinstance(dim, int) else lengths[dim] for dim in tensor.dims[1:]]
-    shape = (rows, *sizes)
+def example(tensor: GraphTensor, shape: tuple[int, ...], seed: int = _SEED) -> Array:
+    """Return values for an input: floats from 0 to 1, otherwise 0 and 1."""
     if tensor.dtype == STRING:
         return np.full(shape, "word", dtype=object)
     if tensor.dtype.startswith("float"):
@@ -57,8 +49,9 @@ def example(
 def see(
     content: bytes,
     inputs: Mapping[str, GraphTensor],
+    shapes: Mapping[str, Shape],
     outputs: list[str],
-    axes: Mapping[str | None, str],
+    axes: Mapping[str, str],
     *,
     one_row: bool,
 ) -> list[Seen]:
@@ -67,8 +60,9 @@ def see(
     Args:
         content: The graph.
         inputs: Its inputs.
+        shapes: The shape of a row of each.
         outputs: Names of its outputs.
-        axes: The ragged input of each dynamic axis, by the name of the axis.
+        axes: The ragged input of each size that varies, by its name.
         one_row: Whether it takes one row at a time only.
 
     Raises:
@@ -78,14 +72,17 @@ def see(
     found = []
     for number, rows in enumerate((1, 1) if one_row else _ROWS):
         lengths = {axis: _LENGTH + 3 * place + number for place, axis in enumerate(axes)}
-        given = {name: example(tensor, rows, lengths) for name, tensor in inputs.items()}
+        given = {
+            name: example(tensor, (rows, *_known(shapes[name], lengths)))
+            for name, tensor in inputs.items()
+        }
         try:
             arrays = session.run(outputs, given, run_options())
         except Exception as error:
             # Its errors have no common class.
-            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in given.items())
+            tried = ", ".join(f"{name} {list(array.shape)}" for name, array in given.items())
             raise SignatureError(
-                f"the ONNX model fails on {rows} row(s), {shapes}: {sentence(error)}; pass the "
+                f"the ONNX model fails on {rows} row(s), {tried}: {sentence(error)}; pass the "
                 "signature, or export the model anew with dynamic axes for rows and lengths"
             ) from None
         found.append((rows, lengths, [array.shape for array in arrays]))
@@ -96,10 +93,14 @@ def see(
     ]
 
 
+def _known(shape: Shape, lengths: Mapping[str, int]) -> list[int]:
+    return [lengths[size] if isinstance(size, str) else size for size in shape]
+
+
 def _seen(
     name: str,
-    axes: Mapping[str | None, str],
-    *runs: tuple[int, Mapping[str | None, int], tuple[int, ...]],
+    axes: Mapping[str, str],
+    *runs: tuple[int, Mapping[str, int], tuple[int, ...]],
 ) -> Seen:
     for rows, _, shape in runs:
         if not shape or shape[0] != rows:

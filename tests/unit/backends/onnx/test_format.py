@@ -243,3 +243,81 @@ def test_a_real_session_takes_the_options_of_a_shrinking_run() -> None:
     rows = {"x": np.ones((1, 2), np.float32)}
     (found,) = session.run(["y"], rows, run_options(shrinks=["cpu:0"]))
     assert found.tolist() == [[0.75]]
+
+
+def test_axes_without_names(tmp_path: Path) -> None:
+    dims = [None, None]
+    graph = model(
+        [helper.make_node("Add", ["x", "z"], ["y"])],
+        {"x": ("float32", dims), "z": ("float32", dims)},
+        {"y": ("float32", dims)},
+    )
+    columns = {"x": ["a", "b"], "z": ["c", "d"]}
+    bundle = si.save_bundle(tmp_path / "b", graph, inputs=columns)
+    assert [output.shape for output in bundle.signature.outputs] == [(2,)]
+    with pytest.raises(SignatureError, match="the ONNX model fails on 3 row"):
+        si.save_bundle(tmp_path / "c", graph, inputs={"x": "a", "z": "c"})
+
+
+def test_two_ragged_inputs_of_their_own_lengths(tmp_path: Path) -> None:
+    sums = [
+        helper.make_node("ReduceSum", [name, "axis"], [f"{name}_sum"], keepdims=0)
+        for name in ("x", "z")
+    ]
+    graph = model(
+        [
+            *sums,
+            helper.make_node("Sub", ["x_sum", "z_sum"], ["y"]),
+            helper.make_node("Neg", ["z"], ["n"]),
+        ],
+        {"x": ("float32", [None, None]), "z": ("float32", [None, None])},
+        {"y": ("float32", [None]), "n": ("float32", [None, None])},
+        {"axis": np.array([1])},
+    )
+    bundle = si.save_bundle(tmp_path / "b", graph, inputs={"x": "a", "z": "c"})
+    assert [output.lengths_of for output in bundle.signature.outputs] == [None, "z"]
+    rows = {"a": [[1.0, 2.0], [5.0]], "c": [[1.0], [1.0, 3.0, 4.0]]}
+    found = si.Predictor(si.load_model(bundle), bundle).predict(rows).to_pydict()
+    assert found["y"] == [2.0, -3.0]
+    assert found["n"] == [[-1.0], [-1.0, -3.0, -4.0]]
+
+
+class Recurrent(torch.nn.Module):
+    """A layer that torch.export does not trace for rows of any length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states = torch.nn.GRU(1, 4, batch_first=True)
+        self.score = torch.nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        states, _ = self.states(x.unsqueeze(-1))
+        return self.score(states).squeeze(-1)
+
+
+def test_a_recurrent_layer_over_rows_of_any_length(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = Recurrent()
+    shapes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("length")},)
+    graph = exported(
+        module, torch.zeros(2, 5), dynamic_shapes=shapes, input_names=["x"], output_names=["y"]
+    )
+    bundle = si.save_bundle(tmp_path / "b", graph, inputs={"x": "amounts"})
+    rows = [[0.5, -1.0, 2.0], [3.0], [1.0] * 9]
+    found = si.Predictor(si.load_model(bundle), bundle).predict({"amounts": rows}).to_pydict()
+    for row, scores in zip(rows, found["y"], strict=True):
+        with torch.no_grad():
+            assert np.allclose(scores, module(torch.tensor([row]))[0].numpy(), atol=1e-6)
+
+
+def test_a_graph_of_one_row_of_any_length(tmp_path: Path) -> None:
+    graph = model(
+        [helper.make_node("ReduceSum", ["x", "axis"], ["y"], keepdims=0)],
+        {"x": ("float32", [1, "length"])},
+        {"y": ("float32", [1])},
+        {"axis": np.array([1])},
+    )
+    bundle = si.save_bundle(tmp_path / "b", graph, inputs={"x": "a"})
+    assert bundle.manifest.row_independent
+    found = si.Predictor(si.load_model(bundle), bundle).predict({"a": [[1.0, 2.0], [4.0]]})
+    assert found["y"].to_pylist() == [3.0, 4.0]
