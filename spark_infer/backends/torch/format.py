@@ -36,13 +36,13 @@ class TorchFormat(Format):
 
     def take(self, model: torch.nn.Module, said: Said) -> Taken:
         """Return the module: its signature has to be said."""
-        check_model(model)
         return Taken(model, said.check_only_signature())
 
     def original(
         self, model: torch.nn.Module, signature: Signature
     ) -> AbstractContextManager[EagerBackend]:
         """Return the module in evaluation mode as a backend."""
+        check_model(model)
         check_arguments(model, signature.tensor_names)
         check_parameters(model, signature.tensor_names)
         return eager_backend(model, [output.tensor_name for output in signature.outputs])

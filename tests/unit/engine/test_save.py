@@ -316,7 +316,6 @@ def test_what_a_process_changes_for_all_its_models_is_not_stored(tmp_path: Path)
     ("options", "message"),
     [
         ({"signature": "x"}, "signature must be a Signature, got 'x'"),
-        ({"signature": None}, "signature must be a Signature, got None"),
         ({"features": ["a"]}, r"features must be a dict of SQL .*, got \['a'\]"),
         ({"features": "a"}, "features must be a dict of SQL"),
     ],
