@@ -17,7 +17,7 @@ from spark_infer.backends.backend import Backend
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.original import Original
-from spark_infer.bundle import Bundle, ModelFormat, Signature
+from spark_infer.bundle import Bundle, ModelFormat, Output, Signature
 from spark_infer.errors import BundleError, SignatureError, missing_library, nearest
 
 
@@ -30,6 +30,7 @@ class Said:
         inputs: Columns of each input by the model's name for it: a list of columns that are packed,
             the name of an array column, or an input.
         columns: Columns of a model with one input.
+        outputs: What it predicts, of a model that says itself what it could.
         task: What a model of many uses is for.
         sample: Rows with its columns.
         row_independent: Whether rows may run together.
@@ -39,6 +40,7 @@ class Said:
     signature: Signature | None = None
     inputs: Mapping[str, Any] | None = None
     columns: Sequence[str] | None = None
+    outputs: Sequence[Output] | None = None
     task: str | None = None
     sample: pa.RecordBatch | pa.Table | None = None
     row_independent: bool = True
@@ -51,7 +53,7 @@ class Said:
             SignatureError: There is none.
             BundleError: There is what only other kinds of models need.
         """
-        for option in ("inputs", "columns", "task"):
+        for option in ("inputs", "columns", "outputs", "task"):
             if getattr(self, option) is not None:
                 raise BundleError(
                     f"{option} is for models that say themselves what they take, and a torch "
@@ -73,11 +75,13 @@ class Taken:
         model: The model, for the format's other methods.
         signature: Its inputs and outputs.
         one_row: Whether it is known to run one row at a time only.
+        sample: Rows that tell more of it than random ones, for a user who gives none.
     """
 
     model: Any
     signature: Signature
     one_row: bool = False
+    sample: pa.RecordBatch | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,18 @@ FORMATS = {
         {"onnx": "onnx", "onnxruntime": "onnxruntime"},
         ["onnx.onnx_ml_pb2.ModelProto"],
         [".onnx"],
+    ),
+    "xgboost": Entry(
+        "spark_infer.backends.boosters.xgb.format",
+        {"xgboost": "xgboost"},
+        ["xgboost.core.Booster", "xgboost.sklearn.XGBModel"],
+        [".json", ".ubj"],
+    ),
+    "lightgbm": Entry(
+        "spark_infer.backends.boosters.lgbm.format",
+        {"lightgbm": "lightgbm"},
+        ["lightgbm.basic.Booster", "lightgbm.sklearn.LGBMModel"],
+        [".txt"],
     ),
 }
 """Each format by its name. The names are those that a manifest may hold (``ModelFormat``)."""

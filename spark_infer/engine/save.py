@@ -10,7 +10,7 @@ from typing import Any
 from spark_infer.backends import load_backend
 from spark_infer.backends.formats import FORMATS, Said, built_with, find_format
 from spark_infer.backends.recognize import recognize
-from spark_infer.bundle import Artifact, Bundle, Manifest, ModelFormat, Signature
+from spark_infer.bundle import Artifact, Bundle, Manifest, ModelFormat, Output, Signature
 from spark_infer.bundle.artifact import BASE
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.documents import check_kind
@@ -27,6 +27,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "signature": ((Signature, NoneType), "a Signature"),
     "inputs": ((Mapping, NoneType), "a dict of columns by the model's name of an input"),
     "columns": ((list, tuple, NoneType), "a list of columns"),
+    "outputs": ((list, tuple, NoneType), "a list of Output"),
     "task": ((str, NoneType), "text"),
     "features": ((Mapping, NoneType), "a dict of SQL expressions by column name"),
     "source_types": ((Mapping, NoneType), "a dict of kinds of types by column name"),
@@ -55,6 +56,7 @@ def save_bundle(
     signature: Signature | None = None,
     inputs: Mapping[str, Any] | None = None,
     columns: Sequence[Any] | None = None,
+    outputs: Sequence[Output] | None = None,
     task: str | None = None,
     sample: TableLike | None = None,
     features: Mapping[str, str] | None = None,
@@ -87,6 +89,7 @@ def save_bundle(
         inputs: Instead of a signature, the columns of each input by the model's name for it: a
             list of columns, the name of one (an array or a number), or an input.
         columns: The same for a model with one input of numbers.
+        outputs: Instead of a signature, the outputs of a model that says itself what it predicts.
         task: What a model of Hugging Face is for: ``"embedding"``, ``"classification"`` or
             ``"token-classification"``.
         sample: Rows with the signature's columns to try the model on (the first 1,024 are used): a
@@ -127,6 +130,7 @@ def save_bundle(
         signature=signature,
         inputs=inputs,
         columns=columns,
+        outputs=outputs,
         task=task,
         features=features,
         source_types=source_types,
@@ -149,6 +153,7 @@ def save_bundle(
             signature=signature,
             inputs=inputs,
             columns=columns,
+            outputs=outputs,
             task=task,
             sample=rows,
             row_independent=row_independent,
@@ -158,7 +163,7 @@ def save_bundle(
     with storing.original(taken.model, taken.signature) as original:
         proof = Proof(
             taken.signature,
-            sample=rows,
+            sample=taken.sample if rows is None else rows,
             stochastic=stochastic,
             row_independent=row_independent,
             resolution=original.resolution,
