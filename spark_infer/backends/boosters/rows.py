@@ -15,6 +15,8 @@ NUM_ROWS = 128
 _SEED = 20_180_808
 _MISSING = 0.05
 _EXACT = 0.2
+_HUGE = 1e30
+"""A threshold beyond it parts missing values from all numbers."""
 
 
 def rows_at(thresholds: Mapping[int, Array], signature: Signature) -> pa.RecordBatch | None:
@@ -55,6 +57,8 @@ def _values(item: Input, splits: Array | None, random: np.random.Generator) -> A
     if item.vocabulary is not None:
         return np.array(item.vocabulary, object)[random.integers(0, len(item.vocabulary), NUM_ROWS)]
     dtype = np.dtype(item.dtype)
+    if splits is not None:
+        splits = splits[np.abs(splits) < _HUGE]
     if splits is None or not len(splits):
         return random.integers(0, 2, NUM_ROWS).astype(dtype)
     between = (splits[1:] + splits[:-1]) / 2
@@ -66,5 +70,5 @@ def _values(item: Input, splits: Array | None, random: np.random.Generator) -> A
     if dtype.kind == "f":
         most = float(np.finfo(dtype).max)
         return np.clip(values, -most, most).astype(dtype)
-    limits = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    return np.clip(np.round(values), *limits).astype(dtype)
+    least, most = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return np.clip(np.round(values), least, most).astype(dtype)

@@ -40,6 +40,7 @@ _REPORTED = (
 )
 _MOST = 2**31 - 1
 _CATEGORICAL = 1
+_INFINITE = re.compile("-?inf")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -61,7 +62,7 @@ def check_tree(
     _floats(pairs, "leaf_value", what, nodes + 1)
     _check_linear(pairs, what, nodes + 1, count)
     features = _ints(pairs, "split_feature", what, nodes, 0, count - 1)
-    thresholds = _floats(pairs, "threshold", what, nodes)
+    thresholds = _thresholds(pairs, what, nodes)
     kinds = _ints(pairs, "decision_type", what, nodes, 0, 11)
     left = _ints(pairs, "left_child", what, nodes, -nodes - 1, nodes - 1)
     right = _ints(pairs, "right_child", what, nodes, -nodes - 1, nodes - 1)
@@ -118,6 +119,18 @@ def _floats(pairs: Mapping[str, str], key: str, what: str, count: int) -> Floats
     if not all(map(_NUMBER.fullmatch, words)):
         raise ValueError(f"{what}: {key} must be finite numbers")
     return arrays.floats([*map(float, words)], f"{what}, {key}", count)
+
+
+def _thresholds(pairs: Mapping[str, str], what: str, count: int) -> Floats:
+    """Return the thresholds: one that parts numbers from missing ones is infinite."""
+    words = _words(pairs, "threshold", what)
+    infinite = [_INFINITE.fullmatch(word) is not None for word in words]
+    numbers = [
+        "0" if is_infinite else word for word, is_infinite in zip(words, infinite, strict=True)
+    ]
+    found = _floats({"threshold": " ".join(numbers)}, "threshold", what, count)
+    found[infinite] = [float(word) for word, is_one in zip(words, infinite, strict=True) if is_one]
+    return found
 
 
 def _words(pairs: Mapping[str, str], key: str, what: str) -> list[str]:

@@ -231,6 +231,8 @@ def _check_trees(booster: Any, count: int, width: int, splits: dict[int, list[Fl
 def _check_tree(
     tree: Any, what: str, place: int, count: int, splits: dict[int, list[Floats]]
 ) -> None:
+    if isinstance(tree, dict) and "leaf_weights" in tree:
+        raise ValueError(f"{what} has several numbers in each leaf")
     lists = ("left_children", "right_children", "parents", "split_indices", "split_conditions")
     keys(
         tree,
