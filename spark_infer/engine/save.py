@@ -208,9 +208,10 @@ def save_bundle(
                 with FreshProcess(bundle.path, allowed) as elsewhere:
                     proof.check_bundle(elsewhere, hint=_HINT_ELSEWHERE)
 
+        examples = proof.examples(sample_is_synthetic=rows is None)
         if isinstance(target, Place):
-            return upload_bundle(target, manifest, prepared.write, check)
-        return write_bundle(target, manifest, prepared.write, check)
+            return upload_bundle(target, manifest, prepared.write, check, examples)
+        return write_bundle(target, manifest, prepared.write, check, examples)
 
 
 def _check_kinds(**given: object) -> None:

@@ -9,9 +9,11 @@ from spark_infer.backends import Backend
 from spark_infer.backends.fault import sentence
 from spark_infer.backends.original import Original
 from spark_infer.bundle import Signature
+from spark_infer.bundle.files.examples import Examples
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
 from spark_infer.engine.proof.checks import check_history, check_neighbors, check_repeats
+from spark_infer.engine.proof.checks.kept import examples_of
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import (
@@ -152,6 +154,14 @@ class Proof:
             for shown in self._shown
             if shown.trial.is_for_both and len(rows := shown.trial.rows)
         }
+
+    def examples(self, *, sample_is_synthetic: bool) -> Examples | None:
+        """Return rows to keep in the bundle: none of the user's own."""
+        sampled = [one for one in self._shown if one.source is self._sample]
+        probed = [one for one in self._shown if one.source is not self._sample]
+        # A synthetic sample tells more of the model than random rows.
+        kept = (sampled if sample_is_synthetic else []) or probed
+        return examples_of(kept, self.signature, compares=self._compares, tolerance=self._tolerance)
 
     def check_bundle(self, loaded: Backend, *, hint: str) -> None:
         """Run the stored model on the same rows.

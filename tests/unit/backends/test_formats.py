@@ -156,7 +156,7 @@ assert "fake.format" not in sys.modules
 si.save_bundle(folder + "/good", np.float32(3), signature=signature, format="fake")
 bundle = si.Bundle.load(folder + "/good")
 assert bundle.manifest.built_with["numpy"] == np.__version__
-assert set(bundle.files) == {"manifest.json", "artifacts/base/factor.txt"}
+assert set(bundle.files) == {"manifest.json", "examples.json", "artifacts/base/factor.txt"}
 print(si.Predictor(si.load_model(bundle), bundle).predict({"a": [2.0]})["y"].to_pylist())
 try:
     si.save_bundle(folder + "/bad", np.float32(2.5), signature=signature, format="fake")

@@ -160,7 +160,7 @@ def test_a_function_as_objective_gives_margins_only(tmp_path: Path) -> None:
     booster = train(rows, labels, objective=objective)
     with pytest.raises(SignatureError, match=r"a function as its objective.*Output\('margin'\)"):
         si.save_bundle(tmp_path / "b", booster)
-    with pytest.raises(SignatureError, match="'score'.*give the output tensor='margin'"):
+    with pytest.raises(SignatureError, match=r"'score'.*give the output tensor='margin'"):
         si.save_bundle(tmp_path / "b", booster, outputs=[si.Output("score")])
     outputs = [si.Output("score", tensor="margin", dtype="float64")]
     got = predicted(tmp_path / "b", booster, rows, outputs=outputs)["score"]
