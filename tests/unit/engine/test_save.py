@@ -251,7 +251,8 @@ def test_the_manifest_says_how_to_rebuild_the_module(recurrent: Bundle) -> None:
     model = {"module": f"{HERE}:Recurrent", "arguments": {"hidden": 4}}
     base = {"format": "module", "model": model, "certificate": None}
     assert data["artifacts"] == {"base": base}
-    assert set(recurrent.files) == {"manifest.json", "artifacts/base/weights.safetensors"}
+    files = {"manifest.json", "examples.json", "artifacts/base/weights.safetensors"}
+    assert set(recurrent.files) == files
 
 
 class Holds(nn.Module):
