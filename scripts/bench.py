@@ -52,6 +52,7 @@ class Benchmark:
 
 
 PARQUET = "benchmarks.parquet"
+MODELS = "benchmarks.models"
 BENCHMARKS = {
     "tabular": Benchmark("float columns through a small network in Spark", 4_000_000, 100_000),
     "ragged": Benchmark(
@@ -86,6 +87,13 @@ BENCHMARKS = {
         "tasks over files of very different sizes", 4_000_000, 200_000, package=PARQUET
     ),
     "growth": Benchmark("more rows and more executors", 4_000_000, 100_000, package=PARQUET),
+    "boosters": Benchmark(
+        "float columns through boosted trees in Spark, mlflow and the library itself",
+        1_000_000,
+        20_000,
+        repetitions=3,
+        package=MODELS,
+    ),
     "gpu": Benchmark("a CUDA device kept busy", 100_000, 1_000),
 }
 

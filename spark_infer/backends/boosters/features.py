@@ -14,7 +14,7 @@ from spark_infer.errors import SignatureError, nearest, some
 MISSING = -1
 """Id of a category that is null or unknown: both are missing to the booster."""
 
-_NO_NAME = re.compile("(f|Column_)[0-9]+")
+_NO_NAME = re.compile("Column_[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Features:
     def of(
         cls, count: int, names: Sequence[str], categories: Mapping[int, Vocabulary] | None = None
     ) -> Features:
-        """Return features by the names that a library says: its own are none."""
+        """Return features by the names that a library says: LightGBM's own are none."""
         named = len(names) == count and not all(map(_NO_NAME.fullmatch, names))
         return cls(count, tuple(names) if named else None, categories or {})
 
