@@ -75,13 +75,13 @@ class Taken:
         model: The model, for the format's other methods.
         signature: Its inputs and outputs.
         one_row: Whether it is known to run one row at a time only.
-        sample: Rows that tell more of it than random ones, for a user who gives none.
+        synthetic: Rows that tell more of it than random ones.
     """
 
     model: Any
     signature: Signature
     one_row: bool = False
-    sample: pa.RecordBatch | None = None
+    synthetic: pa.RecordBatch | None = None
 
 
 @dataclass(frozen=True)

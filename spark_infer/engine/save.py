@@ -163,7 +163,8 @@ def save_bundle(
     with storing.original(taken.model, taken.signature) as original:
         proof = Proof(
             taken.signature,
-            sample=taken.sample if rows is None else rows,
+            sample=rows,
+            synthetic=taken.synthetic,
             stochastic=stochastic,
             row_independent=row_independent,
             resolution=original.resolution,
@@ -208,7 +209,7 @@ def save_bundle(
                 with FreshProcess(bundle.path, allowed) as elsewhere:
                     proof.check_bundle(elsewhere, hint=_HINT_ELSEWHERE)
 
-        examples = proof.examples(sample_is_synthetic=rows is None)
+        examples = proof.examples()
         if isinstance(target, Place):
             return upload_bundle(target, manifest, prepared.write, check, examples)
         return write_bundle(target, manifest, prepared.write, check, examples)

@@ -114,7 +114,7 @@ class BoosterFormat(Format):
         booster.features.check(signature)
         for output in signature.outputs:
             booster.task.tensor(output)
-        return Taken(given, signature, sample=rows_at(booster.thresholds(), signature))
+        return Taken(given, signature, synthetic=rows_at(booster.thresholds(), signature))
 
     def original(self, model: Given, signature: Signature) -> AbstractContextManager[Original]:
         """Return the booster as a backend: its library's own prediction."""

@@ -50,6 +50,7 @@ class Proof:
     Args:
         signature: Inputs and outputs.
         sample: Rows of the user's own to try it on as well; the first ``MAX_SAMPLE_ROWS`` count.
+        synthetic: Rows that the model's format made, which tell more of it than random ones.
         stochastic: The model may answer the same row differently: only shapes are checked.
         row_independent: Whether rows run together; without it each is tried alone.
         resolution: Relative distance of neighboring numbers in the model's least precise type.
@@ -64,6 +65,7 @@ class Proof:
         signature: Signature,
         *,
         sample: pa.RecordBatch | pa.Table | None,
+        synthetic: pa.RecordBatch | None = None,
         stochastic: bool,
         row_independent: bool,
         resolution: float,
@@ -72,6 +74,7 @@ class Proof:
         self.signature = signature
         self._is_small = is_small
         self._sample = None if sample is None else sample.slice(0, MAX_SAMPLE_ROWS)
+        self._synthetic = synthetic
         self._compares = not stochastic
         self._batches = row_independent
         self._noise = resolution
@@ -98,8 +101,9 @@ class Proof:
         for spread in SPREADS[1:]:
             if self._silent:
                 self._try_spread(model, spread)
-        if self._sample is not None:
-            self._try(model, self._sample, is_probe=False)
+        for rows in (self._synthetic, self._sample):
+            if rows is not None:
+                self._try(model, rows, is_probe=False)
         if not self._shown:
             raise SignatureError(
                 "the bundle is not saved: the null rules reject every row that it was tried on"
@@ -127,7 +131,7 @@ class Proof:
 
     def check_evidence(self) -> None:
         """Raise SignatureError where neither random rows nor the sample told anything."""
-        if self._silent and self._sample is None:
+        if self._silent and self._sample is None and self._synthetic is None:
             name, problem = next(iter(self._silent.items()))
             raise SignatureError(
                 f"the bundle is not saved: output {name!r} is {problem} for the random rows that "
@@ -155,12 +159,10 @@ class Proof:
             if shown.trial.is_for_both and len(rows := shown.trial.rows)
         }
 
-    def examples(self, *, sample_is_synthetic: bool) -> Examples | None:
+    def examples(self) -> Examples | None:
         """Return rows to keep in the bundle: none of the user's own."""
-        sampled = [one for one in self._shown if one.source is self._sample]
-        probed = [one for one in self._shown if one.source is not self._sample]
-        # A synthetic sample tells more of the model than random rows.
-        kept = (sampled if sample_is_synthetic else []) or probed
+        kept = [one for one in self._shown if one.source is self._synthetic]
+        kept = kept or [one for one in self._shown if one.source is not self._sample]
         return examples_of(kept, self.signature, compares=self._compares, tolerance=self._tolerance)
 
     def check_bundle(self, loaded: Backend, *, hint: str) -> None:
