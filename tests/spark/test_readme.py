@@ -10,6 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pyspark.sql import SparkSession
@@ -41,14 +43,23 @@ def blocks(title: str) -> list[tuple[str, str]]:
     return [(m["language"], m["code"]) for m in BLOCK.finditer(section(title))]
 
 
-def run(title: str, number: int = 0, **replaced: str) -> dict[str, Any]:
-    """Run one of a section's Python examples; it sees nothing of the others but their files."""
+def run(
+    title: str, number: int = 0, *, given: dict[str, Any] | None = None, **replaced: str
+) -> dict[str, Any]:
+    """Run one of a section's Python examples; it sees nothing of the others but their files.
+
+    Args:
+        title: Of the section.
+        number: Of the example.
+        given: What a reader has before it.
+        replaced: Other values of variables that it sets to text.
+    """
     language, code = blocks(title)[number]
     assert language == "python"
     for variable, value in replaced.items():
         code, count = re.subn(rf'^{variable} = ".*"$', f"{variable} = {value!r}", code, flags=re.M)
         assert count == 1
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, Any] = {"__name__": "__main__", **(given or {})}
     exec(compile(code, f"README.md, {title}", "exec"), names)
     return names
 
@@ -82,6 +93,7 @@ def test_every_example_is_run() -> None:
         "Pack a model": 3,
         "Models that cannot be exported": 2,
         "Models of other libraries": 3,
+        "Boosted trees": 2,
         "DataFrame": 1,
         "Straight from Parquet": 1,
         "SQL": 1,
@@ -154,6 +166,21 @@ def test_models_of_other_libraries(
     rows = spark.createDataFrame([("the cat sat",)], "message string")
     (row,) = rows.transform(si.predict, mood).collect()
     assert row["label"] in {"ham", "spam", "eggs"}
+
+
+def test_boosted_trees(folder: Path, spark: SparkSession) -> None:
+    random = np.random.default_rng(0)
+    visits = pd.DataFrame(random.normal(size=(200, 2)), columns=["amount", "hour"])
+    fraud = (visits["amount"] > visits["hour"]).astype(int)
+    given = {"visits": visits, "fraud": fraud, "kinds": np.array(["no", "yes"])[fraud]}
+    trees = run("Boosted trees", given=given)
+    named = run("Boosted trees", 1, given=given)
+    rows = spark.createDataFrame(visits)
+    scores = rows.transform(si.predict, trees["trees"]).toPandas()
+    expected = trees["booster"].inplace_predict(scores[["amount", "hour"]])
+    np.testing.assert_array_equal(scores["probability"], expected)
+    kinds = rows.transform(si.predict, named["named"]).toPandas()
+    assert kinds["label"].tolist() == named["model"].predict(kinds[["amount", "hour"]]).tolist()
 
 
 def test_dataframe(table: dict[str, Any]) -> None:
