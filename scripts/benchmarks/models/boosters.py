@@ -1,7 +1,8 @@
 """Thirty float columns through boosted trees of XGBoost: few small ones, and many large ones.
 
-With few trees the transfer decides, with many the trees do. The peers are a ``pandas_udf`` of the
-same booster, ``mlflow.pyfunc.spark_udf`` where mlflow is installed, and the library's own loop over
+With few trees the transfer decides, with many the trees do. ``predict`` reads the files itself, as
+it does by default, or gets the rows from the JVM. The peers are a ``pandas_udf`` of the same
+booster, ``mlflow.pyfunc.spark_udf`` where mlflow is installed, and the library's own loop over
 arrays that are in memory already, with as many threads.
 """
 
@@ -61,8 +62,11 @@ def run(num_rows: int, repetitions: int) -> Result:
         rows_per_second=rate,
         seconds=seconds,
         ratios={
-            f"{size}, predict_vs_{peer}": rate[f"{size}, predict"] / rate[f"{size}, {peer}"]
+            f"{size}, {ours.replace(', ', '_')}_vs_{peer}": (
+                rate[f"{size}, {ours}"] / rate[f"{size}, {peer}"]
+            )
             for size in SIZES
+            for ours in ("predict", "predict, JVM")
             for peer in peers
             if f"{size}, {peer}" in rate
         },
@@ -92,8 +96,8 @@ def queries(
     options = si.BatchOptions(batch_size=BATCH_ROWS, cache_bytes=0)
     peer = by_pandas(bytes(booster.save_raw("json")))
     found = {
-        "predict": lambda: si.predict(df, bundle, keep=[], options=options, scan="jvm"),
-        "predict, files": lambda: si.predict(df, bundle, keep=[], options=options),
+        "predict": lambda: si.predict(df, bundle, keep=[], options=options),
+        "predict, JVM": lambda: si.predict(df, bundle, keep=[], options=options, scan="jvm"),
         "pandas_udf": lambda: df.select(peer(*COLUMNS).alias("score")),
     }
     if has_mlflow():
