@@ -294,6 +294,6 @@ def test_a_path_and_a_model_are_the_same(tmp_path: Path, as_file: bool) -> None:
     given = str(tmp_path / "m.onnx") if as_file else graph
     bundle = si.save_bundle(tmp_path / "b", given, columns=["a", "b"])
     assert predict(bundle, {"a": [2.0], "b": [4.0]})["y"] == [2.5]
-    assert set(bundle.files) == {"manifest.json", "artifacts/base/model.onnx"}
+    assert set(bundle.files) == {"manifest.json", "examples.json", "artifacts/base/model.onnx"}
     assert bundle.manifest.base.format == "onnx"
     assert {"onnx", "onnxruntime"} < set(bundle.manifest.built_with)
