@@ -30,6 +30,8 @@ _ROOT = 2**31 - 1
 _MAX_CATEGORY = 2**24
 _OBJECTIVE = re.compile("[a-z]+:[a-z0-9_]+")
 _NO_CATEGORIES: dict[str, list[Any]] = {"enc": [], "feature_segments": [], "sorted_idx": []}
+_IN_JSON = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]\s*\}\s*\Z')
+_IN_UBJSON = re.compile(rb"version\[#L\0{7}\x03i(.)i(.)i(.)\}\Z", re.S)
 _NODES = ("base_weights", "loss_changes", "sum_hessian")
 _CATEGORIES = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
 
@@ -61,6 +63,19 @@ class Document:
     def to_bytes(self) -> bytes:
         """Return the document as it is stored, and given to XGBoost."""
         return json.dumps(self.data, separators=(",", ":"), allow_nan=False).encode()
+
+
+def written_by(content: bytes) -> tuple[int, int, int] | None:
+    """Return the version of XGBoost that wrote a file of JSON or UBJSON; None if it does not say.
+
+    XGBoost itself reads a file of a later version without a word.
+    """
+    found = _IN_JSON.search(content) or _IN_UBJSON.search(content)
+    if found is None:
+        return None
+    is_text = found.re is _IN_JSON
+    major, minor, patch = (int(part) if is_text else part[0] for part in found.groups())
+    return major, minor, patch
 
 
 def stored(text: bytes) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import xgboost
@@ -30,7 +31,9 @@ class XgbFormat(BoosterFormat):
         """Return what is stored of a booster, its wrapper, or a file of JSON or UBJSON."""
         labels = None
         if isinstance(model, (str, os.PathLike)):
-            booster = xgboost.Booster(model_file=os.fspath(model))
+            content = Path(model).read_bytes()
+            _check_version(document.written_by(content))
+            booster = xgboost.Booster(model_file=bytearray(content))
         elif isinstance(model, xgboost.XGBModel):
             _check_wrapper(model)
             booster = model.get_booster()
@@ -63,11 +66,14 @@ class XgbFormat(BoosterFormat):
     def booster(self, content: bytes, threads: int | None) -> Booster:
         """Return the booster of a document."""
         read = document.read(content)
-        here = tuple(map(int, xgboost.__version__.split(".")[:2]))
-        if read.version[:2] > here:
-            wrote = ".".join(map(str, read.version))
-            raise newer("XGBoost", "xgboost", wrote, xgboost.__version__)
+        _check_version(read.version)
         return XgbBooster(read, threads)
+
+
+def _check_version(wrote: tuple[int, int, int] | None) -> None:
+    here = tuple(map(int, xgboost.__version__.split(".")[:2]))
+    if wrote is not None and wrote[:2] > here:
+        raise newer("XGBoost", "xgboost", ".".join(map(str, wrote)), xgboost.__version__)
 
 
 def _check_wrapper(model: xgboost.XGBModel) -> None:

@@ -189,6 +189,14 @@ def test_a_booster_of_a_newer_library(tmp_path: Path) -> None:
     says = r"written by XGBoost 99.1.0, and this Python has XGBoost \d.*'xgboost>=99.1.0'"
     with pytest.raises(RuntimeUnavailable, match=says):
         load_backend(newer)
+    raw = bytes(xgb().save_raw("json"))
+    (tmp_path / "m.json").write_bytes(re.sub(rb'"version":.*?]', b'"version":[99,1,0]', raw))
+    raw = bytes(xgb().save_raw("ubj"))
+    end = raw.rindex(b"version[#L") + len(b"version[#L") + 8
+    (tmp_path / "m.ubj").write_bytes(raw[:end] + b"i\x63i\x01i\x00}")
+    for name in ("m.json", "m.ubj"):
+        with pytest.raises(RuntimeUnavailable, match=says):
+            si.save_bundle(tmp_path / "d", tmp_path / name)
     bundle = si.save_bundle(tmp_path / "c", lgbm())
     newer = rewritten(bundle, lambda text: text.replace("version=v4", "version=v5"))
     with pytest.raises(RuntimeUnavailable, match=r"written by LightGBM 5.0, and.*'lightgbm>=5.0'"):
