@@ -52,6 +52,7 @@ class Benchmark:
 
 
 PARQUET = "benchmarks.parquet"
+MODELS = "benchmarks.models"
 BENCHMARKS = {
     "tabular": Benchmark("float columns through a small network in Spark", 4_000_000, 100_000),
     "ragged": Benchmark(
@@ -69,6 +70,9 @@ BENCHMARKS = {
     "overheads": Benchmark(
         "the predictor beside a network that takes no time", 1_000_000, 50_000, repetitions=201
     ),
+    "onnx": Benchmark(
+        "the networks of tabular and ragged in ONNX Runtime", 4_000_000, 100_000, repetitions=3
+    ),
     "memory": Benchmark("resident memory while rows stream", 10_000_000, 200_000, repetitions=1),
     "startup": Benchmark(
         "the first prediction of a fresh worker", 10, 10, repetitions=15, options=("spark",)
@@ -83,6 +87,13 @@ BENCHMARKS = {
         "tasks over files of very different sizes", 4_000_000, 200_000, package=PARQUET
     ),
     "growth": Benchmark("more rows and more executors", 4_000_000, 100_000, package=PARQUET),
+    "boosters": Benchmark(
+        "float columns through boosted trees in Spark, mlflow and the library itself",
+        1_000_000,
+        20_000,
+        repetitions=3,
+        package=MODELS,
+    ),
     "gpu": Benchmark("a CUDA device kept busy", 100_000, 1_000),
 }
 

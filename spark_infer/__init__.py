@@ -24,8 +24,10 @@ if TYPE_CHECKING:
         RawBytes,
         ScalarInput,
         Signature,
+        Tokenize,
     )
     from spark_infer.engine import Layout, Predictor
+    from spark_infer.engine.draft import read_signature
     from spark_infer.engine.save import save_bundle
     from spark_infer.model import BatchOptions, LocalModel, load_model
     from spark_infer.spark import explain, predict, predict_udf, register
@@ -50,10 +52,12 @@ __all__ = [
     "ScalarInput",
     "ScoringJob",
     "Signature",
+    "Tokenize",
     "explain",
     "load_model",
     "predict",
     "predict_udf",
+    "read_signature",
     "register",
     "save_bundle",
 ]
@@ -71,8 +75,10 @@ _HOMES = {
         "RawBytes",
         "ScalarInput",
         "Signature",
+        "Tokenize",
     ),
     "engine": ("Layout", "Predictor"),
+    "engine.draft": ("read_signature",),
     "engine.save": ("save_bundle",),
     "model": ("BatchOptions", "LocalModel", "load_model"),
     "spark": ("explain", "predict", "predict_udf", "register"),

@@ -7,6 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "0.1.0"
 
+_ALSO = {"xgboost": ("xgboost-cpu",)}
+"""Other distributions of the same library, by its usual name."""
+
 
 def versions_of(*packages: str) -> dict[str, str]:
     """Return the versions of Python, of spark_infer and of packages that are installed, by name.
@@ -19,8 +22,10 @@ def versions_of(*packages: str) -> dict[str, str]:
     """
     found = {"python": platform.python_version(), "spark-infer": __version__}
     for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+        for distribution in (name, *_ALSO.get(name, ())):
+            try:
+                found[name] = version(distribution)
+                break
+            except PackageNotFoundError:
+                continue
     return found

@@ -1,7 +1,8 @@
 """The demo: from made-up transactions to fraud alerts in a table, in about two minutes.
 
-It generates transactions, writes them to a table of a catalog under ``.demo/``, trains two
-bundles, and runs the job ``conf/fraud.yaml`` for one day. All of it can be run again.
+It generates transactions, writes them to a table of a catalog under ``.demo/``, trains three
+bundles, runs the job ``conf/fraud.yaml`` for one day, and compares the bundles on it. All of it can
+be run again.
 """
 
 # The imports from this folder need the line before them.
@@ -78,10 +79,21 @@ class Demo:
                 train_bundle(recipe, rows, PROTOCOL, FOLDER / "bundles")
         with self._step(f"Running {JOB} for {DAY}"):
             report = job.run(spark)
+        targets = {Path(job.config.bundle.path).name: report.target}
+        for recipe in RECIPES:
+            if recipe.name not in targets:
+                with self._step(f"Running it with bundle {recipe.name}"):
+                    targets[recipe.name] = _job_with(recipe.name).run(spark).target
         with self._step("Asking the tables"):
             alerts = self._alerts(spark, report.target)
-            scored = scored_rows(spark, report.target, TRANSACTIONS, PROTOCOL)
-            measures = measure(scored.where(f"tx_date = DATE '{DAY}'"))
+            measures = {
+                name: measure(
+                    scored_rows(spark, target, TRANSACTIONS, PROTOCOL).where(
+                        f"tx_date = DATE '{DAY}'"
+                    )
+                )
+                for name, target in targets.items()
+            }
         self._show(report.summary(), alerts, measures)
         self._tell_more(job, f"{job.config.report.path}/{report.job}-{report.run_id}.json")
         spark.stop()
@@ -115,19 +127,21 @@ class Demo:
             )
         return table
 
-    def _show(self, summary: dict[str, str], alerts: Table, measures: Measures) -> None:
+    def _show(self, summary: dict[str, str], alerts: Table, measures: dict[str, Measures]) -> None:
         facts = Table.grid(padding=(0, 2, 0, 0))
         facts.add_column()
         facts.add_column(overflow="fold")
         for label, value in summary.items():
             facts.add_row(f"[dim]{label}", value)
-        facts.add_row("[dim]ROC AUC", f"{measures.roc_auc:.3f}")
-        facts.add_row("[dim]average precision", f"{measures.average_precision:.3f}")
-        facts.add_row("[dim]card precision at 100", f"{measures.card_precision:.3f}")
-        self.console.print()
-        self.console.print(alerts)
-        self.console.print()
-        self.console.print(facts)
+        compared = Table(title=f"The bundles on {DAY}", title_style="bold")
+        compared.add_column("bundle", no_wrap=True)
+        for name in ("ROC AUC", "average precision", "card precision at 100"):
+            compared.add_column(name, justify="right")
+        for name, values in measures.items():
+            compared.add_row(name, *(f"{value:.3f}" for value in values))
+        for part in (alerts, facts, compared):
+            self.console.print()
+            self.console.print(part)
 
     def _tell_more(self, job: si.ScoringJob, report: str) -> None:
         """Print commands that work from the repository's root."""
@@ -162,6 +176,15 @@ class Demo:
         self.console.print(f"[green]{time.monotonic() - started:6.1f} s[/]  {name}")
 
 
+def _job_with(name: str) -> si.ScoringJob:
+    """Return the job with another bundle and a table of its own."""
+    settings = {
+        "bundle.path": str(FOLDER / "bundles" / name),
+        "target.table": f"fraud.{name.replace('-', '_')}",
+    }
+    return si.ScoringJob.load(JOB, settings, date=DAY)
+
+
 @contextmanager
 def _stderr_into(path: Path) -> Iterator[None]:
     """Let the JVM, which is started inside, write its messages to a file."""
@@ -185,7 +208,7 @@ def main() -> None:
     """Read the options and run the demo in the repository's root."""
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
-        description="Generate card transactions, train two models, score a day, show the alerts.",
+        description="Generate card transactions, train three models, score a day, show the alerts.",
     )
     parser.add_argument("--rows", type=int, default=300_000, help="transactions to generate")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Train the two fraud models on features that Spark computes, and save them as bundles.
+"""Train the three fraud models on features that Spark computes, and save them as bundles.
 
 The number of passes is chosen on the past: the model of two weeks earlier is tried on this
 protocol's training week. Then a new model is fitted on that week.
@@ -6,6 +6,7 @@ protocol's training week. Then a new model is fitted on that week.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from pyspark.sql import SparkSession
+from xgboost import Booster
 
 import spark_infer as si
+from fraud.boosted import choose_rounds, fit_booster
 from fraud.features import FEATURES, HISTORY, HISTORY_FIELDS, HISTORY_LENGTH, SCALARS, with_features
 from fraud.fit import FitOptions, Model, Rows, choose_passes, fit
 from fraud.models import DenseModel, SequenceModel
@@ -39,13 +42,13 @@ _HISTORY = si.RaggedInput(
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one bundle is made of."""
+    """What one bundle is made of: a network of a class, or boosted trees where there is none."""
 
     name: str
     description: str
     signature: si.Signature
     features: Mapping[str, str]
-    model: type[Model]
+    model: type[Model] | None
     arguments: Mapping[str, Any]
     format: ModelFormat
 
@@ -68,6 +71,15 @@ RECIPES = (
         model=SequenceModel,
         arguments={"num_features": len(SCALARS), "num_fields": len(HISTORY_FIELDS)},
         format="module",
+    ),
+    Recipe(
+        name="fraud-boosted",
+        description="Probability of fraud from fifteen features, by boosted trees of XGBoost.",
+        signature=si.Signature(inputs=[_SCALARS], outputs=[_SCORE]),
+        features=FEATURES,
+        model=None,
+        arguments={},
+        format="xgboost",
     ),
 )
 
@@ -139,12 +151,18 @@ def train_bundle(
     past_train = Rows(_between(rows, past.train_start, past.train_end), recipe.signature)
     past_test = Rows(week.filter(pc.invert(week["is_known"])), recipe.signature)
 
-    def make_model() -> Model:
-        return recipe.model(**recipe.arguments)
-
-    passes, precision = choose_passes(make_model, past_train, past_test, options)
-    model = fit(make_model, train, passes, options)
-    as_module = recipe.format == "module"
+    network = recipe.model
+    model: Model | Booster
+    if network is None:
+        passes, precision = choose_rounds(past_train, past_test, options.seed)
+        model = fit_booster(train, passes, options.seed)
+    else:
+        make_model = functools.partial(network, **recipe.arguments)
+        passes, precision = choose_passes(make_model, past_train, past_test, options)
+        model = fit(make_model, train, passes, options)
+    module = None
+    if recipe.format == "module" and network is not None:
+        module = f"{network.__module__}:{network.__name__}"
     bundle = si.save_bundle(
         folder / recipe.name,
         model,
@@ -152,8 +170,8 @@ def train_bundle(
         sample=week,
         features=recipe.features,
         format=recipe.format,
-        module=f"{recipe.model.__module__}:{recipe.model.__name__}" if as_module else None,
-        arguments=recipe.arguments if as_module else None,
+        module=module,
+        arguments=None if module is None else recipe.arguments,
         description=recipe.description,
         metadata={
             "trained_on": [str(protocol.train_start), str(protocol.train_end)],

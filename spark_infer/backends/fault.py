@@ -23,12 +23,12 @@ def is_device_fault(error: BaseException) -> bool:
 
 
 def raised_at(error: BaseException) -> str:
-    """Return ``", at model.py:7"``, the last line outside of torch and spark_infer, or ``""``."""
+    """Return ``", at model.py:7"``, the last line outside of libraries, or ``""``."""
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         file = frame.f_code.co_filename
-        if package not in ("torch", "spark_infer") and not file.startswith("<"):
+        if package not in ("torch", "onnxruntime", "spark_infer") and not file.startswith("<"):
             place = f", at {Path(file).name}:{line}"
     return place
 

@@ -8,51 +8,80 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
+
+import pyarrow as pa
 
 from spark_infer._version import versions_of
 from spark_infer.backends.backend import Backend
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.options import ModelOptions
-from spark_infer.bundle import Bundle, Signature
-from spark_infer.errors import BundleError, missing_library, nearest
+from spark_infer.backends.original import Original
+from spark_infer.bundle import Bundle, ModelFormat, Output, Signature
+from spark_infer.errors import BundleError, SignatureError, missing_library, nearest
 
 
-class Original(Backend, Protocol):
-    """A model as its user gave it, to compare a stored one with.
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a user says of a model that is to be saved.
 
     Attributes:
-        resolution: Relative distance of neighboring numbers in the least precise type of its
-            weights.
-        num_weights: How many numbers its weights and buffers hold.
+        signature: Its inputs and outputs; None where they are to be read from the model.
+        inputs: Columns of each input by the model's name for it: a list of columns that are packed,
+            the name of an array column, or an input.
+        columns: Columns of a model with one input.
+        outputs: What it predicts, of a model that says itself what it could.
+        task: What a model of many uses is for.
+        sample: Rows with its columns.
+        row_independent: Whether rows may run together.
+        guesses: Whether columns that nobody named get names, for a draft.
     """
 
-    resolution: float
-    num_weights: int
+    signature: Signature | None = None
+    inputs: Mapping[str, Any] | None = None
+    columns: Sequence[str] | None = None
+    outputs: Sequence[Output] | None = None
+    task: str | None = None
+    sample: pa.RecordBatch | pa.Table | None = None
+    row_independent: bool = True
+    guesses: bool = False
 
-    def check_unchanged(self) -> None:
-        """Raise SignatureError where the model has changed its own weights or buffers."""
-        ...
+    def check_only_signature(self) -> Signature:
+        """Return the signature, for a model of which nothing is read.
 
-    def check_draws_nothing(self) -> None:
-        """Raise SignatureError where the model has drawn random numbers."""
-        ...
+        Raises:
+            SignatureError: There is none.
+            BundleError: There is what only other kinds of models need.
+        """
+        for option in ("inputs", "columns", "outputs", "task"):
+            if getattr(self, option) is not None:
+                raise BundleError(
+                    f"{option} is for models that say themselves what they take, and a torch "
+                    "module does not; pass signature=si.Signature(inputs=[...], outputs=[...])"
+                )
+        if self.signature is None:
+            raise SignatureError(
+                "a torch module does not say what it takes and returns; pass "
+                "signature=si.Signature(inputs=[...], outputs=[...])"
+            )
+        return self.signature
 
-    def changed(self) -> list[str]:
-        """Return the names of what the model holds and is not as it was before it ran."""
-        ...
 
-    def restore(self) -> None:
-        """Make the model, and what its code keeps beside it, what they were before it ran."""
-        ...
+@dataclass(frozen=True)
+class Taken:
+    """A model as its format takes it.
 
-    def forget_weights(self) -> None:
-        """Restore weights no more, for which they were copied."""
-        ...
+    Attributes:
+        model: The model, for the format's other methods.
+        signature: Its inputs and outputs.
+        one_row: Whether it is known to run one row at a time only.
+        synthetic: Rows that tell more of it than random ones.
+    """
 
-    def seeded(self) -> AbstractContextManager[None]:
-        """Let the model draw the same random numbers each time."""
-        ...
+    model: Any
+    signature: Signature
+    one_row: bool = False
+    synthetic: pa.RecordBatch | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +101,29 @@ class Format(ABC):
     """How models are stored, and loaded again.
 
     Attributes:
+        name: What a manifest calls it.
         hint: What to do where a stored model answers otherwise than its original.
     """
 
+    name: ClassVar[ModelFormat]
     hint: ClassVar[str]
+
+    @abstractmethod
+    def take(self, model: Any, said: Said) -> Taken:
+        """Read a model that a user gave.
+
+        Raises:
+            BundleError: It is no model that the format can store.
+            SignatureError: What was said does not fit the model, or does not suffice.
+        """
 
     @abstractmethod
     def original(self, model: Any, signature: Signature) -> AbstractContextManager[Original]:
         """Return a model as a backend while the context lasts. The model is left as it was.
+
+        Args:
+            model: As ``take`` returned it.
+            signature: Its inputs and outputs.
 
         Raises:
             BundleError: It is no model that the format can store.
@@ -100,7 +144,7 @@ class Format(ABC):
         """Make a model ready to be written.
 
         Args:
-            model: The model.
+            model: As ``take`` returned it.
             signature: Its inputs and outputs.
             module: Import path of its class, for a format that stores no program.
             arguments: Keyword arguments of that class.
@@ -138,19 +182,61 @@ class Entry:
     Attributes:
         home: The module in which it is, as ``FORMAT``.
         packages: What pip calls each library that it imports and spark_infer does not bring.
+        classes: Classes of its models, as ``module.name``.
+        suffixes: Endings of files that hold its models.
     """
 
     home: str
     packages: Mapping[str, str]
+    classes: Collection[str] = ()
+    suffixes: Collection[str] = ()
 
 
 _TORCH = {"torch": "torch"}
 
 FORMATS = {
-    "export": Entry("spark_infer.backends.torch.program.format", _TORCH),
+    "export": Entry(
+        "spark_infer.backends.torch.program.format", _TORCH, ["torch.nn.modules.module.Module"]
+    ),
     "module": Entry("spark_infer.backends.torch.module.format", _TORCH),
+    "onnx": Entry(
+        "spark_infer.backends.onnx.format",
+        {"onnx": "onnx", "onnxruntime": "onnxruntime"},
+        ["onnx.onnx_ml_pb2.ModelProto"],
+        [".onnx"],
+    ),
+    "xgboost": Entry(
+        "spark_infer.backends.boosters.xgb.format",
+        {"xgboost": "xgboost"},
+        ["xgboost.core.Booster", "xgboost.sklearn.XGBModel"],
+        [".json", ".ubj"],
+    ),
+    "lightgbm": Entry(
+        "spark_infer.backends.boosters.lgbm.format",
+        {"lightgbm": "lightgbm"},
+        ["lightgbm.basic.Booster", "lightgbm.sklearn.LGBMModel"],
+        [".txt"],
+    ),
 }
 """Each format by its name. The names are those that a manifest may hold (``ModelFormat``)."""
+
+CONVERTED = {
+    "sklearn": Entry(
+        "spark_infer.backends.sklearn.format",
+        {
+            "sklearn": "scikit-learn",
+            "skl2onnx": "skl2onnx",
+            "onnx": "onnx",
+            "onnxruntime": "onnxruntime",
+        },
+        ["sklearn.base.BaseEstimator"],
+    ),
+    "transformers": Entry(
+        "spark_infer.backends.transformers.format",
+        _TORCH | {"transformers": "transformers", "tokenizers": "tokenizers"},
+    ),
+}
+"""Kinds of models that are stored in one of these formats, after they were converted."""
 
 
 def find_format(name: str) -> Format:
@@ -160,7 +246,7 @@ def find_format(name: str) -> Format:
         BundleError: There is none of that name.
         RuntimeUnavailable: A library that it needs is not in this Python.
     """
-    entry = _find_entry(name)
+    entry = find_entry(name)
     try:
         found = importlib.import_module(entry.home).FORMAT
     except ModuleNotFoundError as error:
@@ -171,12 +257,18 @@ def find_format(name: str) -> Format:
 
 def built_with(name: str) -> dict[str, str]:
     """Return the versions of what a bundle of a format is saved with, by name."""
-    return versions_of(*_find_entry(name).packages.values())
+    return versions_of(*find_entry(name).packages.values())
 
 
-def _find_entry(name: str) -> Entry:
-    if name not in FORMATS:
+def find_entry(name: str) -> Entry:
+    """Return what is known of a format.
+
+    Raises:
+        BundleError: There is none of that name.
+    """
+    known = FORMATS | CONVERTED
+    if name not in known:
         raise BundleError(
-            f"model format {name!r} is unknown{nearest(name, FORMATS)}; use one of {list(FORMATS)}"
+            f"model format {name!r} is unknown{nearest(name, known)}; use one of {list(FORMATS)}"
         )
-    return FORMATS[name]
+    return known[name]

@@ -14,7 +14,7 @@ from spark_infer.errors import ConfigError
 Precision = Literal["float32", "bfloat16", "float16"]
 
 _MAX_THREADS = 4096
-_DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
+_DEVICE = re.compile("cpu|(cuda|tensorrt)(:[0-9]{1,3})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class ModelOptions:
     __pydantic_config__ = ConfigDict(use_attribute_docstrings=True)
 
     device: str = "cpu"
-    """Where the model runs: ``"cpu"``, ``"cuda"`` (the GPU that Spark gave the task) or
-    ``"cuda:N"``."""
+    """Where the model runs: ``"cpu"``, ``"cuda"`` (the GPU that Spark gave the task),
+    ``"cuda:N"``, or for ONNX models ``"tensorrt"`` likewise."""
 
     precision: Precision = "float32"
     """Type of weights and matrix products: ``float32``, ``bfloat16`` or ``float16``."""

@@ -16,7 +16,7 @@ from spark_infer.bundle.inputs import (
 from spark_infer.bundle.manifest import Manifest
 from spark_infer.bundle.outputs import Output
 from spark_infer.bundle.signature import Signature
-from spark_infer.bundle.transforms import HashBuckets, RawBytes, Transform
+from spark_infer.bundle.transforms import HashBuckets, RawBytes, Tokenize, Transform
 
 __all__ = [
     "ArrayInput",
@@ -34,5 +34,6 @@ __all__ = [
     "RawBytes",
     "ScalarInput",
     "Signature",
+    "Tokenize",
     "Transform",
 ]

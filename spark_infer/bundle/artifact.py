@@ -12,7 +12,7 @@ from spark_infer.errors import BundleError
 BASE = "base"
 """The variant that each bundle has: the model as it was saved. Others are made of it."""
 
-ModelFormat = Literal["export", "module"]
+ModelFormat = Literal["export", "module", "onnx", "xgboost", "lightgbm"]
 """How a model is stored: one name for each entry of ``backends.formats.FORMATS``."""
 
 _DESCRIPTIONS: dict[str, tuple[dict[str, type], str]] = {

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 
 from spark_infer.bundle.artifact import BASE, artifact_folder
 from spark_infer.bundle.files.digest import SUMS_FILE, check_digest, seal, verify
+from spark_infer.bundle.files.examples import Examples
 from spark_infer.bundle.files.folder import open_to_others, scan
 from spark_infer.bundle.files.stamp import Stamps, check_stamps
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
@@ -160,6 +161,7 @@ def write_bundle(
     manifest: Manifest,
     write_files: Callable[[Path], None],
     check: Callable[[Bundle], None],
+    examples: Examples | None = None,
 ) -> Bundle:
     """Write a bundle to ``path`` in one step: it is there whole or not at all.
 
@@ -168,6 +170,7 @@ def write_bundle(
         manifest: What the bundle says about itself.
         write_files: Writes the model's files into the directory that it is given.
         check: Is given the finished bundle before it moves to ``path``; what it raises stops that.
+        examples: Rows to try the bundle with, where it is loaded.
 
     Raises:
         BundleError: ``path`` exists and is not a bundle, or cannot be written.
@@ -185,6 +188,8 @@ def write_bundle(
             artifacts = staging / artifact_folder(BASE)
             artifacts.mkdir(parents=True)
             write_files(artifacts)
+            if examples is not None:
+                examples.write(staging)
             seal(staging)
             bundle = Bundle.load(staging)
             check(bundle)

@@ -11,6 +11,7 @@ from typing import Any
 from spark_infer.bundle.artifact import BASE, Artifact
 from spark_infer.bundle.documents import check_fields, parse, shown, to_json, values_of
 from spark_infer.bundle.features import check_features
+from spark_infer.bundle.files.examples import EXAMPLES_FILE, MAX_EXAMPLES_BYTES
 from spark_infer.bundle.files.folder import read_file
 from spark_infer.bundle.inputs import vocabulary_file
 from spark_infer.bundle.signature import Signature
@@ -28,6 +29,8 @@ def max_bytes(name: str) -> int | None:
     """Return how large a bundle's file may be, None for any: some are read whole into memory."""
     if name == MANIFEST_FILE:
         return MAX_MANIFEST_BYTES
+    if name == EXAMPLES_FILE:
+        return MAX_EXAMPLES_BYTES
     return MAX_VOCABULARY_BYTES if name.startswith("vocabularies/") else None
 
 

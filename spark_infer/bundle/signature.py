@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from spark_infer.bundle.inputs import (
     vocabulary_file,
 )
 from spark_infer.bundle.outputs import Output
-from spark_infer.bundle.transforms import transform_from_json
+from spark_infer.bundle.transforms import Tokenize, transform_from_json
 from spark_infer.errors import SignatureError, nearest
 
 REASON_COLUMN = "rejected_reason"
@@ -79,9 +80,15 @@ class Signature:
         return tuple(item for item in self.inputs if isinstance(item, RaggedInput))
 
     @property
-    def vocabularies(self) -> dict[str, list[Any]]:
-        """Vocabulary of each input that has one, by input name."""
-        return {i.name: list(i.vocabulary) for i in self.inputs if i.vocabulary is not None}
+    def vocabularies(self) -> dict[str, Any]:
+        """Vocabulary, or tokenizer, of each input that has one, by input name."""
+        found: dict[str, Any] = {}
+        for item in self.inputs:
+            if item.vocabulary is not None:
+                found[item.name] = list(item.vocabulary)
+            elif isinstance(item.transform, Tokenize):
+                found[item.name] = json.loads(item.transform.document)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return the signature as JSON data, vocabularies as file references."""
@@ -121,7 +128,12 @@ def _input_from_json(data: object, where: str, read_vocabulary: Callable[[str], 
     if values["vocabulary"] is not None:
         values["vocabulary"] = _vocabulary(values, where, read_vocabulary)
     if values.get("transform") is not None:
-        values["transform"] = transform_from_json(values["transform"], f"{where}.transform")
+        name = values["name"]
+        if not isinstance(name, str) or not name.isidentifier():
+            raise SignatureError(f"{where}: name must be an identifier, got {shown(name)}")
+        values["transform"] = transform_from_json(
+            values["transform"], f"{where}.transform", lambda: read_vocabulary(name)
+        )
     if isinstance(values.get("mask"), dict):
         values["mask"] = Mask(**values_of(Mask, values["mask"], where=f"{where}.mask"))
     if kind == ScalarInput.kind:

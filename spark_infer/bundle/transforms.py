@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from spark_infer.bundle.columns import INTEGER_DTYPES, check_number
-from spark_infer.bundle.documents import check_fields, shown, to_json, values_of
+from spark_infer.bundle.documents import check_fields, parse, shown, to_json, values_of
 from spark_infer.errors import SignatureError
 
 MAX_SEED = 2**32 - 1
@@ -106,12 +107,65 @@ class RawBytes(Transform):
             )
 
 
-KINDS: Mapping[str, type[Transform]] = {kind.kind: kind for kind in (HashBuckets, RawBytes)}
+@dataclass(frozen=True, kw_only=True)
+class Tokenize(Transform):
+    """Text as ids of tokens, by a tokenizer of Hugging Face.
+
+    Attributes:
+        document: The text of its ``tokenizer.json``, which lies beside the manifest.
+        max_length: The most tokens of a text; the tokenizer cuts longer ones, and keeps its marks
+            at both ends.
+    """
+
+    kind: ClassVar[str] = "tokenize"
+    takes: ClassVar[str] = "string"
+    makes_ids: ClassVar[bool] = True
+    makes_arrays: ClassVar[bool] = True
+
+    document: str = field(repr=False)
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            data = parse(self.document.encode())
+        except ValueError as error:
+            raise SignatureError(f"transform {self.kind!r}: its document: {error}") from None
+        if not isinstance(data, dict):
+            raise SignatureError(f"transform {self.kind!r}: its document must be a JSON object")
+        # As it is read again.
+        object.__setattr__(self, "document", json.dumps(data, ensure_ascii=False))
+        if self.max_length is not None and self.max_length < 1:
+            raise SignatureError(
+                f"transform {self.kind!r}: max_length must be at least 1, got {self.max_length}"
+            )
+
+    def check_dtype(self, dtype: str) -> None:
+        """Raise SignatureError unless a tensor of this type holds any id."""
+        if dtype not in ("int32", "int64"):
+            raise SignatureError(
+                f"transform {self.kind!r} gives ids of tokens, so dtype must be int64 or int32, "
+                f"not {dtype}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the transform as JSON data, without its document."""
+        return {"kind": self.kind, "max_length": self.max_length}
+
+
+KINDS: Mapping[str, type[Transform]] = {
+    kind.kind: kind for kind in (HashBuckets, RawBytes, Tokenize)
+}
 """Each transform by its name in a manifest; ``transforms`` has what runs it."""
 
 
-def transform_from_json(data: object, where: str) -> Transform:
+def transform_from_json(data: object, where: str, read_document: Callable[[], object]) -> Transform:
     """Rebuild a transform from ``to_json`` data.
+
+    Args:
+        data: What ``to_json`` returned.
+        where: Its place in the manifest, for messages.
+        read_document: Returns the document of a tokenizer.
 
     Raises:
         SignatureError: It is not what ``to_json`` returns of any transform.
@@ -119,4 +173,8 @@ def transform_from_json(data: object, where: str) -> Transform:
     kind = data.get("kind") if isinstance(data, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         raise SignatureError(f"{where}: transform {shown(kind)} is unknown; known: {list(KINDS)}")
+    if kind == Tokenize.kind and isinstance(data, dict):
+        if "document" in data:
+            raise SignatureError(f"{where}: key 'document' is unknown")
+        data = {**data, "document": json.dumps(read_document(), ensure_ascii=False)}
     return KINDS[kind](**values_of(KINDS[kind], data, where=where, besides="kind"))

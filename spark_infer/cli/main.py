@@ -93,12 +93,32 @@ def plan(
 @app.command()
 def inspect(
     bundle: Annotated[str, typer.Argument(help="Directory or URI of the bundle.")],
+    try_it: Annotated[
+        bool,
+        typer.Option("--try", help="Also predict the rows that it keeps, and compare the answers."),
+    ] = False,
+    allow_modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-module",
+            metavar="MODULE",
+            help="With --try: a module whose classes the bundle may name.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Verify a bundle and show its signature, features, files and digest."""
     from spark_infer.bundle import Bundle
 
-    render.bundle(Bundle.load(bundle), as_json=as_json)
+    loaded = Bundle.load(bundle)
+    tried = None
+    if try_it:
+        from spark_infer.backends import load_backend
+        from spark_infer.engine.proof.checks.kept import try_bundle
+
+        backend = load_backend(loaded, allow_modules=allow_modules or ())
+        tried = try_bundle(backend, loaded)
+    render.bundle(loaded, tried, as_json=as_json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import sys
@@ -17,6 +18,7 @@ from spark_infer.cli import output
 from spark_infer.errors import SparkInferError, printable
 
 if TYPE_CHECKING:
+    from spark_infer.engine.proof.checks.kept import Tried
     from spark_infer.report import JobPlan, RunReport
 
 
@@ -48,8 +50,8 @@ def job_plan(plan: JobPlan, *, as_json: bool) -> None:
     _facts("", plan.summary())
 
 
-def bundle(bundle: Bundle, *, as_json: bool) -> None:
-    """Print a bundle's contents."""
+def bundle(bundle: Bundle, tried: Tried | None = None, *, as_json: bool) -> None:
+    """Print a bundle's contents, and what came of the rows that it keeps if they were tried."""
     manifest = bundle.manifest
     data = {
         "path": str(bundle.path),
@@ -57,6 +59,8 @@ def bundle(bundle: Bundle, *, as_json: bool) -> None:
         **manifest.to_json(),
         "files": bundle.files,
     }
+    if tried is not None:
+        data["tried"] = dataclasses.asdict(tried)
     if as_json:
         _json(data)
         return
@@ -82,6 +86,8 @@ def bundle(bundle: Bundle, *, as_json: bool) -> None:
     _facts("features", manifest.features)
     _facts("types of source columns", manifest.source_types)
     _facts("files", {name: f"{size:,} bytes" for name, size in bundle.files.items()})
+    if tried is not None:
+        _facts("tried", {"here": _describe_trial(tried)})
 
 
 def job_reference(model: type[BaseModel]) -> None:
@@ -151,6 +157,17 @@ def _describe_output(item: Output) -> str:
     if item.labels:
         parts.append(f"labels {', '.join(item.labels)}")
     return "; ".join(parts)
+
+
+def _describe_trial(tried: Tried) -> str:
+    if not tried.num_rows:
+        return "the bundle keeps no rows to try it with; save it again"
+    if not tried.compared:
+        return f"{tried.num_rows} rows were predicted; answers are not compared, as they may differ"
+    return (
+        f"{tried.num_rows} rows were predicted as when the bundle was saved; the largest "
+        f"difference is {tried.largest:.3g}"
+    )
 
 
 def _facts(title: str, facts: Any) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spark_infer.backends import load_backend
-from spark_infer.backends.formats import FORMATS, built_with, find_format
-from spark_infer.bundle import Artifact, Bundle, Manifest, ModelFormat, Signature
+from spark_infer.backends.formats import FORMATS, Said, built_with, find_format
+from spark_infer.backends.recognize import recognize
+from spark_infer.bundle import Artifact, Bundle, Manifest, ModelFormat, Output, Signature
 from spark_infer.bundle.artifact import BASE
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.documents import check_kind
@@ -22,16 +23,17 @@ from spark_infer.engine.proof.proof import SMALL
 from spark_infer.engine.table import TableLike, as_table
 from spark_infer.errors import BundleError
 
-if TYPE_CHECKING:
-    import torch
-
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "signature": ((Signature,), "a Signature"),
+    "signature": ((Signature, NoneType), "a Signature"),
+    "inputs": ((Mapping, NoneType), "a dict of columns by the model's name of an input"),
+    "columns": ((list, tuple, NoneType), "a list of columns"),
+    "outputs": ((list, tuple, NoneType), "a list of Output"),
+    "task": ((str, NoneType), "text"),
     "features": ((Mapping, NoneType), "a dict of SQL expressions by column name"),
     "source_types": ((Mapping, NoneType), "a dict of kinds of types by column name"),
     "stochastic": ((bool,), "True or False"),
     "row_independent": ((bool,), "True or False"),
-    "format": ((str,), " or ".join(map(repr, FORMATS))),
+    "format": ((str, NoneType), " or ".join(map(repr, FORMATS))),
     "module": ((str, NoneType), "text such as 'package.module:Class'"),
     "arguments": ((Mapping, NoneType), "a dict of the class's keyword arguments"),
     "name": ((str, NoneType), "text"),
@@ -49,15 +51,19 @@ _HINT_ELSEWHERE = (
 
 def save_bundle(
     path: str | os.PathLike[str],
-    model: torch.nn.Module,
+    model: Any,
     *,
-    signature: Signature,
+    signature: Signature | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    columns: Sequence[Any] | None = None,
+    outputs: Sequence[Output] | None = None,
+    task: str | None = None,
     sample: TableLike | None = None,
     features: Mapping[str, str] | None = None,
     source_types: Mapping[str, str] | None = None,
     stochastic: bool = False,
     row_independent: bool = True,
-    format: ModelFormat = "export",
+    format: ModelFormat | None = None,
     module: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -76,8 +82,16 @@ def save_bundle(
     Args:
         path: Directory to create; a bundle that is already there is replaced. Or a URI (see
             ``Bundle.load``) where nothing is yet: the bundle is uploaded, and read back.
-        model: The trained model, called with the signature's tensors in order.
-        signature: Typed inputs and outputs.
+        model: The trained model: a torch module, which is called with the signature's tensors in
+            order, or what the README lists under "Models that teams have".
+        signature: Typed inputs and outputs. A torch module needs one; what another model says of
+            itself is read where there is none, and compared with it where there is.
+        inputs: Instead of a signature, the columns of each input by the model's name for it: a
+            list of columns, the name of one (an array or a number), or an input.
+        columns: The same for a model with one input of numbers.
+        outputs: Instead of a signature, the outputs of a model that says itself what it predicts.
+        task: What a model of Hugging Face is for: ``"embedding"``, ``"classification"`` or
+            ``"token-classification"``.
         sample: Rows with the signature's columns to try the model on (the first 1,024 are used): a
             table, a dict of columns or a pandas frame.
         features: Spark SQL expression of each derived column, over the source columns: literals,
@@ -92,8 +106,9 @@ def save_bundle(
             model's predictions are never cached or shared, and only their shapes are checked.
         row_independent: False for a model whose answer to a row depends on the rows beside it or
             on padding. Its rows run one at a time, unpadded, without repeats and cache.
-        format: ``"export"`` stores a torch.export program. ``"module"`` stores the weights and
-            the import path of the model's class, for a model that cannot be exported.
+        format: How a torch module is stored; other models have one format. ``"export"``, the
+            default, stores a torch.export program. ``"module"`` stores the weights and the import
+            path of the model's class, for a model that cannot be exported.
         module: ``"package.module:Class"``, for ``format="module"``.
         arguments: Keyword arguments of that class, as JSON data.
         name: Human name; default: the last part of ``path``.
@@ -113,6 +128,10 @@ def save_bundle(
     target = as_place(path, name="the bundle's path", what="bundle", error=BundleError)
     _check_kinds(
         signature=signature,
+        inputs=inputs,
+        columns=columns,
+        outputs=outputs,
+        task=task,
         features=features,
         source_types=source_types,
         stochastic=stochastic,
@@ -125,11 +144,27 @@ def save_bundle(
         metadata=metadata,
     )
     check_features(features or {})
-    storing = find_format(format)
-    with storing.original(model, signature) as original:
+    kind = format or recognize(model)
+    storing = find_format(kind)
+    rows = None if sample is None else as_table(sample, where="sample")
+    taken = storing.take(
+        model,
+        Said(
+            signature=signature,
+            inputs=inputs,
+            columns=columns,
+            outputs=outputs,
+            task=task,
+            sample=rows,
+            row_independent=row_independent,
+        ),
+    )
+    row_independent = row_independent and not taken.one_row
+    with storing.original(taken.model, taken.signature) as original:
         proof = Proof(
-            signature,
-            sample=None if sample is None else as_table(sample, where="sample"),
+            taken.signature,
+            sample=rows,
+            synthetic=taken.synthetic,
             stochastic=stochastic,
             row_independent=row_independent,
             resolution=original.resolution,
@@ -144,7 +179,7 @@ def save_bundle(
         # What it keeps of the rows that it was tried on is not stored.
         original.restore()
         prepared = storing.prepare(
-            model,
+            taken.model,
             proof.signature,
             module=module,
             arguments=arguments or {},
@@ -156,7 +191,7 @@ def save_bundle(
         original.forget_weights()
         manifest = Manifest(
             name=name or target.name,
-            artifacts={BASE: Artifact(format=format, model=prepared.description)},
+            artifacts={BASE: Artifact(format=storing.name, model=prepared.description)},
             signature=proof.signature,
             features=dict(features or {}),
             source_types=dict(source_types or {}),
@@ -164,7 +199,7 @@ def save_bundle(
             row_independent=row_independent,
             description=description,
             metadata=dict(metadata or {}),
-            built_with=built_with(format),
+            built_with=built_with(kind),
         )
 
         def check(bundle: Bundle) -> None:
@@ -174,9 +209,10 @@ def save_bundle(
                 with FreshProcess(bundle.path, allowed) as elsewhere:
                     proof.check_bundle(elsewhere, hint=_HINT_ELSEWHERE)
 
+        examples = proof.examples()
         if isinstance(target, Place):
-            return upload_bundle(target, manifest, prepared.write, check)
-        return write_bundle(target, manifest, prepared.write, check)
+            return upload_bundle(target, manifest, prepared.write, check, examples)
+        return write_bundle(target, manifest, prepared.write, check, examples)
 
 
 def _check_kinds(**given: object) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from spark_infer.backends import ModelOptions, load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.cache.directory import cache_directory
+from spark_infer.engine.proof.checks.kept import try_bundle
 from spark_infer.engine.repeats import PredictionCache
 from spark_infer.model import LocalModel
 from spark_infer.model.sizing import BatchSizer
@@ -83,6 +84,7 @@ def _loaded(key: _Key) -> LoadedModel | None:
 def _load(key: _Key, bundle: Bundle) -> LoadedModel:
     digest, options, allow_modules = key
     backend = load_backend(bundle, options, allow_modules=allow_modules)
+    try_bundle(backend, bundle, options)
     sizer = _sizer(digest, options)
     atexit.register(sizer.keep, at_last=True)
     _models[key] = LoadedModel(bundle, LocalModel(backend, sizer), PredictionCache())

@@ -116,10 +116,10 @@ def _broadcast(context: SparkContext, bundle: Bundle) -> Broadcast[bytes]:
 
 
 def _placed(options: BatchOptions, task: TaskContext | None) -> BatchOptions:
-    """Resolve a plain ``"cuda"`` to the GPU that Spark gave to the task, threads to its cores."""
+    """Resolve a device without a number to the task's GPU, and threads to its cores."""
     if task is None:
         return options
     device, threads = options.device, options.threads
-    if device == "cuda" and "gpu" in task.resources():
-        device = f"cuda:{task.resources()['gpu'].addresses[0]}"
+    if device in ("cuda", "tensorrt") and "gpu" in task.resources():
+        device = f"{device}:{task.resources()['gpu'].addresses[0]}"
     return dataclasses.replace(options, device=device, threads=threads or task.cpus())

@@ -16,6 +16,7 @@ from spark_infer.tensors import Transformer
 _HOMES = {
     "hash_buckets": "spark_infer.transforms.hash_buckets",
     "raw_bytes": "spark_infer.transforms.raw_bytes",
+    "tokenize": "spark_infer.transforms.tokenize",
 }
 """The module of each transform, by its name in a manifest.
 

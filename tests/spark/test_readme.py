@@ -10,6 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pyspark.sql import SparkSession
@@ -20,6 +22,8 @@ from spark_infer.backends import load_backend
 from spark_infer.cli.main import app
 from spark_infer.errors import BundleError
 from tests.s3 import Bucket
+from tests.unit.backends.transformers.test_format import directory
+from tests.unit.graphs import linear
 
 pytestmark = pytest.mark.one_spark
 
@@ -39,14 +43,23 @@ def blocks(title: str) -> list[tuple[str, str]]:
     return [(m["language"], m["code"]) for m in BLOCK.finditer(section(title))]
 
 
-def run(title: str, number: int = 0, **replaced: str) -> dict[str, Any]:
-    """Run one of a section's Python examples; it sees nothing of the others but their files."""
+def run(
+    title: str, number: int = 0, *, given: dict[str, Any] | None = None, **replaced: str
+) -> dict[str, Any]:
+    """Run one of a section's Python examples; it sees nothing of the others but their files.
+
+    Args:
+        title: Of the section.
+        number: Of the example.
+        given: What a reader has before it.
+        replaced: Other values of variables that it sets to text.
+    """
     language, code = blocks(title)[number]
     assert language == "python"
     for variable, value in replaced.items():
         code, count = re.subn(rf'^{variable} = ".*"$', f"{variable} = {value!r}", code, flags=re.M)
         assert count == 1
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, Any] = {"__name__": "__main__", **(given or {})}
     exec(compile(code, f"README.md, {title}", "exec"), names)
     return names
 
@@ -79,6 +92,8 @@ def test_every_example_is_run() -> None:
         "Two commands": 1,
         "Pack a model": 3,
         "Models that cannot be exported": 2,
+        "Models of other libraries": 3,
+        "Boosted trees": 2,
         "DataFrame": 1,
         "Straight from Parquet": 1,
         "SQL": 1,
@@ -125,6 +140,47 @@ def test_models_that_cannot_be_exported(
     rows = predictor.predict({"amounts": [[1.0, 2.0], [1.0], []]}).to_pylist()
     assert [row["rejected_reason"] is None for row in rows] == [True, True, False]
     monkeypatch.delitem(sys.modules, "sequences")
+
+
+def test_models_of_other_libraries(
+    bundle: si.Bundle, folder: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "fraud.onnx").write_bytes(linear("features").SerializeToString())
+    fraud = run("Models of other libraries")["bundle"]
+    rows = spark.createDataFrame([(2.0, 4.0)], "amount double, is_night double")
+    assert [row["y"] for row in rows.transform(si.predict, fraud).collect()] == [2.5]
+    (folder / "training.py").write_text(
+        "import pandas as pd\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "table = pd.DataFrame({'visits': [1.0, 2.0, 8.0, 9.0]})\n"
+        "pipeline = LogisticRegression().fit(table, ['gone', 'gone', 'stays', 'stays'])\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    churn = run("Models of other libraries", 1)["bundle"]
+    monkeypatch.delitem(sys.modules, "training")
+    rows = spark.createDataFrame([(0.0,), (10.0,)], "visits double")
+    kept = rows.transform(si.predict, churn, keep=["visits"]).collect()
+    assert {row["visits"]: row["label"] for row in kept} == {0.0: "gone", 10.0: "stays"}
+    directory(folder / "mood", "BertForSequenceClassification")
+    mood = run("Models of other libraries", 2)["bundle"]
+    rows = spark.createDataFrame([("the cat sat",)], "message string")
+    (row,) = rows.transform(si.predict, mood).collect()
+    assert row["label"] in {"ham", "spam", "eggs"}
+
+
+def test_boosted_trees(folder: Path, spark: SparkSession) -> None:
+    random = np.random.default_rng(0)
+    visits = pd.DataFrame(random.normal(size=(200, 2)), columns=["amount", "hour"])
+    fraud = (visits["amount"] > visits["hour"]).astype(int)
+    given = {"visits": visits, "fraud": fraud, "kinds": np.array(["no", "yes"])[fraud]}
+    trees = run("Boosted trees", given=given)
+    named = run("Boosted trees", 1, given=given)
+    rows = spark.createDataFrame(visits)
+    scores = rows.transform(si.predict, trees["trees"]).toPandas()
+    expected = trees["booster"].inplace_predict(scores[["amount", "hour"]])
+    np.testing.assert_array_equal(scores["probability"], expected)
+    kinds = rows.transform(si.predict, named["named"]).toPandas()
+    assert kinds["label"].tolist() == named["model"].predict(kinds[["amount", "hour"]]).tolist()
 
 
 def test_dataframe(table: dict[str, Any]) -> None:

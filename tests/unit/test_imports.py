@@ -6,9 +6,24 @@ from pathlib import Path
 
 import pytest
 
+import spark_infer as si
 from spark_infer.bundle import Bundle
+from tests.unit.graphs import linear
 
 pytestmark = pytest.mark.processes
+
+FRAMEWORKS = {
+    "lightgbm",
+    "onnx",
+    "onnxruntime",
+    "pyspark",
+    "skl2onnx",
+    "sklearn",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "xgboost",
+}
 
 BLOCKER = """
 import importlib.abc, sys
@@ -31,17 +46,17 @@ def run(code: str, *arguments: str, blocked: tuple[str, ...] = ()) -> str:
     return done.stdout
 
 
-def test_importing_the_package_loads_neither_torch_nor_pyspark() -> None:
-    code = "import sys, spark_infer; print(sorted({'torch', 'pyspark'} & set(sys.modules)))"
+def test_importing_the_package_loads_no_framework() -> None:
+    code = f"import sys, spark_infer; print(sorted({FRAMEWORKS} & set(sys.modules)))"
     assert run(code) == "[]\n"
 
 
 def test_the_layers_below_backends_load_no_torch() -> None:
-    code = """
+    code = f"""
 import sys
 import spark_infer.bundle, spark_infer.tensors, spark_infer.engine, spark_infer.runtime
 from spark_infer import Bundle, Predictor, Signature, load_model, save_bundle
-print(sorted({"torch", "pyspark", "pandas"} & set(sys.modules)))
+print(sorted(({FRAMEWORKS} | {{"pandas"}}) & set(sys.modules)))
 """
     assert run(code) == "[]\n"
 
@@ -96,3 +111,35 @@ except si.errors.RuntimeUnavailable as error:
 """
     message = run(code, str(fraud.path), blocked=("torch",))
     assert message.startswith(f"torch is not installed for {sys.executable}")
+
+
+def test_a_missing_runtime_is_named_when_an_onnx_model_is_loaded(tmp_path: Path) -> None:
+    bundle = si.save_bundle(tmp_path / "b", linear(), columns=["a", "b"])
+    code = """
+import sys
+import spark_infer as si
+
+bundle = si.Bundle.load(sys.argv[1])
+try:
+    si.load_model(bundle)
+except si.errors.RuntimeUnavailable as error:
+    print(error)
+print(sorted({"torch", "onnxruntime"} & set(sys.modules)))
+"""
+    message = run(code, str(bundle.path), blocked=("onnxruntime", "torch"))
+    assert message.startswith(f"onnxruntime is not installed for {sys.executable}")
+    assert "(pip install onnxruntime)" in message
+    assert message.endswith("[]\n")
+
+
+def test_an_onnx_bundle_needs_no_torch(tmp_path: Path) -> None:
+    bundle = si.save_bundle(tmp_path / "b", linear(), columns=["a", "b"])
+    code = """
+import sys
+import spark_infer as si
+
+bundle = si.Bundle.load(sys.argv[1])
+rows = {"a": [2.0], "b": [4.0]}
+print(si.Predictor(si.load_model(bundle), bundle).predict(rows)["y"].to_pylist())
+"""
+    assert run(code, str(bundle.path), blocked=("torch", "pyspark")) == "[2.5]\n"

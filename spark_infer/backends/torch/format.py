@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 
 from spark_infer.backends.backend import Backend
-from spark_infer.backends.formats import Format
+from spark_infer.backends.formats import Format, Said, Taken
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.torch.backend import TorchBackend, check_device
 from spark_infer.backends.torch.cuda import CudaBackend
@@ -33,6 +33,10 @@ class TorchFormat(Format):
     """
 
     is_program: ClassVar[bool]
+
+    def take(self, model: torch.nn.Module, said: Said) -> Taken:
+        """Return the module: its signature has to be said."""
+        return Taken(model, said.check_only_signature())
 
     def original(
         self, model: torch.nn.Module, signature: Signature

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spark_infer.bundle.bundle import Bundle, write_bundle
 from spark_infer.bundle.files.digest import SUMS_FILE
+from spark_infer.bundle.files.examples import Examples
 from spark_infer.bundle.files.folder import open_file
 from spark_infer.bundle.manifest import Manifest
 from spark_infer.bundle.places.fetch import fetch
@@ -20,6 +21,7 @@ def upload_bundle(
     manifest: Manifest,
     write_files: Callable[[Path], None],
     check: Callable[[Bundle], None],
+    examples: Examples | None = None,
 ) -> Bundle:
     """Write a bundle in a temporary folder, upload it, and fetch it again: that is the proof.
 
@@ -30,6 +32,7 @@ def upload_bundle(
         manifest: See ``write_bundle``.
         write_files: See ``write_bundle``.
         check: Is given the finished bundle before it is uploaded; what it raises stops that.
+        examples: See ``write_bundle``.
 
     Raises:
         BundleError: Something is at ``place``, it cannot be written, or what was read back is
@@ -38,7 +41,7 @@ def upload_bundle(
     place.check_empty()
     try:
         with tempfile.TemporaryDirectory(prefix="spark_infer-") as folder:
-            bundle = write_bundle(Path(folder) / "bundle", manifest, write_files, check)
+            bundle = write_bundle(Path(folder) / "bundle", manifest, write_files, check, examples)
             for name in (*bundle.files, SUMS_FILE):
                 with open_file(bundle.path, name) as file:
                     place.write(name, file)

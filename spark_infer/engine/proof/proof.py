@@ -7,11 +7,13 @@ import pyarrow as pa
 
 from spark_infer.backends import Backend
 from spark_infer.backends.fault import sentence
-from spark_infer.backends.formats import Original
+from spark_infer.backends.original import Original
 from spark_infer.bundle import Signature
+from spark_infer.bundle.files.examples import Examples
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
 from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
 from spark_infer.engine.proof.checks import check_history, check_neighbors, check_repeats
+from spark_infer.engine.proof.checks.kept import examples_of
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import (
@@ -48,6 +50,7 @@ class Proof:
     Args:
         signature: Inputs and outputs.
         sample: Rows of the user's own to try it on as well; the first ``MAX_SAMPLE_ROWS`` count.
+        synthetic: Rows that the model's format made, which tell more of it than random ones.
         stochastic: The model may answer the same row differently: only shapes are checked.
         row_independent: Whether rows run together; without it each is tried alone.
         resolution: Relative distance of neighboring numbers in the model's least precise type.
@@ -62,6 +65,7 @@ class Proof:
         signature: Signature,
         *,
         sample: pa.RecordBatch | pa.Table | None,
+        synthetic: pa.RecordBatch | None = None,
         stochastic: bool,
         row_independent: bool,
         resolution: float,
@@ -70,6 +74,7 @@ class Proof:
         self.signature = signature
         self._is_small = is_small
         self._sample = None if sample is None else sample.slice(0, MAX_SAMPLE_ROWS)
+        self._synthetic = synthetic
         self._compares = not stochastic
         self._batches = row_independent
         self._noise = resolution
@@ -96,8 +101,9 @@ class Proof:
         for spread in SPREADS[1:]:
             if self._silent:
                 self._try_spread(model, spread)
-        if self._sample is not None:
-            self._try(model, self._sample, is_probe=False)
+        for rows in (self._synthetic, self._sample):
+            if rows is not None:
+                self._try(model, rows, is_probe=False)
         if not self._shown:
             raise SignatureError(
                 "the bundle is not saved: the null rules reject every row that it was tried on"
@@ -125,7 +131,7 @@ class Proof:
 
     def check_evidence(self) -> None:
         """Raise SignatureError where neither random rows nor the sample told anything."""
-        if self._silent and self._sample is None:
+        if self._silent and self._sample is None and self._synthetic is None:
             name, problem = next(iter(self._silent.items()))
             raise SignatureError(
                 f"the bundle is not saved: output {name!r} is {problem} for the random rows that "
@@ -152,6 +158,12 @@ class Proof:
             for shown in self._shown
             if shown.trial.is_for_both and len(rows := shown.trial.rows)
         }
+
+    def examples(self) -> Examples | None:
+        """Return rows to keep in the bundle: none of the user's own."""
+        kept = [one for one in self._shown if one.source is self._synthetic]
+        kept = kept or [one for one in self._shown if one.source is not self._sample]
+        return examples_of(kept, self.signature, compares=self._compares, tolerance=self._tolerance)
 
     def check_bundle(self, loaded: Backend, *, hint: str) -> None:
         """Run the stored model on the same rows.

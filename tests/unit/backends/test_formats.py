@@ -34,6 +34,7 @@ def test_an_entry_leads_to_a_format_of_its_own_folder(name: str) -> None:
     assert type(found).__module__ == FORMATS[name].home
     assert type(found) not in {type(find_format(other)) for other in FORMATS if other != name}
     assert found.hint
+    assert found.name == name
 
 
 def test_a_name_that_is_not_there_is_refused_with_the_nearest() -> None:
@@ -114,22 +115,18 @@ FAKE = '''
 """The format of a NumPy factor, in a file of text."""
 from contextlib import nullcontext
 from spark_infer.backends import FunctionBackend
-from spark_infer.backends.formats import Format, Prepared
+from spark_infer.backends.formats import Format, Prepared, Taken
+from spark_infer.backends.original import Stateless
 
-class Times(FunctionBackend):
-    resolution, num_weights = 1e-6, 1
+class Times(Stateless, FunctionBackend):
     def __init__(self, factor):
         super().__init__(lambda x: x * factor)
-    def check_unchanged(self):
-        pass
-    check_draws_nothing = restore = forget_weights = check_unchanged
-    def changed(self):
-        return []
-    def seeded(self):
-        return nullcontext()
 
 class FakeFormat(Format):
+    name = "fake"
     hint = "store all of the factor"
+    def take(self, model, said):
+        return Taken(model, said.signature)
     def original(self, model, signature):
         return nullcontext(Times(model))
     def prepare(self, model, signature, **options):
@@ -159,7 +156,7 @@ assert "fake.format" not in sys.modules
 si.save_bundle(folder + "/good", np.float32(3), signature=signature, format="fake")
 bundle = si.Bundle.load(folder + "/good")
 assert bundle.manifest.built_with["numpy"] == np.__version__
-assert set(bundle.files) == {"manifest.json", "artifacts/base/factor.txt"}
+assert set(bundle.files) == {"manifest.json", "examples.json", "artifacts/base/factor.txt"}
 print(si.Predictor(si.load_model(bundle), bundle).predict({"a": [2.0]})["y"].to_pylist())
 try:
     si.save_bundle(folder + "/bad", np.float32(2.5), signature=signature, format="fake")

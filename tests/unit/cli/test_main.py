@@ -11,6 +11,7 @@ import pytest
 import spark_infer as si
 from spark_infer.bundle import Manifest
 from spark_infer.bundle.bundle import write_bundle
+from spark_infer.bundle.files.digest import seal
 from spark_infer.cli.main import exit_code, main
 from spark_infer.errors import (
     BundleError,
@@ -24,6 +25,7 @@ from spark_infer.errors import (
 )
 from tests.s3 import Bucket
 from tests.unit.artifacts import EXPORTED
+from tests.unit.models import save_fraud
 
 
 @pytest.fixture
@@ -119,6 +121,27 @@ def test_metadata_takes_the_place_of_nothing(
     assert [line.rpartition(" ")[2] for line in lines[heading + 1 : end]] == ['"false"'] * 8
     assert len(lines) == len(plain.splitlines()) + 9
     assert lines.count("files") == 1
+
+
+def test_inspect_tries_the_rows_that_a_bundle_keeps(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fraud = save_fraud(tmp_path / "fraud")
+    code, out, _ = run(capsys, "inspect", str(fraud.path), "--try")
+    assert code == 0
+    assert "8 rows were predicted as when the bundle was saved; the" in " ".join(out.split())
+    code, out, _ = run(capsys, "inspect", str(fraud.path), "--try", "--json")
+    assert json.loads(out)["tried"]["num_rows"] == 8
+    _, out, _ = run(capsys, "inspect", str(fraud.path), "--json")
+    assert "tried" not in json.loads(out)
+    path = fraud.path / "examples.json"
+    kept = json.loads(path.read_text())
+    kept["outputs"][0] = {"dtype": "float32", "shape": [8], "base64": "AAAAAAAA" * 5 + "AAA="}
+    path.write_text(json.dumps(kept))
+    seal(fraud.path)
+    code, _, err = run(capsys, "inspect", str(fraud.path), "--try")
+    assert code == exit_code(RuntimeUnavailable(""))
+    assert "answers otherwise here, 'score' is" in " ".join(err.split())
 
 
 def test_inspect_as_json(capsys: pytest.CaptureFixture[str], bundle: si.Bundle) -> None:

@@ -251,7 +251,8 @@ def test_the_manifest_says_how_to_rebuild_the_module(recurrent: Bundle) -> None:
     model = {"module": f"{HERE}:Recurrent", "arguments": {"hidden": 4}}
     base = {"format": "module", "model": model, "certificate": None}
     assert data["artifacts"] == {"base": base}
-    assert set(recurrent.files) == {"manifest.json", "artifacts/base/weights.safetensors"}
+    files = {"manifest.json", "examples.json", "artifacts/base/weights.safetensors"}
+    assert set(recurrent.files) == files
 
 
 class Holds(nn.Module):
@@ -316,7 +317,6 @@ def test_what_a_process_changes_for_all_its_models_is_not_stored(tmp_path: Path)
     ("options", "message"),
     [
         ({"signature": "x"}, "signature must be a Signature, got 'x'"),
-        ({"signature": None}, "signature must be a Signature, got None"),
         ({"features": ["a"]}, r"features must be a dict of SQL .*, got \['a'\]"),
         ({"features": "a"}, "features must be a dict of SQL"),
     ],

@@ -136,7 +136,10 @@ def test_wrong_options(options: dict[str, Any], problem: str) -> None:
         ({"dtype": "float32"}, "dtype must be an integer type such as int64, not float32"),
         ({"dtype": "int8"}, "bucket 999 does not fit a tensor of int8"),
         ({"vocabulary": ["a"]}, "give it a vocabulary or a transform, not both"),
-        ({"transform": "hash"}, "transform must be one of HashBuckets, RawBytes, got 'hash'"),
+        (
+            {"transform": "hash"},
+            "transform must be one of HashBuckets, RawBytes, Tokenize, got 'hash'",
+        ),
         ({"transform": si.RawBytes()}, "makes arrays, which an ArrayInput or a RaggedInput takes"),
     ],
 )

@@ -20,6 +20,7 @@ from spark_infer.errors import BundleError
 class ModuleFormat(TorchFormat):
     """Stores what a module is made from. Its code stays outside of the bundle."""
 
+    name = "module"
     is_program = False
     hint = (
         "what is rebuilt from arguments and state_dict lacks something, such as plain "

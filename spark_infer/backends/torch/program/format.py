@@ -18,6 +18,7 @@ from spark_infer.errors import BundleError
 class ExportFormat(TorchFormat):
     """Stores what torch.export makes of a module."""
 
+    name = "export"
     is_program = True
     hint = (
         "the traced program keeps one way through the model's Python code; write the model "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from spark_infer.backends.formats import Original
+from spark_infer.backends.original import Original
 from spark_infer.engine.proof.advice import run_or_refuse
 from spark_infer.engine.proof.answers import Answer
 from spark_infer.engine.proof.trials import Shown

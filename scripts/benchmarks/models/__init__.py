@@ -1,0 +1,1 @@
+"""Models that teams have, beside what their own libraries offer."""

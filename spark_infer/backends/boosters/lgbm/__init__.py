@@ -1,0 +1,3 @@
+"""Boosters of LightGBM."""
+
+from __future__ import annotations

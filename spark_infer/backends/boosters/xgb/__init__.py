@@ -1,0 +1,3 @@
+"""Boosters of XGBoost."""
+
+from __future__ import annotations

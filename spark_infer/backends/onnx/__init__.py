@@ -1,0 +1,1 @@
+"""Graphs of ONNX, run by ONNX Runtime. This folder is the only home of both."""

@@ -1,0 +1,139 @@
+"""An estimator of scikit-learn as a graph of ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pat
+import skl2onnx
+from skl2onnx.common import data_types
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from spark_infer.errors import BundleError, SignatureError, nearest, some
+
+_NUMBERS = {"float32": data_types.FloatTensorType, "float64": data_types.DoubleTensorType}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What an estimator was fitted with.
+
+    Attributes:
+        names: Its columns, in order.
+        texts: Those of text.
+        is_frame: Whether it was fitted with a frame, and wants one.
+        apart: Whether each column is an input of its own.
+    """
+
+    names: Sequence[str]
+    texts: frozenset[str]
+    is_frame: bool
+    apart: bool
+
+
+def columns_of(
+    estimator: Any, columns: Sequence[str] | None, sample: pa.RecordBatch | pa.Table | None
+) -> Columns:
+    """Return what an estimator was fitted with.
+
+    Raises:
+        SignatureError: It was fitted with arrays and nobody named their columns, or other columns
+            are named than it knows.
+        BundleError: It was not fitted.
+    """
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError) as error:
+        raise BundleError(
+            f"the {type(estimator).__name__} is not fitted ({str(error).splitlines()[0]}); fit it "
+            "before it is saved"
+        ) from None
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is None:
+        count = estimator.n_features_in_
+        if columns is None:
+            raise SignatureError(
+                f"the {type(estimator).__name__} was fitted with an array of {count} columns that "
+                f"have no names; pass columns=[...], {count} names in its order"
+            )
+        if len(columns) != count:
+            raise SignatureError(
+                f"the {type(estimator).__name__} was fitted with {count} columns, and "
+                f"{len(columns)} are named"
+            )
+        return Columns(list(columns), frozenset(), is_frame=False, apart=False)
+    names = [str(name) for name in known]
+    for column in columns or ():
+        if column not in names:
+            raise SignatureError(
+                f"the {type(estimator).__name__} was fitted without a column {column!r}, with "
+                f"{some(names, 8)}{nearest(column, names)}"
+            )
+    if columns is not None and list(columns) != names:
+        raise SignatureError(f"columns must be those it was fitted with, in order: {names}")
+    texts = _texts_of(sample) if sample is not None else set(_texts_in(estimator))
+    apart = bool(texts) or any(isinstance(part, ColumnTransformer) for part in _parts(estimator))
+    return Columns(names, frozenset(texts & set(names)), is_frame=True, apart=apart)
+
+
+def convert(estimator: Any, columns: Columns, dtype: str) -> Any:
+    """Return the graph of an estimator.
+
+    Args:
+        estimator: The estimator.
+        columns: What it was fitted with.
+        dtype: The type in which the graph takes numbers.
+
+    Raises:
+        BundleError: skl2onnx does not know it, or a part of it.
+    """
+    number = _NUMBERS[dtype]
+    if columns.apart:
+        types = [
+            (
+                name,
+                (data_types.StringTensorType if name in columns.texts else number)([None, 1]),
+            )
+            for name in columns.names
+        ]
+    else:
+        types = [("X", number([None, len(columns.names)]))]
+    try:
+        return skl2onnx.to_onnx(estimator, initial_types=types)
+    except Exception as error:
+        # It raises what it likes.
+        raise BundleError(
+            f"skl2onnx {skl2onnx.__version__} does not convert the {type(estimator).__name__} "
+            f"({str(error).strip().splitlines()[0]}); do the step that it does not know in Spark "
+            "SQL, or register a converter, convert it yourself and pass the ONNX model"
+        ) from None
+
+
+def _texts_of(sample: pa.RecordBatch | pa.Table) -> set[str]:
+    def is_text(kind: pa.DataType) -> bool:
+        value = kind.value_type if pat.is_dictionary(kind) else kind
+        return bool(pat.is_string(value) or pat.is_large_string(value))
+
+    return {field.name for field in sample.schema if is_text(field.type)}
+
+
+def _parts(estimator: Any) -> Iterator[Any]:
+    yield estimator
+    for _, part in getattr(estimator, "steps", ()):
+        yield from _parts(part)
+
+
+def _texts_in(estimator: Any) -> Iterator[str]:
+    """Yield the columns that go to encoders whose categories are words."""
+    for part in _parts(estimator):
+        for _, step, columns in getattr(part, "transformers_", ()):
+            for inner in _parts(step):
+                known = getattr(inner, "categories_", ())
+                for name, words in zip(columns, known, strict=False):
+                    if words.dtype.kind in "OUS":
+                        yield str(name)

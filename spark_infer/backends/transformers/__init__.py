@@ -1,0 +1,1 @@
+"""Models of Hugging Face, stored as the programs that torch makes of them."""

@@ -1,0 +1,192 @@
+"""Boosters of LightGBM: what a bundle predicts is what LightGBM does, to the last digit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+
+import spark_infer as si
+from spark_infer.errors import BundleError, SignatureError
+from tests.unit.backends.boosters.frames import classes, frame, numbers, predict, predicted, table
+
+
+def train(rows: pd.DataFrame, labels: Any, rounds: int = 8, **parameters: Any) -> lightgbm.Booster:
+    options = {"verbosity": -1, "num_threads": 1, **parameters}
+    return lightgbm.train(options, lightgbm.Dataset(rows, labels), rounds)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"objective": "binary"},
+        {"objective": "binary", "boosting": "dart"},
+        {"objective": "binary", "boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
+        {"objective": "binary", "sigmoid": 2.0, "zero_as_missing": True},
+        {"objective": "binary", "use_missing": False},
+        {"objective": "binary", "monotone_constraints": [1, 0]},
+    ],
+)
+def test_probabilities_and_margins_of_two_classes(
+    tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    rows = numbers()
+    booster = train(rows, classes(rows), **parameters)
+    outputs = [si.Output("probability", dtype="float64"), si.Output("margin", dtype="float64")]
+    got = predicted(tmp_path / "b", booster, rows, outputs=outputs)
+    np.testing.assert_array_equal(got["probability"], booster.predict(rows))
+    np.testing.assert_array_equal(got["margin"], booster.predict(rows, raw_score=True))
+
+
+@pytest.mark.parametrize("objective", ["multiclass", "multiclassova"])
+def test_classes_with_names(tmp_path: Path, objective: str) -> None:
+    rows = frame()
+    names = np.array(["high", "low", "mid"])[classes(rows, 3)]
+    model = lightgbm.LGBMClassifier(objective=objective, n_estimators=6, verbosity=-1)
+    model.fit(rows, names)
+    bundle = si.save_bundle(tmp_path / "b", model)
+    assert bundle.signature.outputs == (
+        si.Output("probability", dtype="float64", shape=(3,)),
+        si.Output("label", dtype="int64", labels=["high", "low", "mid"]),
+    )
+    got = predict(bundle, table(rows))
+    np.testing.assert_array_equal(got["probability"], model.predict_proba(rows))
+    assert got["label"].tolist() == model.predict(rows).tolist()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"objective": "regression"},
+        {"objective": "regression", "reg_sqrt": True},
+        {"objective": "regression", "linear_tree": True},
+        {"objective": "regression_l1"},
+        {"objective": "huber"},
+        {"objective": "poisson"},
+        {"objective": "quantile", "alpha": 0.9},
+        {"objective": "tweedie"},
+        {"objective": "cross_entropy"},
+    ],
+)
+def test_other_objectives_predict_numbers(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    rows = numbers()
+    booster = train(rows, classes(rows) / 2, **parameters)
+    got = predicted(tmp_path / "b", booster, rows)["prediction"]
+    np.testing.assert_array_equal(got, booster.predict(rows))
+
+
+def test_a_ranker(tmp_path: Path) -> None:
+    rows = numbers()
+    model = lightgbm.LGBMRanker(n_estimators=6, verbosity=-1)
+    model.fit(rows, classes(rows, 4), group=[10] * (len(rows) // 10))
+    got = predicted(tmp_path / "b", model, rows)["prediction"]
+    np.testing.assert_array_equal(got, model.predict(rows))
+
+
+def test_categories_are_a_vocabulary_and_unknown_ones_are_missing(tmp_path: Path) -> None:
+    rows = frame()
+    booster = train(rows, classes(rows), objective="binary")
+    bundle = si.save_bundle(tmp_path / "b", booster)
+    assert [*bundle.signature.vocabularies.values()] == [["east", "north", "west"], [3, 7, 9]]
+    got = predict(bundle, table(rows))["probability"]
+    np.testing.assert_array_equal(got, booster.predict(rows))
+    strange = rows.assign(shop=pd.Categorical(["south"] * len(rows)))
+    got = predict(bundle, table(strange))["probability"]
+    np.testing.assert_array_equal(got, booster.predict(strange))
+
+
+def test_categories_that_are_numbers_already(tmp_path: Path) -> None:
+    rows = numbers().assign(kind=np.arange(1_500) % 5)
+    labels = classes(rows) ^ (rows["kind"] == 3)
+    booster = lightgbm.train(
+        {"objective": "binary", "verbosity": -1},
+        lightgbm.Dataset(rows, labels, categorical_feature=["kind"]),
+        8,
+    )
+    got = predicted(tmp_path / "b", booster, rows)["probability"]
+    np.testing.assert_array_equal(got, booster.predict(rows))
+
+
+def test_two_ways_of_categories_cannot_be_told_apart(tmp_path: Path) -> None:
+    rows = frame().assign(kind=np.arange(1_500) % 5)
+    booster = lightgbm.train(
+        {"objective": "binary", "verbosity": -1},
+        lightgbm.Dataset(rows, classes(rows), categorical_feature=["kind", "shop", "code"]),
+        8,
+    )
+    with pytest.raises(BundleError, match="has 3 categorical features, and its pandas frame had 2"):
+        si.save_bundle(tmp_path / "b", booster)
+
+
+def test_rounds_after_the_best_one_do_not_count(tmp_path: Path) -> None:
+    rows = numbers()
+    data = lightgbm.Dataset(rows, classes(rows))
+    worse = iter(range(100))
+    booster = lightgbm.train(
+        {"objective": "binary", "metric": "None", "verbosity": -1},
+        data,
+        20,
+        valid_sets=[data.create_valid(rows, classes(rows))],
+        feval=lambda *_: ("worse", abs(next(worse) - 2), False),
+        callbacks=[lightgbm.early_stopping(5, verbose=False)],
+        keep_training_booster=True,
+    )
+    assert (booster.best_iteration, booster.num_trees()) == (3, 8)
+    got = predicted(tmp_path / "b", booster, rows)["probability"]
+    np.testing.assert_array_equal(got, booster.predict(rows))
+    assert not np.array_equal(got, booster.predict(rows, num_iteration=8))
+
+
+def test_a_file_is_the_booster(tmp_path: Path) -> None:
+    rows = frame()
+    booster = train(rows, classes(rows), objective="binary")
+    booster.save_model(tmp_path / "model.txt")
+    got = predicted(tmp_path / "b", tmp_path / "model.txt", rows)["probability"]
+    np.testing.assert_array_equal(got, booster.predict(rows))
+
+
+def test_a_function_as_objective_gives_margins_only(tmp_path: Path) -> None:
+    rows = numbers()
+    labels = classes(rows)
+
+    def objective(predictions: Any, data: Any) -> Any:
+        shares = 1 / (1 + np.exp(-predictions))
+        return shares - data.get_label(), shares * (1 - shares)
+
+    booster = train(rows, labels, objective=objective)
+    with pytest.raises(SignatureError, match=r"a function as its objective.*Output\('margin'\)"):
+        si.save_bundle(tmp_path / "b", booster)
+    with pytest.raises(SignatureError, match=r"'score'.*give the output tensor='margin'"):
+        si.save_bundle(tmp_path / "b", booster, outputs=[si.Output("score")])
+    outputs = [si.Output("score", tensor="margin", dtype="float64")]
+    got = predicted(tmp_path / "b", booster, rows, outputs=outputs)["score"]
+    np.testing.assert_array_equal(got, booster.predict(rows, raw_score=True))
+
+
+def test_doubles_stay_doubles_and_floats_may_be_asked_for(tmp_path: Path) -> None:
+    rows = numbers().astype(np.float64) * 1.1
+    booster = train(rows, classes(rows), objective="binary", num_leaves=200, min_data_in_leaf=1)
+    got = predicted(tmp_path / "b", booster, rows)["probability"]
+    np.testing.assert_array_equal(got, booster.predict(rows))
+    signature = si.Signature(
+        inputs=[
+            si.ScalarInput(
+                "x", columns=[si.Column(name, nulls="nan") for name in ("amount", "rate")]
+            )
+        ],
+        outputs=[si.Output("score", dtype="float64")],
+    )
+    got = predicted(tmp_path / "c", booster, rows, signature=signature)["score"]
+    np.testing.assert_array_equal(got, booster.predict(rows.astype(np.float32)))
+
+
+def test_what_is_stored_holds_no_settings_of_the_training(tmp_path: Path) -> None:
+    rows = numbers()
+    bundle = si.save_bundle(tmp_path / "b", train(rows, classes(rows), objective="binary"))
+    text = (bundle.artifact_path / "model.txt").read_text()
+    assert "parameters:" not in text
+    assert "leaf_count" not in text
