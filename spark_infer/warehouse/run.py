@@ -144,7 +144,6 @@ class Run:
                 batches = self.metrics.value.to_json()
                 counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
                 self.found |= {**counts, "batches": batches}
-                check_rejects(staged, config.batch.max_rejected_share)
             with step("keys"), spark_failures("what was scored cannot be read back"):
                 keys = self._checked(sink, staged)
             with step("write"):
@@ -156,7 +155,7 @@ class Run:
                 self.target.refresh_in(self.given)
 
     def _checked(self, sink: Sink, staged: Staged) -> Keys:
-        """Prove that the staged rows are those of the source, each once, and may be published.
+        """Look at what is staged. What stops a run by its results stands here.
 
         Raises:
             SparkInferError: It is not to be published.
@@ -169,6 +168,7 @@ class Run:
                 "was published, run again",
                 transient=True,
             )
+        check_rejects(staged, config.batch.max_rejected_share)
         sink.check_rows(keys)
         return keys
 

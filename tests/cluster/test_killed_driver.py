@@ -148,7 +148,8 @@ def test_a_first_run_that_is_killed(
     [
         (OVERWRITE, "half point"),
         (APPEND, "when scores/_spark_infer/*/rows/_temporary/0/task_*"),
-        (APPEND, "half move"),
+        (APPEND, "half point"),
+        (PLAIN, "half move"),
         (PLAIN, "end"),
     ],
 )

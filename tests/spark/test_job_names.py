@@ -88,6 +88,7 @@ def test_key_and_kept_columns_have_any_name(
         (11, 12, 13, 1, 2.0),
         (21, 22, 23, 2, 4.0),
     ]
+    session.sql("DROP TABLE names.scores")
     session.sql("INSERT INTO names.tx SELECT * FROM names.tx WHERE id = 2")
     with pytest.raises(WarehouseError, match=r"d.e=21, f`g=22: 2 row"):
         run(bundle, key=key, target=append(*keep))

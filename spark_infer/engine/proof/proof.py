@@ -131,18 +131,23 @@ class Proof:
 
     def check_evidence(self) -> None:
         """Raise SignatureError where neither random rows nor the sample told anything."""
-        if self._silent and self._sample is None and self._synthetic is None:
-            name, problem = next(iter(self._silent.items()))
+        outputs, quiet = self.signature.outputs, self._silent
+        if self._synthetic is not None:
+            still = silent(self._answers_of(self._synthetic), outputs)
+            quiet = {name: problem for name, problem in quiet.items() if name in still}
+        if quiet and self._sample is None:
+            name, problem = next(iter(quiet.items()))
             raise SignatureError(
                 f"the bundle is not saved: output {name!r} is {problem} for the random rows that "
                 "the model was tried on, which shows nothing of it; pass sample=ROWS, some rows "
                 "such as it will predict"
             )
-        sampled = [a for s in self._shown if s.source is self._sample for a in s.answers]
-        for name in unknown(sampled, self.signature.outputs):
-            if name in self._silent:
+        if self._sample is None:
+            return
+        for name in unknown(self._answers_of(self._sample), outputs):
+            if name in quiet:
                 raise SignatureError(
-                    f"the bundle is not saved: output {name!r} is {self._silent[name]} for the "
+                    f"the bundle is not saved: output {name!r} is {quiet[name]} for the "
                     "random rows that the model was tried on, and NaN for each row of "
                     "the sample, which shows nothing of it; pass rows that it can predict"
                 )
@@ -241,6 +246,9 @@ class Proof:
                         _ROUNDINGS * apart
                         for apart in distances(one, other, self.signature.outputs)
                     ]
+
+    def _answers_of(self, source: pa.RecordBatch | pa.Table) -> list[Answer]:
+        return [a for shown in self._shown if shown.source is source for a in shown.answers]
 
     def _find_silent(self) -> dict[str, str]:
         """Return the outputs of which the probe's usual rows tell nothing."""

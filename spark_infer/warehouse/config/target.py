@@ -25,8 +25,9 @@ class TargetConfig(Section):
         description="overwrite replaces the partitions that the run has rows for, and empties "
         "those that source.filter and rows are about and the source has no rows for; it stops "
         "where these hold rows that do not meet the conditions (as far as those are about the key "
-        "and kept columns), which would be lost. append adds the rows whose keys the table does "
-        "not have. Either way a second run of the same rows gives the same table.",
+        "and kept columns), which would be lost. append scores and adds the rows whose keys the "
+        "table does not have; others are not looked at. Either way a second run of the same rows "
+        "gives the same table.",
     )
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."

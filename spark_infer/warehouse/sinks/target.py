@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import reduce
 from operator import and_, or_
@@ -88,7 +89,7 @@ class Target:
             ConfigError: The format is not there, or does not give back what was written.
         """
         formats.check_declared(self.spark, self.config.format)
-        wanted = [self._names.one(n, schema.names, where="") for n in self.config.partition_by]
+        wanted = self.partition_columns(schema.names)
         key = [self._names.one(name, schema.names, where="") for name in self.key]
         formats.check_types(self.spark, schema, wanted, key)
         self.check_table(schema)
@@ -182,6 +183,19 @@ class Target:
         if not 0 < len(partitions) <= _MAX_PRUNED:
             return rows
         return rows.where(reduce(or_, map(self._is_in, partitions)))
+
+    def pending(self, rows: DataFrame) -> DataFrame:
+        """Return the rows that are to be scored: of an append those that are not there yet."""
+        if self.is_overwritten or self.table() is None:
+            return rows
+        known = self.rows()
+        if not all(self._names.find(name, known.columns) for name in self.key):
+            return rows  # The check of the table's columns tells.
+        return self.without_known(rows, known)
+
+    def partition_columns(self, columns: Sequence[str]) -> list[str]:
+        """Return the partition columns as some columns of rows spell them."""
+        return [self._names.one(name, columns, where="") for name in self.config.partition_by]
 
     def without_known(self, df: DataFrame, known: DataFrame) -> DataFrame:
         """Return the rows of ``df`` whose keys do not stand in ``known``."""

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 import spark_infer as si
 from spark_infer.bundle.files.digest import seal
+from spark_infer.bundle.files.examples import EXAMPLES_FILE
 from spark_infer.errors import (
     BundleError,
     ConfigError,
@@ -140,7 +141,7 @@ def test_too_many_rejects_of_any_kind_stop_the_run(failed: Failed) -> None:
     assert message.startswith(
         "16 of 40 rows got no prediction, and at most 5.00% may (16 x column 'a' is null); nothing"
     )
-    assert (report["rows_in"], report["rows_rejected"], report["step"]) == (40, 16, "score")
+    assert (report["rows_in"], report["rows_rejected"], report["step"]) == (40, 16, "keys")
 
 
 @pytest.mark.parametrize(("num_bad", "share"), [(2, 0.05), (1, 0.001), (40, 1.0), (0, 0.0)])
@@ -220,6 +221,7 @@ def saying(tmp_path: Path) -> si.Bundle:
         for name, operator, arguments in calls
     ]
     place.write_text(json.dumps(program))
+    (bundle.path / EXAMPLES_FILE).unlink()  # With them the model would be tried first.
     seal(bundle.path)
     return si.Bundle.load(bundle.path)
 

@@ -143,7 +143,10 @@ def test_a_plan_tells_what_a_run_would_do(spark: SparkSession, job: Any, sum2: s
     assert not spark.catalog.tableExists("files.auto")
     job(spark, "auto")
     again = job(spark, "auto", do="plan")
-    assert again.writes == "the partitions (by day) that the run has rows for are replaced"
+    assert again.writes == (
+        "the partitions (by day) that the run has rows for are replaced, those that it is about "
+        "and has none for are emptied"
+    )
     assert again.summary()["target"] == f"files.auto: {again.writes}"
     assert spark.table("files.auto").count() == 9
 

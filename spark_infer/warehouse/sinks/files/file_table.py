@@ -71,14 +71,14 @@ class FileTable:
         """Complete or undo what runs have left that were killed."""
         self._target.check_named()
         target, folder = self._target, self._folder()
+        if not beside(folder).exists() and not folder.child(RUNS).exists():
+            return
         with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
             recover(target.spark, target.name, target.config, folder)
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
-        if self._target.is_overwritten or self._target.table() is None:
-            return rows
-        return self._target.without_known(rows, self._target.rows())
+        return self._target.pending(rows)
 
     def stage(self, df: DataFrame) -> Staged:
         """Score the rows into files that no reader looks at."""
@@ -128,9 +128,8 @@ class FileTable:
                 return target.read_back(keys, staged.rows)
 
     def _write(self, df: DataFrame, table: Table | None, place: Folder) -> Staged:
-        config = self._target.config
-        by = config.partition_by if table is None else table.partition_columns
         names = df.columns if table is None else table.columns.names
+        by = self._target.partition_columns(names)
         columns = [*(name for name in names if name not in by), *by]
         ordered = self._target.held(df).select(*map(quoted, columns))
         if not self._target.is_overwritten:
@@ -140,7 +139,7 @@ class FileTable:
         counted = ordered.observe(
             observed, F.count(F.lit(1)).alias("rows"), F.count(REASON_COLUMN).alias("rejected")
         )
-        form = config.format if table is None else table.format
+        form = self._target.config.format if table is None else table.format
         options = {} if table is None else table.options
         writer = counted.write.format(form).options(**options).option("maxRecordsPerFile", 0)
         writer.partitionBy(*by).mode("errorifexists").save(place.uri)

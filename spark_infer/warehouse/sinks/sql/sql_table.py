@@ -51,16 +51,11 @@ class SqlTable:
         return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
 
     def recover(self) -> None:
-        """Clear away what a run that was killed has left."""
-        self._target.check_named()
-        with self._writer().alone():
-            pass
+        """Do nothing: what a run that was killed has left is cleared away before writing."""
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
-        if self._target.is_overwritten or self._target.table() is None:
-            return rows
-        return self._target.without_known(rows, self._target.rows())
+        return self._target.pending(rows)
 
     def stage(self, df: DataFrame) -> Staged:
         """Score the rows onto the executors' disks, and count them."""

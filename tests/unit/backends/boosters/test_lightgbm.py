@@ -67,7 +67,7 @@ def test_classes_with_names(tmp_path: Path, objective: str) -> None:
         {"objective": "regression_l1"},
         {"objective": "huber"},
         {"objective": "poisson"},
-        {"objective": "quantile", "alpha": 0.9},
+        {"objective": "quantile", "alpha": 0.5},
         {"objective": "tweedie"},
         {"objective": "cross_entropy"},
     ],
@@ -77,6 +77,14 @@ def test_other_objectives_predict_numbers(tmp_path: Path, parameters: dict[str, 
     booster = train(rows, classes(rows) / 2, **parameters)
     got = predicted(tmp_path / "b", booster, rows)["prediction"]
     np.testing.assert_array_equal(got, booster.predict(rows))
+
+
+def test_a_booster_that_always_says_the_same_needs_a_sample(tmp_path: Path) -> None:
+    rows = numbers()
+    booster = train(rows, classes(rows) / 2, objective="quantile", alpha=0.9)
+    with pytest.raises(SignatureError, match=r"'prediction' is the same .* pass sample=ROWS"):
+        si.save_bundle(tmp_path / "b", booster)
+    assert si.save_bundle(tmp_path / "b", booster, sample=table(rows)).digest
 
 
 def test_a_ranker(tmp_path: Path) -> None:
