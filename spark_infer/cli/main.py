@@ -91,6 +91,19 @@ def plan(
 
 
 @app.command()
+def recover(context: typer.Context, job: Job, settings: Settings = None) -> None:
+    """Complete or undo what killed runs have left of a job's target, as the next run would.
+
+    Exit codes are those of score.
+    """
+    from spark_infer.warehouse import ScoringJob
+
+    loaded = ScoringJob.load(job, settings=_pairs(settings or []))
+    completed = loaded.recover(on_step=context.ensure_object(Stop).check)
+    render.recovered(loaded.config.target.table, completed)
+
+
+@app.command()
 def inspect(
     bundle: Annotated[str, typer.Argument(help="Directory or URI of the bundle.")],
     try_it: Annotated[

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import BaseModel
@@ -48,6 +49,12 @@ def job_plan(plan: JobPlan, *, as_json: bool) -> None:
         _json(plan.to_json())
         return
     _facts("", plan.summary())
+
+
+def recovered(table: str, completed: Sequence[str]) -> None:
+    """Print which runs were completed."""
+    runs = ", ".join(completed) or "none was being published"
+    _facts("", {"target": table, "completed": runs})
 
 
 def bundle(bundle: Bundle, tried: Tried | None = None, *, as_json: bool) -> None:

@@ -101,6 +101,19 @@ class ScoringJob:
         _check_on_step(on_step)
         return Run(self, spark, on_step).plan()
 
+    def recover(
+        self, spark: SparkSession | None = None, on_step: Callable[[str], None] | None = None
+    ) -> tuple[str, ...]:
+        """Complete or undo what killed runs have left of the target, as the next run would.
+
+        Arguments and errors are those of ``run``.
+
+        Returns:
+            The runs that are completed now.
+        """
+        _check_on_step(on_step)
+        return Run(self, spark, on_step).recover()
+
 
 def _check_on_step(on_step: object) -> None:
     if on_step is not None and not callable(on_step):

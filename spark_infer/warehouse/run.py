@@ -104,6 +104,20 @@ class Run:
                 scan=self.found["scan"],
             )
 
+    def recover(self) -> tuple[str, ...]:
+        """Complete or undo what killed runs have left, and return the runs that are completed.
+
+        Errors are those of ``ScoringJob.run``.
+        """
+        config = self.job.config
+        self._start()
+        with active(self.spark), self.steps.step("recover"):
+            target = Target(self.spark, config.target, config.key, self.run_id)
+            completed = choose_sink(target, Coverage.of_nothing()).recover()
+            assert self.given is not None
+            target.refresh_in(self.given)
+        return completed
+
     def _start(self) -> None:
         config, step = self.job.config, self.steps.step
         with step("bundle"):
@@ -145,7 +159,8 @@ class Run:
                 counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
                 self.found |= {**counts, "batches": batches}
             with step("keys"), spark_failures("what was scored cannot be read back"):
-                keys = self._checked(sink, staged)
+                keys = self._checked(staged)
+                sink.check_rows(staged, keys)
             with step("write"):
                 published = sink.publish(staged, keys)
             self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
@@ -154,7 +169,7 @@ class Run:
             if self.given is not None and self.target is not None:
                 self.target.refresh_in(self.given)
 
-    def _checked(self, sink: Sink, staged: Staged) -> Keys:
+    def _checked(self, staged: Staged) -> Keys:
         """Look at what is staged. What stops a run by its results stands here.
 
         Raises:
@@ -169,7 +184,6 @@ class Run:
                 transient=True,
             )
         check_rejects(staged, config.batch.max_rejected_share)
-        sink.check_rows(keys)
         return keys
 
     def _prepared(
@@ -210,10 +224,12 @@ class Run:
         coverage = Coverage(
             filter=config.source.filter,
             rows=config.rows,
+            partitions=config.target.partitions,
             values=self.values,
             carried=[name for name in carried if names.find(name, rows.given)],
             derived=list(config.features),
         )
+        coverage.check_condition(rows.df, config.target.partition_by)
         self.target = Target(self.spark, config.target, config.key, self.run_id)
         return choose_sink(self.target, coverage)
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from spark_infer.bundle.places import is_uri
 from spark_infer.errors import ConfigError
-from spark_infer.warehouse.values import Section
+from spark_infer.warehouse.values import Section, SqlText
 
 
 class TargetConfig(Section):
@@ -32,6 +32,12 @@ class TargetConfig(Section):
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."
     )
+    partitions: SqlText | None = Field(
+        None,
+        description="SQL condition on the partition columns, with parameters: which partitions "
+        "the run is about (day = :date), where source.filter and rows do not tell. Those that it "
+        "has no rows for are emptied, and a row outside of them stops the run.",
+    )
     keep: tuple[str, ...] = Field((), description="Columns to carry beside the key.")
 
     @model_validator(mode="after")
@@ -41,6 +47,8 @@ class TargetConfig(Section):
                 "mode overwrite needs partition_by, or it would replace the whole table; name the "
                 "partition columns or use mode append"
             )
+        if self.mode == "append" and self.partitions is not None:
+            raise ValueError("partitions belongs to mode overwrite; append empties none")
         return self
 
 

@@ -24,6 +24,7 @@ class Coverage:
     Attributes:
         filter: The job's ``source.filter``.
         rows: The job's ``rows``.
+        partitions: The job's ``target.partitions``.
         values: The parameters, as ``with_session_zone`` returned them.
         carried: Columns that the target has from the source and the job's features: the key and
             those that are kept. Not the bundle's features, which no condition sees.
@@ -32,9 +33,43 @@ class Coverage:
 
     filter: str | None
     rows: str | None
+    partitions: str | None
     values: Mapping[str, Any]
     carried: Sequence[str]
     derived: Collection[str]
+
+    @classmethod
+    def of_nothing(cls) -> Coverage:
+        """Return what a run is about that scores nothing."""
+        return cls(filter=None, rows=None, partitions=None, values={}, carried=(), derived=())
+
+    def check_condition(self, rows: DataFrame, partition_by: Sequence[str]) -> None:
+        """Prove, before a row is read, that ``target.partitions`` is about partition columns.
+
+        Raises:
+            ConfigError: It names other columns, or does not fit them or the parameters.
+        """
+        self._inside(rows, partition_by)
+
+    def check_inside(self, rows: DataFrame, partition_by: Sequence[str]) -> None:
+        """Prove that rows stand in the partitions that the run is about.
+
+        Raises:
+            WarehouseError: Some do not.
+        """
+        if self.partitions is None:
+            return
+        inside = _partitions(self._inside(rows, partition_by), partition_by)
+        if lost := sorted(_partitions(rows, partition_by) - inside, key=str):
+            named = [_described(values, partition_by) for values in lost]
+            raise WarehouseError(
+                f"rows of {some(named)} do not meet target.partitions ({self.partitions}), which "
+                "says what the run is about; nothing was written: correct it, source.filter or rows"
+            )
+
+    def _inside(self, rows: DataFrame, partition_by: Sequence[str]) -> DataFrame:
+        found = rows.select(*map(quoted, partition_by))
+        return where(found, self.partitions, self.values, key="target.partitions")
 
     def check_stale(
         self, target: DataFrame, keys: Keys, partition_by: Sequence[str], *, table: str
@@ -110,7 +145,10 @@ class Coverage:
 
         They can where each names carried columns only and both together name a partition column:
         a job without such a condition says nothing about the partitions that it does not read.
+        Or ``target.partitions`` says it.
         """
+        if self.partitions is not None:
+            return self._inside(target, partition_by)
         key = Names.of_session(target.sparkSession).key
         asked: set[str] = set()
         rows, by_filter, by_rows = self._carried(target)

@@ -40,8 +40,11 @@ class Sink(Protocol):
         """Say what publishing would do to the target."""
         ...
 
-    def recover(self) -> None:
+    def recover(self) -> tuple[str, ...]:
         """Complete or undo what runs have left that were killed.
+
+        Returns:
+            The runs that are completed now.
 
         Raises:
             WarehouseError: That cannot be done.
@@ -56,11 +59,11 @@ class Sink(Protocol):
         """Score the rows to where no reader looks, and count them."""
         ...
 
-    def check_rows(self, keys: Keys) -> None:
+    def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows leaves nothing stale behind, and removes no others.
 
         Raises:
-            WarehouseError: It would, or there is nothing to write.
+            WarehouseError: It would, there is nothing to write, or the run is not about some rows.
         """
         ...
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import ConfigError, WarehouseError
 
 pytestmark = pytest.mark.one_spark
 
@@ -133,3 +133,46 @@ def test_append_adds_and_never_refuses(job: Any) -> None:
     job.transactions("3 2018-08-09")
     assert job.run(target=target).rows_out == 0
     assert job.scores() == [(1, 1.0), (2, 2.0)]
+
+
+OF_DAY = {"source": {"table": "store.tx", "filter": "a < 100 AND day = :date"}}
+PARTITIONS = {"partitions": "day = :date"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"date": "2018-08-09"}])
+def test_partitions_say_what_the_run_is_about(job: Any, settings: dict[str, str]) -> None:
+    job.run(source={"table": "store.tx"})
+    job.transactions()
+    with pytest.raises(WarehouseError, match="do not tell which of its partitions"):
+        job.run(settings, **OF_DAY)
+    job.run(settings, **OF_DAY, target=PARTITIONS)
+    assert job.scores() == ([(1, 1.0), (2, 2.0)] if settings else [(3, 3.0)])
+
+
+def test_rows_outside_of_partitions_stop_the_run(job: Any) -> None:
+    with pytest.raises(
+        WarehouseError,
+        match=r"rows of day='2018-08-09' do not meet target.partitions \(day = :date\)",
+    ):
+        job.run(source={"table": "store.tx"}, target=PARTITIONS)
+    assert not job.spark.catalog.tableExists("store.scores")
+    nothing = {"partitions": "day = :date AND NULL"}
+    with pytest.raises(WarehouseError, match=r"rows of day='2018-08-08' do not meet"):
+        job.run(target=nothing)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"partitions": "id = 1"}, r"target.partitions \(id = 1\).*id"),
+        ({"partitions": "day = :dat"}, r"target.partitions \(day = :dat\).*parameters: :date"),
+        ({"partitions": "day = :date LIMIT 1"}, r"target.partitions"),
+        ({"mode": "append", "partitions": "day = :date"}, "belongs to mode overwrite"),
+    ],
+)
+def test_partitions_that_cannot_tell_are_refused_before_a_row_is_read(
+    job: Any, target: dict[str, Any], message: str
+) -> None:
+    broken = {"table": "store.tx", "filter": "raise_error('read') IS NULL"}
+    with pytest.raises(ConfigError, match=message):
+        job.run(source=broken, target=target)

@@ -123,6 +123,19 @@ def test_a_publication_that_is_killed_is_completed_or_undone(
     assert not list(job.location().parent.glob(".scores_spark_infer*"))
 
 
+def test_a_killed_run_is_completed_by_hand(job: Any, crash: Any) -> None:
+    job.run()
+    job.transactions("1 2018-08-08", "4 2018-08-08", "3 2018-08-09")
+    with crash(Partitions, "point"):
+        job.run(**ALL)
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
+    (completed,) = job.load(**ALL).recover(job.spark)
+    rows = job.spark.sql("SELECT DISTINCT run_id FROM store.scores").collect()
+    assert [row.run_id for row in rows] == [completed]
+    assert job.scores() == [(1, 1.0), (3, 3.0), (4, 4.0)]
+    assert job.load(**ALL).recover(job.spark) == ()
+
+
 def test_a_partition_is_wholly_old_or_wholly_new(job: Any, monkeypatch: Any) -> None:
     job.transactions(*(f"{n} 2018-08-0{8 + n % 2}" for n in range(20)))
     job.run(**ALL)

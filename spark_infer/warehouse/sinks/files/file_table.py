@@ -67,14 +67,14 @@ class FileTable:
             )
         return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
 
-    def recover(self) -> None:
-        """Complete or undo what runs have left that were killed."""
+    def recover(self) -> tuple[str, ...]:
+        """Complete or undo what runs have left that were killed, and return what is completed."""
         self._target.check_named()
         target, folder = self._target, self._folder()
         if not beside(folder).exists() and not folder.child(RUNS).exists():
-            return
+            return ()
         with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
-            recover(target.spark, target.name, target.config, folder)
+            return recover(target.spark, target.name, target.config, folder)
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
@@ -88,8 +88,9 @@ class FileTable:
         self._run.begin()
         return self._write(df, table, self._run.rows)
 
-    def check_rows(self, keys: Keys) -> None:
+    def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows removes none that the run is not about."""
+        self._coverage.check_inside(staged.df, self._target.config.partition_by)
         self._emptied(keys)
 
     def discard(self, staged: Staged | None) -> None:

@@ -23,7 +23,9 @@ def beside(folder: Folder) -> Folder:
     return folder.parent.child(f".{folder.name}{RUNS}")
 
 
-def recover(spark: SparkSession, name: TableName, config: TargetConfig, folder: Folder) -> None:
+def recover(
+    spark: SparkSession, name: TableName, config: TargetConfig, folder: Folder
+) -> tuple[str, ...]:
     """Complete what killed runs were publishing, drop what they had staged, and what is replaced.
 
     The table's lock is held. What a publication has replaced stays for a day: queries that were
@@ -35,14 +37,19 @@ def recover(spark: SparkSession, name: TableName, config: TargetConfig, folder: 
         config: The job file's target.
         folder: Where the table lies, or will lie.
 
+    Returns:
+        The runs that are completed now.
+
     Raises:
         WarehouseError: A publication cannot be completed.
     """
+    completed = []
     for run in [*_runs(beside(folder)), *_runs(folder.child(RUNS))]:
         if run.is_being_published:
             journal = run.journal()
             _log.warning("completing run %s, which was killed while it published", journal.run_id)
             publish(spark, name, config, run, journal)
+            completed.append(journal.run_id)
         elif not run.is_published:
             with run.if_dead() as is_dead:
                 if is_dead:
@@ -50,6 +57,7 @@ def recover(spark: SparkSession, name: TableName, config: TargetConfig, folder: 
     published = [run for run in _runs(folder.child(RUNS)) if run.is_published and run.is_old()]
     if published:
         _clear(spark, name, folder, published)
+    return tuple(completed)
 
 
 def _clear(spark: SparkSession, name: TableName, folder: Folder, runs: list[RunFolder]) -> None:

@@ -50,8 +50,9 @@ class SqlTable:
             return f"the partitions (by {by}) that the run has rows for are replaced"
         return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
 
-    def recover(self) -> None:
+    def recover(self) -> tuple[str, ...]:
         """Do nothing: what a run that was killed has left is cleared away before writing."""
+        return ()
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
@@ -70,9 +71,10 @@ class SqlTable:
             raise
         return Staged(kept, *counted)
 
-    def check_rows(self, keys: Keys) -> None:
+    def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows leaves nothing stale behind, and removes no others."""
         target = self._target
+        self._coverage.check_inside(staged.df, target.config.partition_by)
         if target.table() is None:
             target.check_has_rows(keys)
         elif target.is_overwritten:
@@ -105,7 +107,7 @@ class SqlTable:
         ):
             # Again: another run may have written it since.
             table = target.check_table(staged.df.schema)
-            self.check_rows(keys)
+            self.check_rows(staged, keys)
             before = frozenset() if table is None else table.partitions(target.spark, target.name)
             expected = keys.rows
             if table is None:
