@@ -62,15 +62,6 @@ class Folder:
         return self._other(self._path.getParent())
 
     @property
-    def parents(self) -> list[Folder]:
-        """The folders that it is in, innermost first."""
-        found, path = [], self._path.getParent()
-        while path is not None:
-            found.append(self._other(path))
-            path = path.getParent()
-        return found
-
-    @property
     def local(self) -> Path | None:
         """The folder on this machine; None on another file system."""
         uri = self._path.toUri()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyspark.sql import SparkSession
 
@@ -44,6 +44,7 @@ def recover(
         WarehouseError: A publication cannot be completed.
     """
     completed = []
+    old = []
     for run in [*_runs(beside(folder)), *_runs(folder.child(RUNS))]:
         if run.is_being_published:
             journal = run.journal()
@@ -54,27 +55,43 @@ def recover(
             with run.if_dead() as is_dead:
                 if is_dead:
                     run.remove()
-    published = [run for run in _runs(folder.child(RUNS)) if run.is_published and run.is_old()]
-    if published:
-        _clear(spark, name, folder, published)
+        elif run.is_to_clear:
+            old.append(run)
+    if old:
+        _clear(spark, name, folder, old)
     return tuple(completed)
 
 
 def _clear(spark: SparkSession, name: TableName, folder: Folder, runs: list[RunFolder]) -> None:
-    """Remove what old publications have replaced, and what of them others have replaced."""
+    """Remove what old publications have replaced, and folders of runs of which nothing is left."""
     table = Table.find(spark, name)
     if table is None:
         return
-    used: list[Folder] = []
+    used: list[str] = []
     if table.has_partitions:
-        used = list(Partitions(spark, name, table.partition_columns).locations().values())
+        locations = Partitions(spark, name, table.partition_columns).locations()
+        used = [place.uri for place in locations.values()]
+    within = folder.child(RUNS)
+    replaced = {uri for run in runs for uri in run.journal().replaced}
+    emptied = {within.child(run.folder.name) for run in runs}
+    for uri in replaced:
+        if _is_within(uri, folder.uri) and not _is_used(uri, used):
+            Folder(spark, uri).remove()
+            if _is_within(uri, within.uri):
+                emptied.add(within.child(uri[len(within.uri) + 1 :].split("/")[0]))
     for run in runs:
-        for place in run.journal().replaced:
-            old = Folder(spark, place)
-            if folder in old.parents and not any(old == at or old in at.parents for at in used):
-                old.remove()
-        if not any(run.folder in at.parents for at in used):
-            run.remove()
+        run.end_clearing()
+    for place in emptied:
+        if not _is_used(place.uri, used):
+            place.remove()
+
+
+def _is_within(uri: str, folder: str) -> bool:
+    return uri.startswith(f"{folder}/")
+
+
+def _is_used(uri: str, used: Iterable[str]) -> bool:
+    return any(place == uri or _is_within(place, uri) for place in used)
 
 
 def _runs(folder: Folder) -> Iterator[RunFolder]:

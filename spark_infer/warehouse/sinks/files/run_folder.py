@@ -17,7 +17,10 @@ from spark_infer.warehouse.sinks.folder import Folder
 
 _PUBLISHING = "publishing.json"
 _PUBLISHED = "published.json"
+_CLEARED = "cleared.json"
 _ALIVE = "alive"
+_JOURNALS = (_PUBLISHING, _PUBLISHED, _CLEARED)
+"""What the journal is called; a run whose rows are staged has none."""
 _DAY = 24 * 60 * 60
 
 
@@ -64,7 +67,7 @@ class RunFolder:
         """Tell others that the run has ended. Its rows are dropped unless they are published."""
         if self._local is not None:
             # Not by the JVM, which may be gone.
-            if not any((self._local / name).exists() for name in (_PUBLISHING, _PUBLISHED)):
+            if not any((self._local / name).exists() for name in _JOURNALS):
                 shutil.rmtree(self._local, ignore_errors=True)
                 with suppress(OSError):  # Other runs are there.
                     self._local.parent.rmdir()
@@ -99,7 +102,7 @@ class RunFolder:
     @property
     def is_published(self) -> bool:
         """Whether publication has ended."""
-        return self.folder.child(_PUBLISHED).exists()
+        return any(self.folder.child(name).exists() for name in (_PUBLISHED, _CLEARED))
 
     def journal(self) -> Journal:
         """Return the journal of a publication.
@@ -107,7 +110,9 @@ class RunFolder:
         Raises:
             WarehouseError: It is damaged.
         """
-        file = self.folder.child(_PUBLISHED if self.is_published else _PUBLISHING)
+        file = self.folder.child(_PUBLISHED)
+        if not file.exists():
+            file = self.folder.child(_PUBLISHING)
         return Journal.from_text(file.read(), where=f"journal {file}")
 
     def begin_publishing(self, journal: Journal) -> None:
@@ -118,16 +123,22 @@ class RunFolder:
         """Remember that all of the journal is done."""
         self.folder.child(_PUBLISHING).rename(self.folder.child(_PUBLISHED))
 
-    def is_old(self) -> bool:
-        """Return whether nothing in the folder has changed for a day."""
-        return time.time() - self.folder.newest() > _DAY
+    @property
+    def is_to_clear(self) -> bool:
+        """Whether it was published more than a day ago, and what it has replaced is still there."""
+        published = self.folder.child(_PUBLISHED)
+        return published.exists() and time.time() - published.newest() > _DAY
+
+    def end_clearing(self) -> None:
+        """Remember that what the run has replaced is gone."""
+        self.folder.child(_PUBLISHED).rename(self.folder.child(_CLEARED))
 
     @contextmanager
     def if_dead(self) -> Iterator[bool]:
         """Say whether the run has died, and keep it from being taken for a living one."""
         local = self.folder.local
         if local is None:
-            yield self.is_old()
+            yield time.time() - self.folder.newest() > _DAY
         elif not (local / _ALIVE).exists():
             yield True
         else:

@@ -1,0 +1,203 @@
+"""Kills runs of a job at random moments and starts them again.
+
+After each round the table must hold what an undisturbed run leaves: every row once, with its own
+score. ``scripts/chaos.py --runs 100 --seed 1`` prints one line a round and a summary, and exits 1
+where a table differs. A round takes half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import yaml
+
+import spark_infer as si
+
+NUM_DAYS = 40
+NUM_ROWS = 2_000
+MAX_KILLS = 3
+STEPS = ("check", "load", "score", "keys", "write")
+"""The steps of a run in which it is killed; before them it has done nothing."""
+TARGETS: dict[str, dict[str, Any]] = {
+    "overwrite": {"mode": "overwrite", "partition_by": ["day"]},
+    "append": {"mode": "append", "partition_by": ["day"]},
+    "plain": {"mode": "append"},
+}
+
+RUN = """
+import json, sys
+
+import spark_infer as si
+from spark_infer.spark import session
+
+job = si.ScoringJob.load("job.yaml")
+spark = session("chaos", job.config.spark)
+job.run(spark, on_step=lambda step: print("STEP", step, flush=True))
+rows = spark.sql("SELECT id, day, score FROM scores ORDER BY id, score").collect()
+print("FOUND", json.dumps([list(row) for row in rows]), flush=True)
+"""
+
+
+class Double(torch.nn.Module):
+    """Twice a number."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return twice ``x`` of shape (rows, 1), as (rows,)."""
+        return x[:, 0] * 2
+
+
+class Kill(NamedTuple):
+    """When a run is killed: so many seconds after a step has begun."""
+
+    step: str
+    seconds: float
+
+
+class Chaos:
+    """Rounds of one target in a folder of their own.
+
+    Args:
+        folder: Where bundle, source and tables are.
+        target: The job file's target, beside the table.
+    """
+
+    def __init__(self, folder: Path, target: dict[str, Any]) -> None:
+        self._folder = folder
+        self._target = target
+        self._seconds: dict[str, float] = {}
+        signature = si.Signature(
+            inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")]
+        )
+        si.save_bundle(folder / "bundle", Double(), signature=signature)
+
+    def round(self, name: str, random_: random.Random) -> tuple[list[Kill], bool]:
+        """Run two nights, the second one killed now and then.
+
+        Returns:
+            When runs were killed, and whether the table is right.
+        """
+        work = self._folder / name
+        work.mkdir()
+        (work / "run.py").write_text(RUN)
+        self._write_job(work)
+        self._write_source(work, num_days=NUM_DAYS // 2, factor=1)
+        self._run(work, None)
+        self._write_source(work, num_days=NUM_DAYS, factor=3)
+        kills = []
+        for _ in range(random_.randint(1, MAX_KILLS)):
+            step = random_.choice(STEPS)
+            kill = Kill(step, random_.uniform(0, self._seconds.get(step, 1.0)))
+            if self._run(work, kill) is None:
+                kills.append(kill)
+        return kills, self._run(work, None) == self._expected()
+
+    def _expected(self) -> list[list[Any]]:
+        # An append keeps what it has: the first night's scores of the first half of the days.
+        keeps = self._target["mode"] == "append"
+        return [
+            [n, n % NUM_DAYS, 2.0 * n * (1 if keeps and n % NUM_DAYS < NUM_DAYS // 2 else 3)]
+            for n in range(NUM_ROWS)
+        ]
+
+    def _write_source(self, work: Path, *, num_days: int, factor: int) -> None:
+        ids = [n for n in range(NUM_ROWS) if n % NUM_DAYS < num_days]
+        columns = {
+            "id": ids,
+            "day": [n % NUM_DAYS for n in ids],
+            "a": [float(n * factor) for n in ids],
+        }
+        pq.write_table(pa.table(columns), work / "tx.parquet", row_group_size=200)
+
+    def _write_job(self, work: Path) -> None:
+        job = {
+            "name": "chaos",
+            "source": {"path": "tx.parquet"},
+            "key": ["id"],
+            "bundle": {"path": str(self._folder / "bundle")},
+            "target": {"table": "scores", "keep": ["day"], **self._target},
+            "spark": {
+                "spark.master": "local[2]",
+                "spark.driver.memory": "1g",
+                "spark.ui.enabled": "false",
+                "spark.log.level": "OFF",
+                "spark.sql.shuffle.partitions": "2",
+            },
+        }
+        (work / "job.yaml").write_text(yaml.safe_dump(job))
+
+    def _run(self, work: Path, kill: Kill | None) -> list[list[Any]] | None:
+        """Run the job; return the table, or None where the run was killed."""
+        process = subprocess.Popen(
+            [sys.executable, "run.py"],
+            cwd=work,
+            env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+            stdout=subprocess.PIPE,
+            stderr=(work / "errors").open("w"),
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        found, last, began = None, "", time.perf_counter()
+        for line in process.stdout:
+            word, _, rest = line.strip().partition(" ")
+            if word == "FOUND":
+                found = json.loads(rest)
+            if word != "STEP":
+                continue
+            now = time.perf_counter()
+            if kill is None:
+                self._seconds[last] = now - began
+            last, began = rest, now
+            if kill is not None and rest == kill.step:
+                time.sleep(kill.seconds)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if kill is None and found is None:
+            raise RuntimeError(f"a run that nobody killed failed: {(work / 'errors').read_text()}")
+        return found
+
+
+def main() -> int:
+    """Run the rounds, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="rounds of each target")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--target", choices=[*TARGETS, "all"], default="all")
+    arguments = parser.parse_args()
+    names = list(TARGETS) if arguments.target == "all" else [arguments.target]
+    random_ = random.Random(arguments.seed)
+    num_right = num_kills = 0
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        for name in names:
+            place = Path(folder) / name
+            place.mkdir()
+            chaos = Chaos(place, TARGETS[name])
+            for number in range(arguments.runs):
+                kills, is_right = chaos.round(str(number), random_)
+                num_right += is_right
+                num_kills += len(kills)
+                moments = ", ".join(f"{kill.step} + {kill.seconds:.2f} s" for kill in kills)
+                state = "right" if is_right else "WRONG"
+                print(f"{name} {number}: {state}, killed at {moments or 'no moment'}", flush=True)
+    num_rounds = len(names) * arguments.runs
+    print(f"{num_right} of {num_rounds} tables are right after {num_kills} kills")
+    return 0 if num_right == num_rounds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
