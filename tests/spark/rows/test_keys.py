@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_infer.errors import WarehouseError
-from spark_infer.warehouse.rows.keys import check_keys
+from spark_infer.warehouse.rows.keys import check_keys, check_repeatable
 
 pytestmark = pytest.mark.one_spark
 
@@ -27,11 +27,13 @@ ROWS = "(SELECT id, id % 2 g FROM range(4))"
         f"SELECT DISTINCT monotonically_increasing_id() k FROM {ROWS}",
         f"SELECT a.u k FROM (SELECT id, uuid() u FROM {ROWS}) a JOIN {ROWS} b ON a.id = b.id",
         f"SELECT u k FROM (SELECT uuid() u FROM {ROWS}) ORDER BY u LIMIT 2",
+        f"SELECT now() k, id FROM {ROWS}",
+        f"SELECT concat(id, t) k FROM (SELECT id, current_date() t FROM {ROWS}) WHERE id > 1",
     ],
 )
 def test_keys_that_are_drawn_are_refused(spark: SparkSession, query: str) -> None:
     with pytest.raises(WarehouseError, match=r"in every run, .* write the rows to a tab"):
-        check_keys(spark.sql(query), ["k"])
+        check_repeatable(spark.sql(query), ["k"])
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,10 @@ def test_keys_that_are_drawn_are_refused(spark: SparkSession, query: str) -> Non
         (f"SELECT id k, first(r) FROM (SELECT id, rand() r FROM {ROWS}) GROUP BY id", 4),
         (f"SELECT row_number() OVER (ORDER BY id) k FROM {ROWS}", 4),
         (f"SELECT id k FROM {ROWS} UNION ALL SELECT id + 4 FROM {ROWS}", 8),
+        (f"SELECT id k, now() t FROM {ROWS} WHERE current_date() > DATE'2020-01-01'", 4),
         (f"SELECT DISTINCT id k FROM {ROWS} TABLESAMPLE (100 PERCENT) REPEATABLE (7)", 4),
     ],
 )
 def test_others_identify_the_rows(spark: SparkSession, query: str, count: int) -> None:
+    check_repeatable(spark.sql(query), ["k"])
     assert check_keys(spark.sql(query), ["k"]).rows == count
