@@ -26,6 +26,6 @@ def versions_of(*packages: str) -> dict[str, str]:
             try:
                 found[name] = version(distribution)
                 break
-            except PackageNotFoundError:
+            except (PackageNotFoundError, ValueError):  # None of that name, or none at all.
                 continue
     return found

@@ -113,8 +113,8 @@ class Tokenize(Transform):
 
     Attributes:
         document: The text of its ``tokenizer.json``, which lies beside the manifest.
-        max_length: The most tokens of a text; the tokenizer cuts longer ones, and keeps its marks
-            at both ends.
+        max_length: The most tokens of a text; the tokenizer cuts longer ones on the side that its
+            document says, and keeps its marks at both ends. Default: none are cut.
     """
 
     kind: ClassVar[str] = "tokenize"
@@ -133,6 +133,13 @@ class Tokenize(Transform):
             raise SignatureError(f"transform {self.kind!r}: its document: {error}") from None
         if not isinstance(data, dict):
             raise SignatureError(f"transform {self.kind!r}: its document must be a JSON object")
+        model = data.get("model")
+        if isinstance(model, dict) and model.get("dropout"):
+            raise SignatureError(
+                f"transform {self.kind!r}: the tokenizer drops words at random (dropout "
+                f"{shown(model['dropout'])}), as it was trained; set dropout to null in "
+                "tokenizer.json"
+            )
         # As it is read again.
         object.__setattr__(self, "document", json.dumps(data, ensure_ascii=False))
         if self.max_length is not None and self.max_length < 1:

@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 import tokenizers
 
 from spark_infer.bundle import Input, Tokenize
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, SignatureError, printable
 from spark_infer.tensors import Transformed, Transformer, arrow_dtype
 from spark_infer.tensors.arrow.lists import as_lists
 
 _NO_TEXT = "transform 'tokenize' needs text, and this is no UTF-8"
+_PANIC = "PanicException"
+"""What the library's own errors are called, which are no ``Exception``."""
 
 
 def transformer(transform: Tokenize, item: Input) -> Transformer:
@@ -27,14 +29,17 @@ def transformer(transform: Tokenize, item: Input) -> Transformer:
         coded = pc.dictionary_encode(values.cast(pa.large_string()).cast(pa.large_binary()))
         # One by one: a batch would take the cores of other tasks.
         found = [_ids(tokenizer, text) for text in coded.dictionary.to_pylist()]
-        lengths = np.array([len(ids) for ids in found], np.int64)
-        flat = np.concatenate([np.zeros(0, np.int64), *found])
-        known = np.array([_is_text(text) for text in coded.dictionary.to_pylist()], np.bool_)
+        lengths = np.array([len(ids) for ids, _ in found], np.int64)
+        flat = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in found)])
+        known = np.array([reason is None for _, reason in found], np.bool_)
         words = as_lists(lengths, pa.array(flat.astype(item.dtype), kind), known)
-        failed = pc.is_null(pa.array(known, mask=~known).take(coded.indices))
-        nulls = pc.is_null(values)
-        wrong = pc.and_(failed, pc.invert(nulls)).to_numpy(zero_copy_only=False)
-        return Transformed(words.take(coded.indices), {_NO_TEXT: wrong} if wrong.any() else {})
+        # Null where the value is null.
+        reasons = pa.array([reason or "" for _, reason in found], pa.string()).take(coded.indices)
+        failed = {
+            reason: pc.fill_null(pc.equal(reasons, reason), False).to_numpy(zero_copy_only=False)
+            for reason in {reason for _, reason in found if reason is not None}
+        }
+        return Transformed(words.take(coded.indices), failed)
 
     return run
 
@@ -54,8 +59,8 @@ def _some(words: Sequence[str], row: int, count: int) -> Iterator[str]:
 def _load(transform: Tokenize) -> tokenizers.Tokenizer:
     try:
         tokenizer = tokenizers.Tokenizer.from_str(transform.document)
-    except Exception as error:
-        # It raises plain exceptions.
+    except BaseException as error:
+        _check_of_library(error)
         raise BundleError(
             f"tokenizers {tokenizers.__version__} does not read the tokenizer ({error}); upgrade "
             "it, or save tokenizer.json with the version that is installed here"
@@ -63,21 +68,34 @@ def _load(transform: Tokenize) -> tokenizers.Tokenizer:
     tokenizer.no_padding()
     if transform.max_length is None:
         tokenizer.no_truncation()
-    else:
-        tokenizer.enable_truncation(transform.max_length)
+        return tokenizer
+    marks = tokenizer.num_special_tokens_to_add(False)
+    if transform.max_length <= marks:
+        raise SignatureError(
+            f"transform 'tokenize': max_length {transform.max_length} leaves no place for a text "
+            f"beside the {marks} marks that the tokenizer adds; give at least {marks + 1}"
+        )
+    side = (tokenizer.truncation or {}).get("direction", "right")
+    tokenizer.enable_truncation(transform.max_length, direction=side.lower())
     return tokenizer
 
 
-def _ids(tokenizer: tokenizers.Tokenizer, text: bytes) -> Any:
+def _ids(tokenizer: tokenizers.Tokenizer, text: bytes) -> tuple[Any, str | None]:
+    """Return the ids of a text, or none and the reason why it has none."""
+    nothing = np.zeros(0, np.int64)
     try:
-        return np.array(tokenizer.encode(text.decode()).ids, np.int64)
+        return np.array(tokenizer.encode(text.decode()).ids, np.int64), None
     except UnicodeDecodeError:
-        return np.zeros(0, np.int64)
+        return nothing, _NO_TEXT
+    except BaseException as error:
+        _check_of_library(error)
+        return (
+            nothing,
+            f"transform 'tokenize' does not take this text ({printable(str(error))[:200]})",
+        )
 
 
-def _is_text(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _check_of_library(error: BaseException) -> None:
+    """Raise an error again that is none of the library's, such as an interruption."""
+    if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+        raise error

@@ -65,7 +65,7 @@ def test_scores_a_day_and_reports(work: Path) -> None:
     code, output = submit(work, "job.yaml", "--set", "date=2018-08-08")
     assert code == 0, output
     assert "2 in, 2 out, 0 rejected" in output
-    (part,) = (work / "warehouse" / "scores").glob("day=*")
+    (part,) = (work / "warehouse" / "scores").glob("_spark_infer/*/rows/day=*")
     assert part.name == "day=2018-08-08"
     scores = pq.read_table(part).select(["id", "score"]).to_pylist()
     assert sorted(scores, key=lambda row: row["id"]) == [

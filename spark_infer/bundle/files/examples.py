@@ -107,6 +107,8 @@ class Examples:
         shapes = [*(array.shape for array in inputs.values()), *(a.shape for a in answers)]
         if min(map(len, shapes)) < 1 or len({shape[0] for shape in shapes}) != 1:
             raise ValueError("its tensors are not of as many rows")
+        if not shapes[0][0]:
+            raise ValueError("it has no rows")
         tolerance = data["tolerance"]
         if type(tolerance) is not float or not 0 <= tolerance <= 1:
             raise ValueError(f"its tolerance is {shown(tolerance)}")

@@ -138,6 +138,11 @@ _RULES = (
         usual="true",
     ),
     _Rule(
+        f"{_LEGACY}decimal.retainFractionDigitsOnTruncate",
+        _words(r"[-+*/%<>=(]|\b(?:case|in|between|div)\b"),
+        "operations on numbers",
+    ),
+    _Rule(
         f"{_LEGACY}literal.pickMinimumPrecision",
         _words(r"[-+*/%]|\b(?:div|mod|pmod)\b"),
         "arithmetic",

@@ -141,6 +141,14 @@ MEANINGS = [
         "false",
         "CAST(0.000000000037037 AS DECIMAL(38, 18)) * 3 * 1000000000000",
     ),
+    *(
+        (f"{OLD}decimal.retainFractionDigitsOnTruncate", "true", expression)
+        for expression in (
+            "coalesce(CAST(1.123456789 AS DECIMAL(38, 20)), CAST(1 AS DECIMAL(38, 0)))",
+            "IF(id = 0, CAST(1.1234 AS DECIMAL(38, 20)), CAST(1 AS DECIMAL(38, 0)))",
+            "array(CAST(1.1234567 AS DECIMAL(38, 20)), CAST(1 AS DECIMAL(38, 0)))",
+        )
+    ),
     (f"{OLD}interval.enabled", "true", "typeof(DATE'2020-01-02' - DATE'2020-01-01')"),
     (f"{OLD}fromDayTimeString.enabled", "true", "INTERVAL '5 12:40:30.999' HOUR TO SECOND"),
     (f"{OLD}typeCoercion.datetimeToString.enabled", "true", "DATE'2020-01-02' = '2020-1-2'"),

@@ -99,6 +99,9 @@ def try_bundle(backend: Backend, bundle: Bundle, options: ModelOptions | None = 
     except Exception as error:
         # A model may raise anything.
         raise _otherwise(bundle, f"the model fails here ({sentence(error)})") from error
+    if len(outputs) != len(examples.answers):
+        what = f"the model gives {len(outputs)} outputs here instead of {len(examples.answers)}"
+        raise _otherwise(bundle, what)
     wanted = [answer.values for answer in examples.answers]
     compared = [values for values in wanted if values is not None]
     if options.precision != "float32":
@@ -116,6 +119,8 @@ def try_bundle(backend: Backend, bundle: Bundle, options: ModelOptions | None = 
                 bundle,
                 f"output {output.name!r} has shape {got.shape} here instead of {answer.shape}",
             )
+        if answer.values is not None and _is_text(got) != _is_text(answer.values):
+            raise _otherwise(bundle, f"output {output.name!r} has another type here, {got.dtype}")
         if compared and answer.values is not None:
             largest = max(largest, _largest(got, answer.values))
     if compared:
@@ -148,6 +153,10 @@ def _compare(
                 f"the model answers otherwise here, {output!r} is {value} instead of {expected} "
                 f"for row {row} of those that the bundle keeps",
             )
+
+
+def _is_text(array: Array) -> bool:
+    return array.dtype.kind in "OU"
 
 
 def _largest(one: Array, other: Array) -> float:

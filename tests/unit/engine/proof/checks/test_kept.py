@@ -86,6 +86,32 @@ def test_a_model_that_fails_or_has_another_shape(
         try_bundle(Otherwise(bundle, change), bundle)
 
 
+def test_answers_of_another_number_or_kind_are_told(tmp_path: Path) -> None:
+    bundle = save_fraud(tmp_path / "b")
+    right = load_backend(bundle)
+
+    class Twice(Otherwise):
+        def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
+            return [*right.run(tensors), *right.run(tensors)]
+
+    with pytest.raises(RuntimeUnavailable, match="gives 4 outputs here instead of 2"):
+        try_bundle(Twice(bundle, lambda array: array), bundle)
+    with pytest.raises(RuntimeUnavailable, match="output 'score' has another type here"):
+        try_bundle(Otherwise(bundle, lambda array: array.astype(object).astype(str)), bundle)
+
+
+def test_a_nameless_library_hides_no_difference(tmp_path: Path) -> None:
+    bundle = save_fraud(tmp_path / "b")
+    manifest = bundle.path / "manifest.json"
+    data = json.loads(manifest.read_text())
+    data["built_with"][""] = "1"
+    manifest.write_text(json.dumps(data))
+    seal(bundle.path)
+    damaged = Bundle.load(bundle.path)
+    with pytest.raises(RuntimeUnavailable, match="answers otherwise here"):
+        try_bundle(Otherwise(damaged, lambda array: array + 1), damaged)
+
+
 def test_what_is_rounded_otherwise_is_no_difference(tmp_path: Path) -> None:
     bundle = save_fraud(tmp_path / "b")
     tried = try_bundle(Otherwise(bundle, lambda array: array * (1 + 1e-6)), bundle)
@@ -158,6 +184,10 @@ def test_a_worker_tries_a_model_before_it_predicts_rows(
         lambda data: data["outputs"][0].update(more=1),
         lambda data: data.update(outputs=5),
         lambda data: data.update(outputs=[5, 5]),
+        lambda data: [
+            item.update(shape=[0, *item["shape"][1:]], base64="")
+            for item in (*data["inputs"].values(), *data["outputs"])
+        ],
         lambda data: data.update(tolerance="1"),
         lambda data: data.update(tolerance=2.0),
     ],
