@@ -211,13 +211,14 @@ def test_staging_of_a_dead_run_is_cleared_and_that_of_a_living_one_is_not(job: A
         (folder / "rows").mkdir(parents=True)
         (folder / "rows" / "part-0.parquet").write_text(name)
         os.close(take(folder / "alive"))
+    (job.location() / "_spark_infer" / "begins").mkdir()
     held = take(job.location() / "_spark_infer" / "living" / "alive")
     try:
         job.run()
     finally:
         os.close(held)
     names = {folder.name for folder in runs(job)}
-    assert "living" in names
+    assert {"living", "begins"} <= names
     assert "dead" not in names
 
 

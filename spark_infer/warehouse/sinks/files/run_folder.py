@@ -137,10 +137,9 @@ class RunFolder:
     def if_dead(self) -> Iterator[bool]:
         """Say whether the run has died, and keep it from being taken for a living one."""
         local = self.folder.local
-        if local is None:
+        if local is None or not (local / _ALIVE).exists():
+            # Without the file it may be about to make it.
             yield time.time() - self.folder.newest() > _DAY
-        elif not (local / _ALIVE).exists():
-            yield True
         else:
             with claimed(local / _ALIVE) as is_ours:
                 yield is_ours
