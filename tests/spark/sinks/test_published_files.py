@@ -123,6 +123,15 @@ def test_a_publication_that_is_killed_is_completed_or_undone(
     assert not list(job.location().parent.glob(".scores_spark_infer*"))
 
 
+def test_a_table_is_made_as_the_run_said_that_is_completed(job: Any, crash: Any) -> None:
+    with crash(RunFolder, "begin_publishing", after=True):
+        job.run(target={"format": "orc"})
+    job.load().recover(job.spark)
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
+    (made,) = job.spark.sql("SHOW CREATE TABLE store.scores").collect()
+    assert "USING orc" in made[0]
+
+
 def test_a_killed_run_is_completed_by_hand(job: Any, crash: Any) -> None:
     job.run()
     job.transactions("1 2018-08-08", "4 2018-08-08", "3 2018-08-09")

@@ -74,7 +74,7 @@ class FileTable:
         if not beside(folder).exists() and not folder.child(RUNS).exists():
             return ()
         with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
-            return recover(target.spark, target.name, target.config, folder)
+            return recover(target.spark, target.name, folder)
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
@@ -118,7 +118,7 @@ class FileTable:
                 before = set() if table is None else table.partitions(target.spark, target.name)
                 run.begin_publishing(journal)
             try:
-                publish(target.spark, target.name, target.config, run, journal)
+                publish(target.spark, target.name, run, journal)
             except SPARK_FAILURES as error:
                 raise explained(
                     error, f"{self._written} written in part, and the next run completes it"
@@ -214,6 +214,8 @@ class FileTable:
         return Journal(
             run_id=target.run_id,
             created=schema.json() if table is None else None,
+            format=target.config.format if table is None else table.format,
+            partition_by=tuple(target.config.partition_by),
             points=tuple(points),
             moves=tuple(moves),
             replaced=tuple(there[values].uri for values, _ in points if values in there),

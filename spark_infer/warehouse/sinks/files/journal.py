@@ -19,6 +19,8 @@ class Journal:
     Attributes:
         run_id: The run.
         created: Of a table that was not there: its columns as Spark's JSON; else None.
+        format: The format of the files.
+        partition_by: Partition columns of the table.
         points: Partitions whose place in the catalog changes, each with its folder, below the
             run's.
         moves: Files that are added to folders that stay: from below the run's folder, to a path.
@@ -27,6 +29,8 @@ class Journal:
 
     run_id: str
     created: str | None
+    format: str
+    partition_by: tuple[str, ...]
     points: tuple[tuple[Partition, str], ...]
     moves: tuple[tuple[str, str], ...]
     replaced: tuple[str, ...]
@@ -53,6 +57,8 @@ class Journal:
             return cls(
                 run_id=str(data["run_id"]),
                 created=None if data["created"] is None else str(data["created"]),
+                format=str(data["format"]),
+                partition_by=tuple(map(str, data["partition_by"])),
                 points=tuple((tuple(values), str(place)) for values, place in data["points"]),
                 moves=tuple((str(old), str(new)) for old, new in data["moves"]),
                 replaced=tuple(map(str, data["replaced"])),

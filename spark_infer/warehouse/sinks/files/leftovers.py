@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 
 from pyspark.sql import SparkSession
 
-from spark_infer.warehouse.config import TargetConfig
 from spark_infer.warehouse.sinks.files.partition import Partitions
 from spark_infer.warehouse.sinks.files.publication import RUNS, publish
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
@@ -23,9 +22,7 @@ def beside(folder: Folder) -> Folder:
     return folder.parent.child(f".{folder.name}{RUNS}")
 
 
-def recover(
-    spark: SparkSession, name: TableName, config: TargetConfig, folder: Folder
-) -> tuple[str, ...]:
+def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, ...]:
     """Complete what killed runs were publishing, drop what they had staged, and what is replaced.
 
     The table's lock is held. What a publication has replaced stays for a day: queries that were
@@ -34,7 +31,6 @@ def recover(
     Args:
         spark: A session with the settings ``WRITING``.
         name: The table.
-        config: The job file's target.
         folder: Where the table lies, or will lie.
 
     Returns:
@@ -49,7 +45,7 @@ def recover(
         if run.is_being_published:
             journal = run.journal()
             _log.warning("completing run %s, which was killed while it published", journal.run_id)
-            publish(spark, name, config, run, journal)
+            publish(spark, name, run, journal)
             completed.append(journal.run_id)
         elif not run.is_published:
             with run.if_dead() as is_dead:

@@ -8,7 +8,6 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
-from spark_infer.warehouse.config import TargetConfig
 from spark_infer.warehouse.sinks.files.journal import Journal
 from spark_infer.warehouse.sinks.files.partition import Partitions
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
@@ -20,15 +19,12 @@ RUNS = "_spark_infer"
 """The folder of the runs inside a table's: readers of its files pass over such names."""
 
 
-def publish(
-    spark: SparkSession, name: TableName, config: TargetConfig, run: RunFolder, journal: Journal
-) -> None:
+def publish(spark: SparkSession, name: TableName, run: RunFolder, journal: Journal) -> None:
     """Do what a journal says, as far as it is not done yet.
 
     Args:
         spark: A session with the settings ``WRITING``.
         name: The table.
-        config: The job file's target.
         run: The run's folder; that of a table's first run is beside the table's, and moves there.
         journal: The run's journal.
 
@@ -38,8 +34,10 @@ def publish(
     table = Table.find(spark, name)
     if table is None and journal.created is not None:
         columns = StructType.fromJson(json.loads(journal.created))
-        rows = spark.read.format(config.format).schema(columns).load(run.rows.uri)
-        writer = rows.limit(0).write.format(config.format).partitionBy(*config.partition_by)
+        # As the run said that is published, not as the one does that completes it.
+        reader = spark.read.format(journal.format).schema(columns).option("__globPaths__", "false")
+        empty = reader.load(run.rows.uri).limit(0)
+        writer = empty.write.format(journal.format).partitionBy(*journal.partition_by)
         writer.mode("errorifexists").saveAsTable(name.sql)
         table = Table.find(spark, name)
     if table is None or table.folder is None:
