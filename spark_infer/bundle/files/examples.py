@@ -104,6 +104,10 @@ class Examples:
         answers = [_answer(item) for item in data["outputs"]]
         if len(answers) != len(signature.outputs):
             raise ValueError(f"it has {len(answers)} outputs")
+        for answer, output in zip(answers, signature.outputs, strict=True):
+            before = 1 if output.lengths_of is None else 2
+            if len(answer.shape) < before or answer.shape[before:] != output.tensor_shape:
+                raise ValueError(f"output {output.name!r} has shape {list(answer.shape)}")
         shapes = [*(array.shape for array in inputs.values()), *(a.shape for a in answers)]
         if min(map(len, shapes)) < 1 or len({shape[0] for shape in shapes}) != 1:
             raise ValueError("its tensors are not of as many rows")

@@ -33,7 +33,7 @@ _EXTREME = ((1, -1), (1, 1), (2, -1), (2, 1))
 """Length, and sign, of rows of large numbers."""
 _BEYOND = ((1, -1, 1), (1, 1, 1), (2, -1, 90), (2, 1, 90))
 """Length, side and distance from the pad value, of rows of integers that nothing limits."""
-_INFINITE = ((2, 1), (2, -1))
+_INFINITE = ((1, 1), (1, -1), (2, 1), (2, -1))
 """Length, and sign, of rows that begin with an infinity."""
 NUM_ODD_FLOATS = len(_EXTREME) + len(_INFINITE) + 1
 """Rows of large numbers, with infinities, and one with NaN, which stand before the last one."""
@@ -54,7 +54,7 @@ def probe(
 
     The first ``NUM_ALIKE`` rows have one length, the next ones each length that the signature
     allows, and the last ones are odd (``num_odd``): short rows for each ragged input of integers,
-    with numbers below and above its pad value, then short rows of large numbers, two that hold an
+    with numbers below and above its pad value, then short rows of large numbers, some that hold an
     infinity, one that holds NaN, and an empty one. Nulls stand where the null rules take them;
     vocabulary columns hold the first and the last word, one that is unknown, and others. Numbers of
     float inputs are normal, some ten times that, those of other inputs 0 or 1: an id without a

@@ -314,6 +314,6 @@ class Proof:
         for shown in self._shown:
             for row, answer in zip(shown.trial.rows, shown.answers, strict=True):
                 expected = alone.get((id(shown.decoded), int(row)))
-                slack = shown.slack.get(int(row))
+                slack = shown.slack_of(int(row))
                 if expected is not None and (found := self._difference(expected, answer, slack)):
                     raise dependence(shown.source, shown.decoded, shown.trial, int(row), found)

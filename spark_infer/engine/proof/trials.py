@@ -23,7 +23,7 @@ _ROWS_OF_SAMPLE = 32
 _SHORT = 8
 _LONG = 64
 _MANY_ROWS = 300
-_FAR = 3
+_FAR = 7
 """Short rows that are padded to the length of the longest."""
 
 
@@ -44,6 +44,18 @@ class Shown:
     trial: Trial
     answers: Sequence[Answer]
     slack: Mapping[int, Slack]
+
+    def slack_of(self, row: int) -> Slack | None:
+        """Return by how much the answer to a row may differ from the one that it gets alone."""
+        found = self.slack.get(row)
+        if found is None or not found.is_infinite:
+            return found
+        longest = self.trial.padded(self.decoded)
+        is_padded = any(
+            lengths[row] < most.max()
+            for lengths, most in zip(self.decoded.ragged.values(), longest, strict=True)
+        )
+        return found if is_padded else None
 
 
 def plan(

@@ -92,7 +92,7 @@ def test_ids_of_one_input_stay_while_the_integers_of_another_go_beyond_them() ->
         si.ScalarInput("s", columns=["s"], dtype="int64"),
     )
     rows, odd = probe(signature), num_odd(signature)
-    assert odd == 3 * 4 + 6
+    assert odd == 3 * 4 + 10
     a, b, f = (rows[name].to_pylist()[-odd:] for name in "abf")
     small = {0, 1}
     assert a[:4] == b[4:8] == [[-1], [1], [-90, -91], [90, 91]]

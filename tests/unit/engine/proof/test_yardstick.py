@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import spark_infer as si
-from spark_infer.engine.proof.yardstick import Yardstick
+from spark_infer.engine.proof.yardstick import Slack, Yardstick
 from spark_infer.errors import BundleError, SignatureError
 
 RAGGED = si.RaggedInput("x", column="x")
@@ -131,6 +131,18 @@ def test_each_component_has_its_own_size() -> None:
     assert yardstick.difference(one, [np.array([1e6 + 90, 0.5]), one[1]], outputs) is None
     other = [np.array([1e6, 0.501]), one[1]]
     assert yardstick.difference(one, other, outputs) == ("v", "0.5", "0.501")
-    moves = [np.array([0.0, 0.01]), np.array([0.0])]
-    assert yardstick.difference(one, other, outputs, moves) is None
-    assert yardstick.difference(one, [one[0], np.array(1)], outputs, moves) == ("n", "0", "1")
+    slack = Slack([np.array([0.0, 0.01]), np.array([0.0])])
+    assert yardstick.difference(one, other, outputs, slack) is None
+    assert yardstick.difference(one, [one[0], np.array(1)], outputs, slack) == ("n", "0", "1")
+
+
+@pytest.mark.parametrize(
+    ("got", "is_same"), [(np.nan, True), (np.inf, True), (0.5, True), (0.6, False)]
+)
+def test_of_infinities_only_numbers_count(got: float, is_same: bool) -> None:
+    outputs = [si.Output("v")]
+    one, other = [np.array(0.5)], [np.array(got)]
+    yardstick = Yardstick.of([one], outputs, 1e-4)
+    slack = Slack([np.zeros(1)], is_infinite=True)
+    assert (yardstick.difference(one, other, outputs, slack) is None) is is_same
+    assert (yardstick.difference(one, other, outputs) is None) is (got == 0.5)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import spark_infer as si
 from spark_infer.backends import Array, HostBackend, ModelOptions, load_backend
@@ -202,6 +202,41 @@ def test_damaged_rows_are_refused(tmp_path: Path, damage: Callable[[Any], Any]) 
     damaged = Bundle.load(bundle.path)
     with pytest.raises(BundleError, match=r"examples\.json is damaged .*; save the bundle again"):
         try_bundle(load_backend(damaged), damaged)
+
+
+class Doubled(nn.Module):
+    """One number for each row, and one for each position."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        return (x * mask).sum(1), x * 2
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        (0, {"lengths_of": "x"}),
+        (0, {"shape": [2]}),
+        (0, {"labels": ["u", "v", "w"]}),
+        (1, {"lengths_of": None}),
+        (1, {"shape": [3]}),
+    ],
+)
+def test_answers_of_another_signature_are_refused(
+    tmp_path: Path, place: int, change: dict[str, Any]
+) -> None:
+    signature = si.Signature(
+        inputs=[si.RaggedInput("x", column="a")],
+        outputs=[si.Output("score"), si.Output("each", lengths_of="x")],
+    )
+    bundle = si.save_bundle(tmp_path / "b", Doubled(), signature=signature)
+    manifest = bundle.path / "manifest.json"
+    data = json.loads(manifest.read_text())
+    data["signature"]["outputs"][place].update(change)
+    manifest.write_text(json.dumps(data))
+    seal(bundle.path)
+    changed = Bundle.load(bundle.path)
+    with pytest.raises(BundleError, match=r"examples\.json is damaged \(output .* has shape"):
+        try_bundle(load_backend(changed), changed)
 
 
 def test_text_is_kept_as_text(tmp_path: Path) -> None:
