@@ -16,8 +16,8 @@ from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import check_writable
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.gate import check_columns, command_arguments
-from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.gate.kept_run import KeptRun
+from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.sinks import Published
