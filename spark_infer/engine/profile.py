@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -54,5 +53,4 @@ def _distribution(
     column: pa.Array | pa.ChunkedArray, dtype: str, cuts: Sequence[float] | None = None
 ) -> Distribution:
     values, is_null = as_numbers(column, dtype)
-    nulls = is_null.astype(np.bool_)
-    return Distribution.of(values[~nulls], int(nulls.sum()), cuts)
+    return Distribution.of(values[~is_null], int(is_null.sum()), cuts)

@@ -72,7 +72,7 @@ class RunReport:
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
     batches: Mapping[str, Any] = field(default_factory=dict)
-    gate: Sequence[Mapping[str, Any]] = ()
+    gate: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON data."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -21,7 +22,7 @@ def is_number(kind: pa.DataType) -> bool:
     )
 
 
-def as_numbers(column: pa.Array | pa.ChunkedArray, dtype: str) -> tuple[Numbers, Numbers]:
+def as_numbers(column: pa.Array | pa.ChunkedArray, dtype: str) -> tuple[Numbers, Flags]:
     """Return a column's values as a tensor of ``dtype`` holds them, and which of them are null.
 
     A float32 is the double that equals it, so that a table of doubles counts as the model's
@@ -32,14 +33,14 @@ def as_numbers(column: pa.Array | pa.ChunkedArray, dtype: str) -> tuple[Numbers,
         dtype: NumPy name of the tensor's type.
 
     Returns:
-        Values of shape (rows,), NaN in the place of nulls; and 1.0 where a value is null, else 0.0.
+        Values of shape (rows,), NaN in the place of nulls; and whether each is null.
     """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_float16(column.type):
         column = column.cast(pa.float32())
     doubles = pc.cast(column, pa.float64(), safe=False)
-    is_null = np.asarray(doubles.is_null().to_numpy(zero_copy_only=False), np.float64)
+    is_null: Flags = doubles.is_null().to_numpy(zero_copy_only=False)
     values = np.array(doubles.to_numpy(zero_copy_only=False), np.float64)
     if dtype.startswith("float"):
         with np.errstate(over="ignore", under="ignore"):

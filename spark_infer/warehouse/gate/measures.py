@@ -78,9 +78,11 @@ class Measures:
         ):
             # As a text of its own: pasted into a query, it could be the rest of one.
             spark._jsparkSession.sessionState().sqlParser().parseExpression(expression)
-            found = self._selected({ROWS: "m0", f"(\n{expression}\n)": "m1"}).schema
-        if len(found.fields) != 2 or not isinstance(found.fields[1].dataType, BooleanType):
-            kind = found.fields[-1].dataType.simpleString()
+            one = f"(\n{expression}\n)"
+            # In another expression it cannot be one that makes rows, such as explode.
+            found = self._selected({one: "m0", f"{one} IS NULL": "m1", ROWS: "m2"}).schema
+        if not isinstance(found.fields[0].dataType, BooleanType):
+            kind = found.fields[0].dataType.simpleString()
             raise ConfigError(
                 f"{where} ({expression}) must be true or not, and is {kind}; compare it with "
                 "something, such as min(score) >= 0"

@@ -231,7 +231,7 @@ def test_a_damaged_kept_result_is_not_published(job: Any) -> None:
 def test_another_job_file_publishes_nothing(job: Any) -> None:
     run, _ = stopped(job)
     for change, said in (
-        ({"key": ["id", "day"]}, "says another key than when"),
+        ({"key": ["id", "region"]}, "says another key than when"),
         ({"target": {"keep": ["day", "region"]}}, "says another target than when"),
         ({"name": "other"}, "says another job than when"),
     ):
