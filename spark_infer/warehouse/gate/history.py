@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spark_infer.bundle.documents import parse
@@ -66,7 +66,8 @@ class History:
     another region are no yesterday.
 
     Attributes:
-        reference: The first run of a bundle that was published.
+        reference: The first run of a bundle that was published and had rows; of columns that are
+            checked since later, the first one that had them.
         previous: The last run that was.
     """
 
@@ -108,8 +109,17 @@ class History:
 
     def after(self, run: Remembered) -> History:
         """Return what is remembered once a run is published."""
-        is_first = self.of(run.digest) is None
-        return History(reference=run if is_first else self.reference, previous=run)
+        known, reference = self.of(run.digest), self.reference
+        if known is None and run.rows:
+            reference = run
+        elif known is not None and reference is not None and run.rows:
+            # Columns that are checked since.
+            profile = Profile(
+                inputs={**run.profile.inputs, **known.inputs},
+                outputs={**run.profile.outputs, **known.outputs},
+            )
+            reference = replace(reference, profile=profile)
+        return History(reference=reference, previous=run)
 
     def write(self, directory: str | os.PathLike[str], name: str) -> None:
         """Write the file in one step. Errors are those of ``RunReport.write``."""
