@@ -44,6 +44,7 @@ class RunReport:
         versions: Of spark_infer, Python and the libraries that took part.
         scan: Who read the rows that were scored: ``direct``, with the rows and bytes that the
             workers read, or ``jvm``, with the reason.
+        writer: Who wrote the scored rows: ``workers``, or ``jvm``, with the reason.
         rows_in: Rows that were to be scored.
         rows_out: Rows that were written.
         rows_rejected: Rows among them that got no prediction.
@@ -66,6 +67,7 @@ class RunReport:
     spark_application_id: str
     versions: Mapping[str, str]
     scan: str = ""
+    writer: str = ""
     rows_in: int | None = None
     rows_out: int | None = None
     rows_rejected: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from functools import partial
 from types import NoneType
 
 from pyspark import Accumulator
@@ -24,6 +25,7 @@ from spark_infer.spark.functions import prediction_udf, resolve_kind
 from spark_infer.spark.model_columns import ModelColumns
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.predict_task import PredictTask
+from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.sample import RowSample
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
@@ -102,7 +104,7 @@ def predict(
             if scan == "direct":
                 raise ConfigError("scan 'direct' needs keep, a list of the columns to carry")
             return _joined(featured, bundle.signature, reference, metrics)
-        return predict_prepared(featured, bundle.signature, reference, keep, metrics, scan)
+        return predict_prepared(featured, bundle.signature, reference, keep, metrics, scan).df
 
 
 def predict_prepared(
@@ -113,12 +115,12 @@ def predict_prepared(
     metrics: Accumulator[Metrics] | None = None,
     scan: ScanMode = "auto",
     sample: Accumulator[RowSample] | None = None,
-) -> DataFrame:
+) -> Prediction:
     """Predict rows that have the bundle's features, by ``mapInArrow``.
 
     A job computes window features over more rows than it scores, so they must not be computed
-    again here. ``sample`` takes some of the rows; the other arguments, result and errors are those
-    of ``predict``.
+    again here. ``sample`` takes some of the rows; the other arguments and errors are those of
+    ``predict``.
 
     Raises:
         WarehouseError: Spark would misread the files (see ``check_stored_types``).
@@ -142,7 +144,7 @@ def predict_prepared(
             name = mark(f"direct: {direct}")
             none = frozenset[str]()
             task = PredictTask(reference, found.signature, none, tuple(keep), metrics, name, sample)
-            return direct.map(task, schema, metrics)
+            return Prediction(partial(direct.map, metrics=metrics), task, schema)
     if scan == "direct":
         raise ConfigError(f"scan 'direct' cannot be: {reason}; use 'auto' or 'jvm'")
     wire = Wire.build(found.signature, found.columns, found.types)
@@ -151,7 +153,7 @@ def predict_prepared(
     name = mark(f"jvm: {reason}")
     packed = wire.packed
     task = PredictTask(reference, wire.signature, packed, tuple(keep), metrics, name, sample)
-    return sent.mapInArrow(task, schema)
+    return Prediction(sent.mapInArrow, task, schema)
 
 
 def _by_place(df: DataFrame, columns: Sequence[Column]) -> DataFrame:

@@ -23,6 +23,7 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
+from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan import explain
 from spark_infer.warehouse.binding import BINDING, with_session_zone
@@ -97,7 +98,7 @@ class Run:
         assert bundle is not None
         with active(self.spark):
             predicted, sink = self._prepared(self._source(), bundle, recover=False)
-            fields = predicted.schema.fields
+            fields = predicted.df.schema.fields
             return JobPlan(
                 job=config.name,
                 parameters=texts(self.values),
@@ -164,7 +165,7 @@ class Run:
                 staged = sink.stage(predicted)
                 batches = self.metrics.value.to_json()
                 counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
-                self.found |= {**counts, "batches": batches}
+                self.found |= {**counts, "batches": batches, "writer": staged.writer}
             with step("keys"), spark_failures("what was scored cannot be read back"):
                 keys = self._checked(staged)
                 sink.check_rows(staged, keys)
@@ -199,7 +200,7 @@ class Run:
 
     def _prepared(
         self, source: DataFrame, bundle: Bundle, *, recover: bool = True
-    ) -> tuple[DataFrame, Sink]:
+    ) -> tuple[Prediction, Sink]:
         """Return the rows with what is predicted of them, and where they go, all of it checked."""
         with self.steps.step("check"), spark_failures("the job cannot be prepared"):
             rows = self._rows(source, bundle)
@@ -209,8 +210,8 @@ class Run:
             check_repeatable(rows.df, self.job.config.key)
             self.gate = RunGate(self.job, bundle, self.spark, self.values)
             predicted = self._predicted(replace(rows, df=sink.pending(rows.df)), bundle)
-            sink.check(predicted.schema)
-            self.gate.check(predicted, sink)
+            sink.check(predicted.df.schema)
+            self.gate.check(predicted.df, sink)
         return predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
@@ -247,7 +248,7 @@ class Run:
         self.target = Target(self.spark, config.target, config.key, self.run_id)
         return choose_sink(self.target, coverage)
 
-    def _predicted(self, rows: Featured, bundle: Bundle) -> DataFrame:
+    def _predicted(self, rows: Featured, bundle: Bundle) -> Prediction:
         config = self.job.config
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
@@ -257,7 +258,7 @@ class Run:
         predicted = predict_prepared(
             rows, bundle.signature, reference, keep, self.metrics, scan, sample
         )
-        self.found["scan"] = explain(predicted)
+        self.found["scan"] = explain(predicted.df)
         return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:

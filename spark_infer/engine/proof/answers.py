@@ -96,6 +96,15 @@ def has_large_numbers(decoded: Decoded) -> npt.NDArray[np.bool_]:
     return found
 
 
+def has_infinities(decoded: Decoded) -> npt.NDArray[np.bool_]:
+    """Return for each row whether it holds an infinity."""
+    found = np.zeros(decoded.num_rows, np.bool_)
+    for row in range(decoded.num_rows):
+        for array in decoded.tensors(Rows.run(row, row + 1)).values():
+            found[row] |= array.dtype.kind == "f" and bool(np.isinf(array).any())
+    return found
+
+
 def _noisy(array: Array, noise: float) -> Array:
     if array.dtype.kind != "f":
         return array

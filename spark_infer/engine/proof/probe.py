@@ -33,8 +33,10 @@ _EXTREME = ((1, -1), (1, 1), (2, -1), (2, 1))
 """Length, and sign, of rows of large numbers."""
 _BEYOND = ((1, -1, 1), (1, 1, 1), (2, -1, 90), (2, 1, 90))
 """Length, side and distance from the pad value, of rows of integers that nothing limits."""
-NUM_ODD_FLOATS = len(_EXTREME) + 1
-"""Rows of large numbers, and one with NaN, which stand before the last one."""
+_INFINITE = ((2, 1), (2, -1))
+"""Length, and sign, of rows that begin with an infinity."""
+NUM_ODD_FLOATS = len(_EXTREME) + len(_INFINITE) + 1
+"""Rows of large numbers, with infinities, and one with NaN, which stand before the last one."""
 
 _LARGE = 2_000.0
 _SEED = 20_180_808
@@ -52,12 +54,12 @@ def probe(
 
     The first ``NUM_ALIKE`` rows have one length, the next ones each length that the signature
     allows, and the last ones are odd (``num_odd``): short rows for each ragged input of integers,
-    with numbers below and above its pad value, then short rows of large numbers, one that holds
-    NaN, and an empty one. Nulls stand where the null rules take them; vocabulary columns hold the
-    first and the last word, one that is unknown, and others. Numbers of float inputs are normal,
-    some ten times that, those of other inputs 0 or 1: an id without a vocabulary may be limited by
-    the model, and nobody has said how. Another spread is for float inputs of models that answer NaN
-    to those, without large numbers.
+    with numbers below and above its pad value, then short rows of large numbers, two that hold an
+    infinity, one that holds NaN, and an empty one. Nulls stand where the null rules take them;
+    vocabulary columns hold the first and the last word, one that is unknown, and others. Numbers of
+    float inputs are normal, some ten times that, those of other inputs 0 or 1: an id without a
+    vocabulary may be limited by the model, and nobody has said how. Another spread is for float
+    inputs of models that answer NaN to those, without large numbers and infinities.
 
     Args:
         signature: Inputs of the model.
@@ -67,7 +69,8 @@ def probe(
     random = np.random.default_rng(_SEED)
     varied = _lengths(signature, is_small=is_small)
     free = _unlimited(signature)
-    tail = [length for length, *_ in (*_BEYOND * len(free), *_EXTREME)] + [_ALIKE, 0]
+    short = (*_BEYOND * len(free), *_EXTREME, *_INFINITE)
+    tail = [length for length, *_ in short] + [_ALIKE, 0]
     odd = num_odd(signature)
     columns: dict[str, pa.Array] = {}
     for number, item in enumerate(signature.inputs):
@@ -228,11 +231,16 @@ def _draw(spread: Spread, count: int, random: np.random.Generator) -> npt.NDArra
 def _make_extreme(
     numbers: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], count: int, *, is_large: bool
 ) -> None:
-    """Put large numbers of one sign, and NaN, into the rows for them."""
-    first = count - 2 - len(_EXTREME)
+    """Put large numbers of one sign, infinities, and NaN, into the rows for them."""
+    first = count - 1 - NUM_ODD_FLOATS
     for place, (_, sign) in enumerate(_EXTREME if is_large else ()):
         at = rows == first + place
         numbers[at] = sign * _LARGE * (1 + np.abs(numbers[at]))
+    for place, (_, sign) in enumerate(_INFINITE if is_large else (), start=len(_EXTREME)):
+        at = np.flatnonzero(rows == first + place)
+        # The others lie on the other side: padding, which is between, is none of them.
+        numbers[at] = -sign * (1 + np.abs(numbers[at]))
+        numbers[at[:1]] = sign * np.inf
     numbers[np.flatnonzero(rows == count - 2)[:1]] = np.nan
 
 

@@ -11,7 +11,13 @@ from spark_infer.backends.original import Original
 from spark_infer.bundle import Signature
 from spark_infer.bundle.files.examples import Examples
 from spark_infer.engine.proof.advice import WIDE, run_or_refuse, runs
-from spark_infer.engine.proof.answers import Answer, Trial, accepted, has_large_numbers
+from spark_infer.engine.proof.answers import (
+    Answer,
+    Trial,
+    accepted,
+    has_infinities,
+    has_large_numbers,
+)
 from spark_infer.engine.proof.checks import check_history, check_neighbors, check_repeats
 from spark_infer.engine.proof.checks.kept import examples_of
 from spark_infer.engine.proof.empty import with_min_lengths
@@ -26,7 +32,7 @@ from spark_infer.engine.proof.probe import (
 )
 from spark_infer.engine.proof.trials import Shown, plan
 from spark_infer.engine.proof.words import dependence, shown_row
-from spark_infer.engine.proof.yardstick import Moves, Yardstick, distances
+from spark_infer.engine.proof.yardstick import Slack, Yardstick, distances
 from spark_infer.errors import BundleError, SignatureError
 from spark_infer.tensors import Decoded
 from spark_infer.tensors.rows import Positions
@@ -195,7 +201,7 @@ class Proof:
             if not self._compares:
                 continue
             for row, ours, theirs in zip(shown.trial.rows, shown.answers, answers, strict=True):
-                if found := self._difference(ours, theirs, shown.moves.get(int(row))):
+                if found := self._difference(ours, theirs, shown.slack.get(int(row))):
                     output, expected, got = found
                     is_empty = any(not of[row] for of in shown.decoded.ragged.values())
                     hint = "give the ragged inputs min_length=1" if is_empty else hint
@@ -218,15 +224,20 @@ class Proof:
                 )
 
     def _difference(
-        self, one: Answer, other: Answer, moves: Moves | None = None
+        self, one: Answer, other: Answer, slack: Slack | None = None
     ) -> tuple[str, str, str] | None:
-        return self._yardstick.difference(one, other, self.signature.outputs, moves)
+        return self._yardstick.difference(one, other, self.signature.outputs, slack)
 
     def _try(self, model: Backend, source: pa.RecordBatch | pa.Table, *, is_probe: bool) -> None:
         """Run the model on all batches of some rows."""
         decoded = make_decoder(self.signature).decode(source)
         is_large = has_large_numbers(decoded)
-        moves: dict[int, Moves] = {}
+        slack: dict[int, Slack] = {}
+        if is_probe:
+            none = [np.zeros(1)] * len(self.signature.outputs)
+            slack = dict.fromkeys(
+                np.flatnonzero(has_infinities(decoded)).tolist(), Slack(none, is_infinite=True)
+            )
         rows = self._runnable(model, source, decoded, is_probe=is_probe)
         trials = plan(
             decoded,
@@ -237,15 +248,13 @@ class Proof:
         )
         for trial in trials:
             answers = run_or_refuse(model, decoded, trial, source)
-            self._shown.append(Shown(source, decoded, trial, answers, moves))
-            large = [int(row) for row in trial.rows if is_large[row] and int(row) not in moves]
+            self._shown.append(Shown(source, decoded, trial, answers, slack))
+            large = [int(row) for row in trial.rows if is_large[row] and int(row) not in slack]
             if large and self._compares:
                 noisy = trial.run(model, decoded, noise=self._noise)
                 for row, one, other in zip(trial.rows, answers, noisy, strict=True):
-                    moves[int(row)] = [
-                        _ROUNDINGS * apart
-                        for apart in distances(one, other, self.signature.outputs)
-                    ]
+                    apart = distances(one, other, self.signature.outputs)
+                    slack[int(row)] = Slack([_ROUNDINGS * moves for moves in apart])
 
     def _answers_of(self, source: pa.RecordBatch | pa.Table) -> list[Answer]:
         return [a for shown in self._shown if shown.source is source for a in shown.answers]
@@ -305,6 +314,6 @@ class Proof:
         for shown in self._shown:
             for row, answer in zip(shown.trial.rows, shown.answers, strict=True):
                 expected = alone.get((id(shown.decoded), int(row)))
-                moves = shown.moves.get(int(row))
-                if expected is not None and (found := self._difference(expected, answer, moves)):
+                slack = shown.slack.get(int(row))
+                if expected is not None and (found := self._difference(expected, answer, slack)):
                     raise dependence(shown.source, shown.decoded, shown.trial, int(row), found)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from spark_infer.engine.proof.advice import WIDE
 from spark_infer.engine.proof.answers import Answer, Trial
 from spark_infer.engine.proof.probe import NUM_ALIKE
-from spark_infer.engine.proof.yardstick import Moves
+from spark_infer.engine.proof.yardstick import Slack
 from spark_infer.tensors import Decoded, length_order
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.rows import Positions
@@ -36,14 +36,14 @@ class Shown:
         decoded: The same rows as arrays.
         trial: Which of them ran together.
         answers: What the model answered.
-        moves: How far the answers to rows of large numbers move by rounding, by row.
+        slack: What answers to rows of large numbers and of infinities may differ by, by row.
     """
 
     source: pa.RecordBatch | pa.Table
     decoded: Decoded
     trial: Trial
     answers: Sequence[Answer]
-    moves: Mapping[int, Moves]
+    slack: Mapping[int, Slack]
 
 
 def plan(

@@ -15,8 +15,19 @@ LEAST_SIZE = 0.5
 _MOST_PLACES = 64
 """Positions of an answer whose size is looked at."""
 
-Moves = Sequence[Array]
-"""For each output, how far each of its components may move for a reason that is known."""
+
+@dataclass(frozen=True)
+class Slack:
+    """What answers to a row may differ by for a reason that is known.
+
+    Attributes:
+        moves: For each output, how far each of its components may move.
+        is_infinite: Whether the row holds an infinity. One number for it is not another one; but
+            what a layer makes of it beside padding may be NaN or not: infinity times zero.
+    """
+
+    moves: Sequence[Array]
+    is_infinite: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class Yardstick:
         )
 
     def difference(
-        self, one: Answer, other: Answer, outputs: Sequence[Output], moves: Moves | None = None
+        self, one: Answer, other: Answer, outputs: Sequence[Output], slack: Slack | None = None
     ) -> tuple[str, str, str] | None:
         """Return output, value and other value where two answers differ, or None.
 
@@ -61,9 +72,11 @@ class Yardstick:
             a, b = components(one[place], output), components(other[place], output)
             if a.dtype.kind == "f":
                 allowed = self.tolerance * np.maximum(self.sizes[place], self.least)
-                if moves is not None:
-                    allowed = allowed + moves[place]
+                if slack is not None:
+                    allowed = allowed + slack.moves[place]
                 same = _close(a.astype(np.float64), b.astype(np.float64), self.tolerance, allowed)
+                if slack is not None and slack.is_infinite:
+                    same |= ~(np.isfinite(a) & np.isfinite(b))
             else:
                 same = np.equal(a, b)
             if not same.all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -18,6 +18,7 @@ from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
 from spark_infer.metrics import Metrics
 from spark_infer.model.background import in_background
+from spark_infer.spark.prediction import Task
 from spark_infer.spark.scan.files.footers import Footer, Reading
 from spark_infer.spark.scan.files.reader import Part, Reader
 from spark_infer.spark.scan.files.splits import Share, Sizes, split
@@ -28,8 +29,6 @@ from spark_infer.spark.scan.plan.planned import OfPartition, Planned, Read, Stor
 _AHEAD = 2
 """Record batches that are read before they are asked for, where a task has more than one core."""
 ScanMode = Literal["auto", "direct", "jvm"]
-Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-"""What a task does with the rows; their columns are named by their places."""
 
 
 def check_scan(scan: object) -> ScanMode:

@@ -39,6 +39,11 @@ class TargetConfig(Section):
         "has no rows for are emptied, and a row outside of them stops the run.",
     )
     keep: tuple[str, ...] = Field((), description="Columns to carry beside the key.")
+    writer: Literal["auto", "jvm"] = Field(
+        "auto",
+        description="Who writes the files: auto, the Python workers where these come out as Spark "
+        "would write them, which spares the predictions the way back; jvm, Spark.",
+    )
 
     @model_validator(mode="after")
     def _overwrite_needs_partitions(self) -> TargetConfig:

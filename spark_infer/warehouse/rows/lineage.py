@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import datetime as dt
 
+import pyarrow as pa
+
+from spark_infer.spark.prediction import Prediction
 from spark_infer.warehouse.config import LINEAGE_COLUMNS
 
 
-def with_lineage(df: DataFrame, *, name: str, digest: str, run_id: str) -> DataFrame:
+def with_lineage(prediction: Prediction, *, name: str, digest: str, run_id: str) -> Prediction:
     """Add the columns that say by what and when each row was scored."""
-    columns = (F.lit(name), F.lit(digest), F.lit(run_id), F.current_timestamp())
-    # Not withColumns, which puts them in the place of columns whose names are much like theirs.
-    added = zip(columns, LINEAGE_COLUMNS, strict=True)
-    return df.select("*", *(column.alias(column_name) for column, column_name in added))
+    now = dt.datetime.now(dt.timezone.utc)
+    values = [pa.scalar(value, pa.string()) for value in (name, digest, run_id)]
+    at = pa.scalar(now, pa.timestamp("us", "UTC"))
+    return prediction.with_constants(zip(LINEAGE_COLUMNS, (*values, at), strict=True))

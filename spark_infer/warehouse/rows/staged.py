@@ -15,8 +15,10 @@ class Staged:
         df: The rows, which the model does not run for again.
         rows: How many there are.
         rejected: Rows among them that got no prediction.
+        writer: Who wrote them: ``workers``, or ``jvm``, with the reason.
     """
 
     df: DataFrame
     rows: int
     rejected: int
+    writer: str

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
+from spark_infer.spark.prediction import Prediction
 from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 
@@ -56,7 +57,7 @@ class Sink(Protocol):
         """Return those of the rows that are to be scored."""
         ...
 
-    def stage(self, df: DataFrame) -> Staged:
+    def stage(self, prediction: Prediction) -> Staged:
         """Score the rows to where no reader looks, and count them."""
         ...
 

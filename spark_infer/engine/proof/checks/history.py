@@ -9,10 +9,10 @@ from spark_infer.engine.proof.advice import run_or_refuse
 from spark_infer.engine.proof.answers import Answer
 from spark_infer.engine.proof.trials import Shown
 from spark_infer.engine.proof.words import shown_row
-from spark_infer.engine.proof.yardstick import Moves
+from spark_infer.engine.proof.yardstick import Slack
 from spark_infer.errors import SignatureError
 
-Difference = Callable[[Answer, Answer, Moves | None], tuple[str, str, str] | None]
+Difference = Callable[[Answer, Answer, Slack | None], tuple[str, str, str] | None]
 """Returns output, value and other value where two answers to a row differ, or None."""
 
 _MOST_NAMES = 3
@@ -64,6 +64,6 @@ def _difference(
 ) -> tuple[int, str, str, str] | None:
     """Return row, output, value and other value where answers differ, or None."""
     for row, one, other in zip(shown.trial.rows, ours, theirs, strict=True):
-        if found := difference(one, other, shown.moves.get(int(row))):
+        if found := difference(one, other, shown.slack.get(int(row))):
             return int(row), *found
     return None

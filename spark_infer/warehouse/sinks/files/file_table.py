@@ -14,10 +14,13 @@ from pyspark.sql.types import StructField, StructType
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES, explained, spark_failures
+from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
+from spark_infer.spark.written import NotByWorkers
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
+from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 from spark_infer.warehouse.sinks.files.journal import Journal
 from spark_infer.warehouse.sinks.files.kept import Kept, check_latest, find_kept
 from spark_infer.warehouse.sinks.files.leftovers import beside, recover
@@ -85,13 +88,19 @@ class FileTable:
         """Return the rows that are to be scored: of an append those that are not there yet."""
         return self._target.pending(rows)
 
-    def stage(self, df: DataFrame) -> Staged:
+    def stage(self, prediction: Prediction) -> Staged:
         """Score the rows into files that no reader looks at."""
         target, table = self._target, self._target.table()
         parent = self._places()[0 if table is None else 1]
         self._run = RunFolder(parent.child(target.run_id))
         self._run.begin()
-        return self._write(df, table, self._run.rows)
+        try:
+            staging = self._by_workers(prediction, table, self._run)
+        except NotByWorkers as error:
+            return self._write(prediction.df, table, self._run.rows, f"jvm: {error}")
+        rows, rejected = staging.stage()
+        df = self._read("parquet", prediction.df.schema, self._run.rows)
+        return Staged(df, rows, rejected, "workers")
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows removes none that the run is not about."""
@@ -133,7 +142,7 @@ class FileTable:
         self._run, self._is_kept = run, True
         find_kept(self._target, self._places())  # Nobody has published or dropped it meanwhile.
         df = self._read(kept.format, StructType.fromJson(json.loads(kept.schema)), run.rows)
-        return Staged(df, kept.rows, kept.rejected)
+        return Staged(df, kept.rows, kept.rejected, "kept")
 
     def drop(self) -> None:
         """Drop what is kept."""
@@ -175,7 +184,22 @@ class FileTable:
                 target.check_kept(frozenset(before))
                 return target.read_back(keys, staged.rows)
 
-    def _write(self, df: DataFrame, table: Table | None, place: Folder) -> Staged:
+    def _by_workers(self, prediction: Prediction, table: Table | None, run: RunFolder) -> ByWorkers:
+        """Return how the workers stage the rows.
+
+        Raises:
+            NotByWorkers: Spark has to.
+        """
+        target = self._target
+        if (form := target.config.format if table is None else table.format) != "parquet":
+            raise NotByWorkers(f"the table is of format {form}")
+        if not target.is_overwritten:
+            raise NotByWorkers("an append comes as one file for each partition")
+        names = prediction.df.columns if table is None else table.columns.names
+        options = {} if table is None else table.options
+        return ByWorkers.plan(target, prediction, run, names, options)
+
+    def _write(self, df: DataFrame, table: Table | None, place: Folder, writer: str) -> Staged:
         names = df.columns if table is None else table.columns.names
         by = self._target.partition_columns(names)
         columns = [*(name for name in names if name not in by), *by]
@@ -189,11 +213,11 @@ class FileTable:
         )
         form = self._target.config.format if table is None else table.format
         options = {} if table is None else table.options
-        writer = counted.write.format(form).options(**options).option("maxRecordsPerFile", 0)
-        writer.partitionBy(*by).mode("errorifexists").save(place.uri)
+        files = counted.write.format(form).options(**options).option("maxRecordsPerFile", 0)
+        files.partitionBy(*by).mode("errorifexists").save(place.uri)
         counts = observed.get
         rows = self._read(form, ordered.schema, place)
-        return Staged(rows, int(counts["rows"]), int(counts["rejected"]))
+        return Staged(rows, int(counts["rows"]), int(counts["rejected"]), writer)
 
     def _read(self, form: str, schema: StructType, place: Folder) -> DataFrame:
         fields = [StructField(f.name, f.dataType, True, f.metadata) for f in schema.fields]
@@ -207,11 +231,11 @@ class FileTable:
         rows = self._target.without_known(staged.df, self._target.rows())
         if rows.count() == staged.rows:
             return staged, keys
-        rest = self._write(rows, table, self._run.folder.child("rest"))
+        rest = self._write(rows, table, self._run.folder.child("rest"), staged.writer)
         self._run.rows.remove()
         self._run.folder.child("rest").rename(self._run.rows)
         df = self._read(table.format, rest.df.schema, self._run.rows)
-        return Staged(df, rest.rows, rest.rejected), Keys(rest.rows, keys.partitions)
+        return Staged(df, rest.rows, rest.rejected, rest.writer), Keys(rest.rows, keys.partitions)
 
     def _emptied(self, keys: Keys) -> frozenset[Partition]:
         """Return the partitions that the run is about and has no rows for.

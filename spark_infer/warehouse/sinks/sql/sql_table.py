@@ -11,6 +11,7 @@ from pyspark.sql.types import StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
+from spark_infer.spark.prediction import Prediction
 from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
@@ -58,18 +59,19 @@ class SqlTable:
         """Return the rows that are to be scored: of an append those that are not there yet."""
         return self._target.pending(rows)
 
-    def stage(self, df: DataFrame) -> Staged:
+    def stage(self, prediction: Prediction) -> Staged:
         """Score the rows onto the executors' disks, and count them."""
         # On disk: the memory is the model's. Rows of an executor that is lost are scored again; if
         # their source has changed by then, the target gets a differing number of rows.
-        kept = self._target.held(df).persist(StorageLevel.DISK_ONLY)
+        kept = self._target.held(prediction.df).persist(StorageLevel.DISK_ONLY)
         try:
             counted = kept.agg(F.count(F.lit(1)), F.count(REASON_COLUMN)).first()
             assert counted is not None
         except BaseException:
             kept.unpersist()
             raise
-        return Staged(kept, *counted)
+        rows, rejected = counted
+        return Staged(kept, rows, rejected, "jvm: the table is written by SQL")
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows leaves nothing stale behind, and removes no others."""

@@ -1,0 +1,9 @@
+"""Predictions that the workers write into files themselves, and do not send back to Spark."""
+
+from __future__ import annotations
+
+from spark_infer.spark.written.layout import Layout
+from spark_infer.spark.written.parquet import NotByWorkers, parquet_layout
+from spark_infer.spark.written.write_task import WriteTask, written_schema
+
+__all__ = ["Layout", "NotByWorkers", "WriteTask", "parquet_layout", "written_schema"]
