@@ -75,8 +75,9 @@ def _gate(results: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(heading)
     for result in results:
         odd = result["outcome"] in ("warned", "stopped")
-        value = "" if result["value"] is None else str(result["value"])
-        cells = [result["name"], result["column"], value, result["limit"], result["outcome"]]
+        value = result["value"]
+        told = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        cells = [result["name"], result["column"], told, result["limit"], result["outcome"]]
         table.add_row(*(escape(str(cell)) for cell in cells), style="bold yellow" if odd else None)
     output.show(table)
 
