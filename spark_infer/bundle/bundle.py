@@ -17,6 +17,7 @@ from spark_infer.bundle.files.folder import open_to_others, scan
 from spark_infer.bundle.files.stamp import Stamps, check_stamps
 from spark_infer.bundle.manifest import MANIFEST_FILE, Manifest, max_bytes
 from spark_infer.bundle.places import Place, as_place
+from spark_infer.bundle.profile import Profile
 from spark_infer.bundle.signature import Signature
 from spark_infer.errors import BundleError, is_full
 
@@ -33,12 +34,14 @@ class Bundle:
         digest: SHA-256 over all its files, as hexadecimal digits; the bundle's identity.
         manifest: What the bundle says about itself.
         stamps: What the files that were verified looked like to the system.
+        profile: Distributions of its columns, where it was saved with some.
     """
 
     path: Path
     digest: str
     manifest: Manifest
     stamps: Stamps = field(default_factory=dict, compare=False, repr=False)
+    profile: Profile | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | Bundle, digest: str | None = None) -> Bundle:
@@ -82,7 +85,10 @@ class Bundle:
             check_file(root, name, status.st_size)
         verified = verify(root)
         check_pin(root, verified.digest, digest)
-        bundle = cls(root, verified.digest, Manifest.read(root), verified.stamps)
+        manifest = Manifest.read(root)
+        outputs = [output.name for output in manifest.signature.outputs]
+        profile = Profile.read(root, manifest.signature.column_names, outputs)
+        bundle = cls(root, verified.digest, manifest, verified.stamps, profile)
         bundle.check_unchanged()
         return bundle
 
@@ -162,6 +168,7 @@ def write_bundle(
     write_files: Callable[[Path], None],
     check: Callable[[Bundle], None],
     examples: Examples | None = None,
+    profile: Callable[[Bundle], Profile] | None = None,
 ) -> Bundle:
     """Write a bundle to ``path`` in one step: it is there whole or not at all.
 
@@ -171,6 +178,7 @@ def write_bundle(
         write_files: Writes the model's files into the directory that it is given.
         check: Is given the finished bundle before it moves to ``path``; what it raises stops that.
         examples: Rows to try the bundle with, where it is loaded.
+        profile: Is given the finished bundle, and returns the profile that it is to have.
 
     Raises:
         BundleError: ``path`` exists and is not a bundle, or cannot be written.
@@ -193,6 +201,10 @@ def write_bundle(
             seal(staging)
             bundle = Bundle.load(staging)
             check(bundle)
+            if profile is not None:
+                profile(bundle).write(staging)
+                seal(staging)
+                bundle = Bundle.load(staging)
             replace_directory(staging, path)
         finally:
             shutil.rmtree(staging, ignore_errors=True)

@@ -14,6 +14,7 @@ from spark_infer.bundle.features import check_features
 from spark_infer.bundle.files.examples import EXAMPLES_FILE, MAX_EXAMPLES_BYTES
 from spark_infer.bundle.files.folder import read_file
 from spark_infer.bundle.inputs import vocabulary_file
+from spark_infer.bundle.profile import MAX_PROFILE_BYTES, PROFILE_FILE
 from spark_infer.bundle.signature import Signature
 from spark_infer.bundle.source_types import check_source_type
 from spark_infer.errors import BundleError, SignatureError, nearest
@@ -31,6 +32,8 @@ def max_bytes(name: str) -> int | None:
         return MAX_MANIFEST_BYTES
     if name == EXAMPLES_FILE:
         return MAX_EXAMPLES_BYTES
+    if name == PROFILE_FILE:
+        return MAX_PROFILE_BYTES
     return MAX_VOCABULARY_BYTES if name.startswith("vocabularies/") else None
 
 

@@ -103,6 +103,35 @@ def recover(context: typer.Context, job: Job, settings: Settings = None) -> None
     render.recovered(loaded.config.target.table, completed)
 
 
+RunId = Annotated[str, typer.Argument(help="Run that the gate has stopped; its message names it.")]
+
+
+@app.command()
+def publish(context: typer.Context, job: Job, run: RunId, settings: Settings = None) -> None:
+    """Publish a run that its gate has stopped, after a look at its keys and the table.
+
+    Parameters are those of the run. Exit codes are those of score.
+    """
+    from spark_infer.warehouse import ScoringJob
+
+    loaded = ScoringJob.of_kept(job, settings=_pairs(settings or []))
+    published = loaded.publish(run, on_step=context.ensure_object(Stop).check)
+    render.decided(loaded.config.target.table, run, published.rows)
+
+
+@app.command()
+def drop(context: typer.Context, job: Job, run: RunId, settings: Settings = None) -> None:
+    """Drop what is kept of a run that its gate has stopped.
+
+    Exit codes are those of score.
+    """
+    from spark_infer.warehouse import ScoringJob
+
+    loaded = ScoringJob.of_kept(job, settings=_pairs(settings or []))
+    loaded.drop(run, on_step=context.ensure_object(Stop).check)
+    render.decided(loaded.config.target.table, run, None)
+
+
 @app.command()
 def inspect(
     bundle: Annotated[str, typer.Argument(help="Directory or URI of the bundle.")],

@@ -6,8 +6,8 @@ import dataclasses
 import json
 import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -41,6 +41,7 @@ def run_report(report: RunReport, directory: str, *, as_json: bool) -> None:
         _json(report.to_json())
         return
     _facts("", {**report.summary(), "report": str(report.path(directory))})
+    _gate(report.gate)
 
 
 def job_plan(plan: JobPlan, *, as_json: bool) -> None:
@@ -55,6 +56,30 @@ def recovered(table: str, completed: Sequence[str]) -> None:
     """Print which runs were completed."""
     runs = ", ".join(completed) or "none was being published"
     _facts("", {"target": table, "completed": runs})
+
+
+def decided(table: str, run_id: str, rows: int | None) -> None:
+    """Print what became of a run that was kept."""
+    outcome = "dropped" if rows is None else f"published, {rows:,} rows"
+    _facts("", {"target": table, "run": f"{run_id} {outcome}"})
+
+
+def _gate(results: Sequence[Mapping[str, Any]]) -> None:
+    """Print what came of each check; those that are not met stand out."""
+    if not results:
+        return
+    table = Table(
+        title="gate", box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left"
+    )
+    for heading in ("check", "column", "value", "allowed", "outcome"):
+        table.add_column(heading)
+    for result in results:
+        odd = result["outcome"] in ("warned", "stopped")
+        value = result["value"]
+        told = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        cells = [result["name"], result["column"], told, result["limit"], result["outcome"]]
+        table.add_row(*(escape(str(cell)) for cell in cells), style="bold yellow" if odd else None)
+    output.show(table)
 
 
 def bundle(bundle: Bundle, tried: Tried | None = None, *, as_json: bool) -> None:
@@ -115,6 +140,8 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[tuple[str, FieldInfo
         for kind in nested:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 between = "" if kind is info.annotation else "<name>."
+                if get_origin(info.annotation) is tuple:
+                    between = "<number>."
                 rows += _keys(kind, f"{prefix}{name}.{between}")
     return rows
 

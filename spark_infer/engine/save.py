@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import NoneType
 from typing import Any
 
@@ -17,6 +18,7 @@ from spark_infer.bundle.documents import check_kind
 from spark_infer.bundle.features import check_features
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.places.upload import upload_bundle
+from spark_infer.engine.profile import profile_of
 from spark_infer.engine.proof import Proof
 from spark_infer.engine.proof.checks.fresh import FreshProcess
 from spark_infer.engine.proof.proof import SMALL
@@ -59,6 +61,7 @@ def save_bundle(
     outputs: Sequence[Output] | None = None,
     task: str | None = None,
     sample: TableLike | None = None,
+    profile: TableLike | None = None,
     features: Mapping[str, str] | None = None,
     source_types: Mapping[str, str] | None = None,
     stochastic: bool = False,
@@ -94,6 +97,10 @@ def save_bundle(
             ``"token-classification"``.
         sample: Rows with the signature's columns to try the model on (the first 1,024 are used): a
             table, a dict of columns or a pandas frame.
+        profile: Rows with the signature's columns, such as those of the training, whose
+            distributions and those of the predictions the bundle keeps (``profile.json``), so that
+            a job's gate can compare with them: counts by quantiles, and no row. A table, a dict of
+            columns or a pandas frame.
         features: Spark SQL expression of each derived column, over the source columns: literals,
             operators, CASE, CAST, window functions and the built-in functions listed in
             ``spark_infer/bundle/features/functions.py``. A bundle reads nothing but its row and
@@ -147,6 +154,7 @@ def save_bundle(
     kind = format or recognize(model)
     storing = find_format(kind)
     rows = None if sample is None else as_table(sample, where="sample")
+    profiled = None if profile is None else as_table(profile, where="profile")
     taken = storing.take(
         model,
         Said(
@@ -202,17 +210,19 @@ def save_bundle(
             built_with=built_with(kind),
         )
 
+        allowed = () if module is None else (module.partition(":")[0],)
+
         def check(bundle: Bundle) -> None:
-            allowed = () if module is None else (module.partition(":")[0],)
             proof.check_bundle(load_backend(bundle, allow_modules=allowed), hint=storing.hint)
             if module is not None and not stochastic:
                 with FreshProcess(bundle.path, allowed) as elsewhere:
                     proof.check_bundle(elsewhere, hint=_HINT_ELSEWHERE)
 
         examples = proof.examples()
+        describe = None if profiled is None else partial(profile_of, profiled, allowed)
         if isinstance(target, Place):
-            return upload_bundle(target, manifest, prepared.write, check, examples)
-        return write_bundle(target, manifest, prepared.write, check, examples)
+            return upload_bundle(target, manifest, prepared.write, check, examples, describe)
+        return write_bundle(target, manifest, prepared.write, check, examples, describe)
 
 
 def _check_kinds(**given: object) -> None:

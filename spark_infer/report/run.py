@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,9 +18,10 @@ from spark_infer.errors import ConfigError, is_full
 
 _NUM_CHARACTERS = 2**16
 """More than a report has."""
+_MAX_BYTES = 2**26
 
 
-Status = Literal["done", "failed", "interrupted"]
+Status = Literal["done", "failed", "interrupted", "stopped", "published", "dropped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,8 @@ class RunReport:
     Attributes:
         job: Name of the job.
         run_id: Identifies the run in the target table.
-        status: How it ended.
+        status: How it ended; one that its gate has ``stopped`` is ``published`` or ``dropped`` by
+            hand.
         step: The step in which it failed; ``""`` where it did not.
         reason: What the error said; ``""`` where there was none.
         started_at: UTC, ISO 8601.
@@ -48,6 +51,7 @@ class RunReport:
         seconds: Wall-clock seconds of each step of the job.
         rows_per_second: Rows scored for each second of scoring.
         batches: What the predictors counted; their seconds are summed over tasks.
+        gate: Each check of the job's gate: check, column, value, limit, action, outcome.
     """
 
     job: str
@@ -70,6 +74,7 @@ class RunReport:
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
     batches: Mapping[str, Any] = field(default_factory=dict)
+    gate: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON data."""
@@ -89,18 +94,16 @@ class RunReport:
         Raises:
             ConfigError: The directory cannot be written.
         """
-        folder = _folder(directory)
-        text = json.dumps(self.to_json(), indent=2) + "\n"
-        if isinstance(folder, Place):
-            folder.write(self._name, io.BytesIO(text.encode()))
-            return folder / self._name
-        with _writing(folder) as file:
-            file.write(text)
-            file.flush()
-            # Not by its name, which others could have given to something else by now.
-            os.fchmod(file.fileno(), 0o644)
-            Path(file.name).rename(folder / self._name)
-        return folder / self._name
+        return write_text(directory, self._name, json.dumps(self.to_json(), indent=2) + "\n")
+
+    @classmethod
+    def find(cls, directory: str | os.PathLike[str], job: str, run_id: str) -> RunReport | None:
+        """Return the report of a run; None where there is none that can be read."""
+        try:
+            text = read_text(directory, f"{job}-{run_id}.json")
+            return None if text is None else cls(**json.loads(text))
+        except (ConfigError, TypeError, ValueError):
+            return None
 
     def summary(self) -> dict[str, str]:
         """Return what a person wants to see first, label by label."""
@@ -123,6 +126,49 @@ class RunReport:
             "batches": batches,
             "spark": self.spark_application_id,
         }
+
+
+def now_text() -> str:
+    """Return the time as a report has it."""
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+
+def write_text(directory: str | os.PathLike[str], name: str, text: str) -> Path | Place:
+    """Write a file into the reports' directory. Errors are those of ``RunReport.write``."""
+    folder = _folder(directory)
+    if isinstance(folder, Place):
+        folder.write(name, io.BytesIO(text.encode()))
+        return folder / name
+    with _writing(folder) as file:
+        file.write(text)
+        file.flush()
+        # Not by its name, which others could have given to something else by now.
+        os.fchmod(file.fileno(), 0o644)
+        Path(file.name).rename(folder / name)
+    return folder / name
+
+
+def read_text(directory: str | os.PathLike[str], name: str) -> str | None:
+    """Return the text of a file in the reports' directory; None where it is not there.
+
+    Raises:
+        ConfigError: It cannot be read, or is larger than any that is written there.
+    """
+    folder = _folder(directory)
+    try:
+        if isinstance(folder, Place):
+            if name not in folder.files():
+                return None
+            return folder.read(name, _MAX_BYTES).decode()
+        with (folder / name).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"report.path {folder}: {name} cannot be read: {error}") from None
+    if len(content) > _MAX_BYTES:
+        raise ConfigError(f"report.path {folder}: {name} has more than {_MAX_BYTES:,} bytes")
+    return content.decode(errors="replace")
 
 
 def check_writable(directory: str | os.PathLike[str]) -> None:

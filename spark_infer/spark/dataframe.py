@@ -27,6 +27,7 @@ from spark_infer.spark.names import Names, unused
 from spark_infer.spark.predict_task import PredictTask
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.sample import RowSample
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
 from spark_infer.spark.stored import check_stored_types
 from spark_infer.spark.types import lacks_type, prediction_fields
@@ -113,11 +114,13 @@ def predict_prepared(
     keep: Sequence[str],
     metrics: Accumulator[Metrics] | None = None,
     scan: ScanMode = "auto",
+    sample: Accumulator[RowSample] | None = None,
 ) -> Prediction:
     """Predict rows that have the bundle's features, by ``mapInArrow``.
 
     A job computes window features over more rows than it scores, so they must not be computed
-    again here. Arguments and errors are those of ``predict``.
+    again here. ``sample`` takes some of the rows; the other arguments and errors are those of
+    ``predict``.
 
     Raises:
         WarehouseError: Spark would misread the files (see ``check_stored_types``).
@@ -139,7 +142,8 @@ def predict_prepared(
             reason = str(error)
         else:
             name = mark(f"direct: {direct}")
-            task = PredictTask(reference, found.signature, frozenset(), tuple(keep), metrics, name)
+            none = frozenset[str]()
+            task = PredictTask(reference, found.signature, none, tuple(keep), metrics, name, sample)
             return Prediction(partial(direct.map, metrics=metrics), task, schema)
     if scan == "direct":
         raise ConfigError(f"scan 'direct' cannot be: {reason}; use 'auto' or 'jvm'")
@@ -147,7 +151,8 @@ def predict_prepared(
     sent = _by_place(featured.df, [*(column.values for column in wire.columns), *kept])
     check_stored_types(sent)
     name = mark(f"jvm: {reason}")
-    task = PredictTask(reference, wire.signature, wire.packed, tuple(keep), metrics, name)
+    packed = wire.packed
+    task = PredictTask(reference, wire.signature, packed, tuple(keep), metrics, name, sample)
     return Prediction(sent.mapInArrow, task, schema)
 
 

@@ -14,6 +14,7 @@ from spark_infer.metrics import Metrics
 from spark_infer.spark.failures import task_failures
 from spark_infer.spark.names import unused
 from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.sample import RowSample, RowSampler
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class PredictTask:
         kept: Names of the columns behind them, which are carried.
         metrics: Where to count.
         name: What Spark's plan calls it.
+        sample: Where to put some of the rows that the model reads.
     """
 
     reference: BundleReference
@@ -35,6 +37,7 @@ class PredictTask:
     kept: tuple[str, ...]
     metrics: Accumulator[Metrics] | None
     name: str
+    sample: Accumulator[RowSample] | None = None
 
     @property
     def __name__(self) -> str:
@@ -53,11 +56,15 @@ class PredictTask:
         # The kept columns are not read, but held: their bytes count in a window.
         names = [*columns, *unused(columns, len(self.kept))]
         held: deque[pa.RecordBatch] = deque()
+        sampler = None if self.sample is None else RowSampler(self.signature, self.packed)
 
         def inputs() -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 held.append(batch)
-                yield pa.RecordBatch.from_arrays(batch.columns, names=names)
+                named = pa.RecordBatch.from_arrays(batch.columns, names=names)
+                if sampler is not None:
+                    sampler.add(named.select(list(columns)))
+                yield named
 
         predictions = predictor.stream(inputs())
         try:
@@ -70,3 +77,5 @@ class PredictTask:
             predictions.close()
             if self.metrics is not None:
                 self.metrics.add(counted)
+            if self.sample is not None and sampler is not None:
+                self.sample.add(sampler.sample)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -15,9 +15,12 @@ from spark_infer.errors import ConfigError
 from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import check_writable
 from spark_infer.warehouse.config import JobConfig
+from spark_infer.warehouse.gate import check_columns, command_arguments
+from spark_infer.warehouse.gate.kept_run import KeptRun
 from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.run import Run
+from spark_infer.warehouse.sinks import Published
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,14 @@ class ScoringJob:
     Attributes:
         config: The job file's contents.
         values: Value of each parameter, of its declared type.
+        path: The job file.
+        settings: What else ``load`` was given.
     """
 
     config: JobConfig
     values: Mapping[str, Any]
+    path: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -53,17 +60,37 @@ class ScoringJob:
         """
         check_kind(settings, (Mapping, type(None)), name="settings", wanted="a dict")
         config, given = read_job(path, {**(settings or {}), **parameters}, os.environ)
-        return cls(config, bind_parameters(config.parameters, given))
+        values = bind_parameters(config.parameters, given)
+        return cls(config, values, os.fspath(path), settings or {})
+
+    @classmethod
+    def of_kept(
+        cls, path: str | os.PathLike[str], settings: Mapping[str, Any] | None = None
+    ) -> ScoringJob:
+        """Read a job file to ``publish`` or ``drop`` a run, which knows its parameters itself.
+
+        Arguments and errors are those of ``load``; parameters need not be given.
+        """
+        check_kind(settings, (Mapping, type(None)), name="settings", wanted="a dict")
+        config, _ = read_job(path, settings or {}, os.environ)
+        return cls(config, {}, os.fspath(path), settings or {})
+
+    def command_arguments(self, run_id: str) -> str:
+        """Return the arguments of ``spark-infer publish`` and ``drop`` for a run."""
+        return command_arguments(self.path, self.settings, run_id)
 
     def check(self) -> Bundle:
-        """Check what needs no Spark: the reports' directory, the bundle and its pinned digest.
+        """Check what needs no Spark: the reports' directory, the bundle, its digest, the gate.
 
         Raises:
             BundleError: The bundle is damaged, or another than the job file pins.
-            ConfigError: The reports' directory cannot be written.
+            ConfigError: The reports' directory cannot be written, or a check of the gate is about
+                a column that the bundle does not have.
         """
         check_writable(self.config.report.path)
-        return Bundle.load(self.config.bundle.path, digest=self.config.bundle.digest)
+        bundle = Bundle.load(self.config.bundle.path, digest=self.config.bundle.digest)
+        check_columns(self.config.gate, bundle.signature)
+        return bundle
 
     def run(
         self, spark: SparkSession | None = None, on_step: Callable[[str], None] | None = None
@@ -113,6 +140,40 @@ class ScoringJob:
         """
         _check_on_step(on_step)
         return Run(self, spark, on_step).recover()
+
+    def publish(
+        self,
+        run_id: str,
+        spark: SparkSession | None = None,
+        on_step: Callable[[str], None] | None = None,
+    ) -> Published:
+        """Publish a run that the gate has stopped, after a look at its keys and the table.
+
+        Args:
+            run_id: The run. Its parameters count, not those of this job.
+            spark: See ``run``.
+            on_step: See ``run``.
+
+        Raises:
+            SparkInferError: Nothing is kept of it, or it cannot be published: the table has other
+                columns by now, or a later run has written the same partitions. What is kept stays.
+        """
+        _check_on_step(on_step)
+        return KeptRun(self, run_id, spark, on_step).publish()
+
+    def drop(
+        self,
+        run_id: str,
+        spark: SparkSession | None = None,
+        on_step: Callable[[str], None] | None = None,
+    ) -> None:
+        """Drop what is kept of a run that the gate has stopped. Arguments are those of ``publish``.
+
+        Raises:
+            SparkInferError: Nothing is kept of it.
+        """
+        _check_on_step(on_step)
+        KeptRun(self, run_id, spark, on_step).drop()
 
 
 def _check_on_step(on_step: object) -> None:

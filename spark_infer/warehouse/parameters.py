@@ -39,6 +39,11 @@ def bind_parameters(
     return values
 
 
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return values as text, which ``bind_parameters`` reads as the same values."""
+    return {name: str(value) for name, value in values.items()}
+
+
 def _convert(name: str, value: Any, parameter: ParameterConfig) -> Any:
     try:
         return read(parameter.type, value)

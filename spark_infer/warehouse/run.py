@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
-from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.errors import ConfigError, GateError, WarehouseError
 from spark_infer.report import JobPlan, RunReport
-from spark_infer.report.run import Status
+from spark_infer.report.run import Status, now_text
 from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.record_batches import record_batch_sizes
@@ -27,6 +27,8 @@ from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan import explain
 from spark_infer.warehouse.binding import BINDING, with_session_zone
+from spark_infer.warehouse.gate import RunGate
+from spark_infer.warehouse.parameters import texts
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.rows.keys import Keys, check_keys, check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
@@ -74,12 +76,14 @@ class Run:
                 self.score_and_publish(self._source())
         except BaseException as error:
             failed = isinstance(error, Exception) and not self.steps.is_stopped
-            report = self._report("failed" if failed else "interrupted", error)
+            status: Status = "stopped" if isinstance(error, GateError) else "failed"
+            report = self._report(status if failed else "interrupted", error)
             with suppress(ConfigError):  # That is the reason, or does not hide it.
                 report.write(self.job.config.report.path)
             raise
         report = self._report("done")
         try:
+            self.gate.remember(self.run_id)
             report.write(self.job.config.report.path)
         except ConfigError as error:
             raise ConfigError(
@@ -97,7 +101,7 @@ class Run:
             fields = predicted.df.schema.fields
             return JobPlan(
                 job=config.name,
-                parameters=self._parameters,
+                parameters=texts(self.values),
                 bundle=self._described(bundle),
                 target=config.target.table,
                 writes=sink.intent(),
@@ -120,10 +124,13 @@ class Run:
         return completed
 
     def _start(self) -> None:
-        config, step = self.job.config, self.steps.step
-        with step("bundle"):
+        with self.steps.step("bundle"):
             self.bundle = self.job.check()
-        with step("start"):
+        self._open_session()
+
+    def _open_session(self) -> None:
+        config = self.job.config
+        with self.steps.step("start"):
             self.given = self.given or session(f"spark-infer {config.name}", config.spark)
             # In a session of its own: nothing is set under the user or under another run.
             with spark_failures("Spark's session cannot be used", kind=ConfigError):
@@ -162,6 +169,10 @@ class Run:
             with step("keys"), spark_failures("what was scored cannot be read back"):
                 keys = self._checked(staged)
                 sink.check_rows(staged, keys)
+            if config.gate:
+                with step("gate"), spark_failures("what was scored cannot be measured"):
+                    self.found["gate"] = self.gate.look(staged)
+                    self.gate.decide(sink, staged, self)
             with step("write"):
                 published = sink.publish(staged, keys)
             self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
@@ -197,8 +208,10 @@ class Run:
             if recover:
                 sink.recover()
             check_repeatable(rows.df, self.job.config.key)
+            self.gate = RunGate(self.job, bundle, self.spark, self.values)
             predicted = self._predicted(replace(rows, df=sink.pending(rows.df)), bundle)
             sink.check(predicted.df.schema)
+            self.gate.check(predicted.df, sink)
         return predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
@@ -231,6 +244,7 @@ class Run:
             derived=list(config.features),
         )
         coverage.check_condition(rows.df, config.target.partition_by)
+        self.coverage = coverage
         self.target = Target(self.spark, config.target, config.key, self.run_id)
         return choose_sink(self.target, coverage)
 
@@ -240,8 +254,9 @@ class Run:
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
         keep = [*config.key, *config.target.keep]
+        scan, sample = config.source.scan, self.gate.sample
         predicted = predict_prepared(
-            rows, bundle.signature, reference, keep, self.metrics, config.source.scan
+            rows, bundle.signature, reference, keep, self.metrics, scan, sample
         )
         self.found["scan"] = explain(predicted.df)
         return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
@@ -259,18 +274,14 @@ class Run:
             step=self.steps.current if error else "",
             reason=str(error) or type(error).__name__ if error else "",
             started_at=self.started_at.isoformat(timespec="seconds"),
-            finished_at=_now().isoformat(timespec="seconds"),
-            parameters=self._parameters,
+            finished_at=now_text(),
+            parameters=texts(self.values),
             bundle=known,
             target=config.target.table,
             versions=versions(),
             seconds=seconds,
             **found,
         )
-
-    @property
-    def _parameters(self) -> dict[str, str]:
-        return {name: str(value) for name, value in self.values.items()}
 
     def _described(self, bundle: Bundle) -> dict[str, str]:
         return {

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 import spark_infer as si
 from spark_infer.backends import load_backend
-from spark_infer.cli.main import app
-from spark_infer.errors import BundleError
+from spark_infer.cli.main import app, exit_code
+from spark_infer.errors import BundleError, GateError
 from tests.s3 import Bucket
 from tests.unit.backends.transformers.test_format import directory
 from tests.unit.graphs import linear
@@ -98,6 +98,7 @@ def test_every_example_is_run() -> None:
         "Straight from Parquet": 1,
         "SQL": 1,
         "Job file": 3,
+        "Gate": 3,
         "Bundles and reports behind a URI": 1,
         "Batches and bad rows": 1,
         "Airflow": 3,
@@ -235,6 +236,41 @@ def test_job_file_and_command(
     for line in told.splitlines():
         assert re.fullmatch(r"[0-9:]{8} INFO \w+: [0-9.]+ s", line)
         assert line.split()[2] in steps
+
+
+def test_gate(table: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_, gate), _, (_, commands) = blocks("Gate")
+    (folder / "conf").mkdir()
+    (folder / "conf" / "nightly.yaml").write_text(blocks("Job file")[0][1] + gate)
+    arguments = ["conf/nightly.yaml", "--set", "date=2018-08-08"]
+    done = CliRunner().invoke(app, ["score", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    lines = [line.split() for line in done.output.splitlines()]
+    assert ["gate"] in lines
+    assert ["rows", "3", "at", "least", "1", "passed"] in lines
+    assert ["psi", "fraud_score", "at", "most", "0.25", "undefined"] in lines
+    strict = gate.replace("check: rows, min: 1}", "check: rows, min: 10}")
+    (folder / "conf" / "nightly.yaml").write_text(blocks("Job file")[0][1] + strict)
+    stopped = CliRunner().invoke(app, ["score", *arguments])
+    assert isinstance(stopped.exception, GateError)
+    assert exit_code(stopped.exception) == 3
+    (kept,) = re.findall("run ([^,]*),", str(stopped.exception))
+    publish, drop = (line.split() for line in commands.splitlines())
+    for command, outcome in ((publish, "published, 3 rows"), (drop, "WarehouseError")):
+        assert " ".join(command[:3]) in str(stopped.exception)
+        decided = CliRunner().invoke(app, [*command[1:3], kept])
+        assert outcome in decided.output + type(decided.exception).__name__
+    monkeypatch.syspath_prepend(folder)
+    (folder / "training.py").write_text(
+        "import torch, spark_infer as si\n"
+        "model = torch.nn.Linear(1, 1)\n"
+        "inputs = [si.ScalarInput('x', columns=['amount'])]\n"
+        "signature = si.Signature(inputs=inputs, outputs=[si.Output('y')])\n"
+        "table = {'amount': [1.0, 2.0]}\n"
+    )
+    profile = run("Gate", 1)["bundle"].profile
+    monkeypatch.delitem(sys.modules, "training")
+    assert profile.inputs["amount"].rows == profile.outputs["y"].rows == 2
 
 
 def test_bundles_and_reports_behind_a_uri(table: dict[str, Any], bucket: Bucket) -> None:

@@ -13,6 +13,7 @@ from spark_infer.bundle.files.folder import open_file
 from spark_infer.bundle.manifest import Manifest
 from spark_infer.bundle.places.fetch import fetch
 from spark_infer.bundle.places.place import Place
+from spark_infer.bundle.profile import Profile
 from spark_infer.errors import BundleError, is_full
 
 
@@ -22,6 +23,7 @@ def upload_bundle(
     write_files: Callable[[Path], None],
     check: Callable[[Bundle], None],
     examples: Examples | None = None,
+    profile: Callable[[Bundle], Profile] | None = None,
 ) -> Bundle:
     """Write a bundle in a temporary folder, upload it, and fetch it again: that is the proof.
 
@@ -33,6 +35,7 @@ def upload_bundle(
         write_files: See ``write_bundle``.
         check: Is given the finished bundle before it is uploaded; what it raises stops that.
         examples: See ``write_bundle``.
+        profile: See ``write_bundle``.
 
     Raises:
         BundleError: Something is at ``place``, it cannot be written, or what was read back is
@@ -41,7 +44,8 @@ def upload_bundle(
     place.check_empty()
     try:
         with tempfile.TemporaryDirectory(prefix="spark_infer-") as folder:
-            bundle = write_bundle(Path(folder) / "bundle", manifest, write_files, check, examples)
+            path = Path(folder) / "bundle"
+            bundle = write_bundle(path, manifest, write_files, check, examples, profile)
             for name in (*bundle.files, SUMS_FILE):
                 with open_file(bundle.path, name) as file:
                     place.write(name, file)

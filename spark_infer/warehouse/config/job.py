@@ -12,6 +12,7 @@ from spark_infer.errors import ConfigError
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.config.batch import BatchConfig
 from spark_infer.warehouse.config.bundle import BundleConfig
+from spark_infer.warehouse.config.gate import CheckConfig
 from spark_infer.warehouse.config.parameter import ParameterConfig
 from spark_infer.warehouse.config.source import SourceConfig
 from spark_infer.warehouse.config.target import ReportConfig, TargetConfig
@@ -56,6 +57,9 @@ class JobConfig(Section):
         description="How rows are cut into batches and where the model runs.",
     )
     target: TargetConfig = Field(description="Where the predictions go.")
+    gate: tuple[CheckConfig, ...] = Field(
+        (), description="Checks of what is staged, before it is published."
+    )
     report: ReportConfig = Field(
         default_factory=lambda: ReportConfig.model_validate({}),
         description="Where the run report goes.",

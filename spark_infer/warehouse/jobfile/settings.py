@@ -83,7 +83,7 @@ def known_keys(path: tuple[str, ...]) -> list[str]:
     """Return the keys that the section at a place of the job file may have."""
     kind: Any = JobConfig
     for part in path:
-        kind = _below(kind, part)
+        kind = _below(kind, str(part))
     model = _model(kind)
     return list(model.model_fields) if model else []
 
@@ -149,6 +149,8 @@ def _below(kind: Any, part: str) -> Any:
     model = _model(kind)
     if model is not None:
         return model.model_fields[part].annotation if part in model.model_fields else None
+    if get_origin(kind) is tuple and part.isdecimal():
+        return get_args(kind)[0]
     return get_args(kind)[1] if _is_mapping(kind) else None
 
 

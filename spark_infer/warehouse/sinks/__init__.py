@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from spark_infer.warehouse.sinks.choose import choose_sink
 from spark_infer.warehouse.sinks.coverage import Coverage
-from spark_infer.warehouse.sinks.sink import Published, Sink
+from spark_infer.warehouse.sinks.sink import KeepingSink, Published, Sink
 from spark_infer.warehouse.sinks.sql.writer import WRITING
 from spark_infer.warehouse.sinks.target import Target
 
-__all__ = ["WRITING", "Coverage", "Published", "Sink", "Target", "choose_sink"]
+__all__ = [
+    "WRITING",
+    "Coverage",
+    "KeepingSink",
+    "Published",
+    "Sink",
+    "Target",
+    "choose_sink",
+]

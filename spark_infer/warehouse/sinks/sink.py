@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
@@ -81,4 +82,39 @@ class Sink(Protocol):
 
         Nothing is raised: whoever calls this may be handling an error.
         """
+        ...
+
+
+@runtime_checkable
+class KeepingSink(Sink, Protocol):
+    """A sink that can keep what is staged, for somebody who decides later."""
+
+    def keep(self, staged: Staged, about: Mapping[str, Any]) -> None:
+        """Have what is staged outlast the run.
+
+        Args:
+            staged: The rows.
+            about: What there is to know of the run, as JSON data.
+        """
+        ...
+
+    def kept(self) -> Mapping[str, Any]:
+        """Return what was said of the run when it was kept.
+
+        Raises:
+            WarehouseError: Nothing is kept of it.
+        """
+        ...
+
+    def reopen(self) -> Staged:
+        """Return what is kept, and hold it: no other process drops or publishes it meanwhile.
+
+        Raises:
+            WarehouseError: Nothing is kept, another process holds it, or the table is of another
+                format by now.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Drop what is kept. Errors are those of ``reopen``."""
         ...

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES, explained, spark_failures
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
@@ -19,6 +22,7 @@ from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 from spark_infer.warehouse.sinks.files.journal import Journal
+from spark_infer.warehouse.sinks.files.kept import Kept, check_latest, find_kept
 from spark_infer.warehouse.sinks.files.leftovers import beside, recover
 from spark_infer.warehouse.sinks.files.partition import Partitions, of_path
 from spark_infer.warehouse.sinks.files.publication import RUNS, publish
@@ -51,6 +55,7 @@ class FileTable:
         self._target = target
         self._coverage = coverage
         self._run: RunFolder | None = None
+        self._is_kept = False
 
     def check(self, schema: StructType) -> None:
         """Prove that rows of this schema can be written. Errors are those of ``Target.check``."""
@@ -74,7 +79,7 @@ class FileTable:
         """Complete or undo what runs have left that were killed, and return what is completed."""
         self._target.check_named()
         target, folder = self._target, self._folder()
-        if not beside(folder).exists() and not folder.child(RUNS).exists():
+        if not any(place.exists() for place in self._places()):
             return ()
         with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
             return recover(target.spark, target.name, folder)
@@ -86,7 +91,7 @@ class FileTable:
     def stage(self, prediction: Prediction) -> Staged:
         """Score the rows into files that no reader looks at."""
         target, table = self._target, self._target.table()
-        parent = beside(self._folder()) if table is None else self._folder().child(RUNS)
+        parent = self._places()[0 if table is None else 1]
         self._run = RunFolder(parent.child(target.run_id))
         self._run.begin()
         try:
@@ -107,6 +112,46 @@ class FileTable:
         if self._run is not None:
             self._run.end()
 
+    def keep(self, staged: Staged, about: Mapping[str, Any]) -> None:
+        """Have what is staged outlast the run, for seven days or until somebody decides."""
+        assert self._run is not None
+        table = self._target.table()
+        kept = Kept(
+            schema=staged.df.schema.json(),
+            format=self._target.config.format if table is None else table.format,
+            rows=staged.rows,
+            rejected=staged.rejected,
+            about=about,
+        )
+        self._run.keep(kept.to_text())
+
+    def kept(self) -> Mapping[str, Any]:
+        """Return what was said of the run when it was kept."""
+        return find_kept(self._target, self._places())[1].about
+
+    def reopen(self) -> Staged:
+        """Return what is kept, and hold it."""
+        run, kept = find_kept(self._target, self._places())
+        table = self._target.table()
+        if table is not None and table.format != kept.format:
+            raise WarehouseError(
+                f"target table {self._target.config.table!r} is of {table.format} now, and what is "
+                f"kept of run {self._target.run_id} of {kept.format}; run again"
+            )
+        run.hold()
+        self._run, self._is_kept = run, True
+        find_kept(self._target, self._places())  # Nobody has published or dropped it meanwhile.
+        df = self._read(kept.format, StructType.fromJson(json.loads(kept.schema)), run.rows)
+        return Staged(df, kept.rows, kept.rejected, "kept")
+
+    def drop(self) -> None:
+        """Drop what is kept."""
+        with self._alone():
+            run, _ = find_kept(self._target, self._places())
+            run.hold()
+            run.remove()
+            run.end()
+
     def publish(self, staged: Staged, keys: Keys) -> Published:
         """Make the rows visible, and look whether they are there.
 
@@ -123,6 +168,8 @@ class FileTable:
                 if table is not None and not target.is_overwritten:
                     staged, keys = self._still_new(staged, keys, table)
                 emptied = self._emptied(keys)
+                if self._is_kept:
+                    check_latest(target, keys.partitions | emptied)
                 journal = self._journal(table, staged.df.schema, keys, emptied)
                 before = set() if table is None else table.partitions(target.spark, target.name)
                 run.begin_publishing(journal)
@@ -251,6 +298,10 @@ class FileTable:
         found = folder or default_folder(self._target.spark, self._target.name)
         assert found is not None
         return found
+
+    def _places(self) -> tuple[Folder, Folder]:
+        """Return where the folders of runs are: of the table's first run, and of all others."""
+        return beside(self._folder()), self._folder().child(RUNS)
 
     def _lock(self) -> WriterLock | None:
         local = self._folder().local

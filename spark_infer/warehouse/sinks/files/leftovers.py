@@ -25,8 +25,8 @@ def beside(folder: Folder) -> Folder:
 def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, ...]:
     """Complete what killed runs were publishing, drop what they had staged, and what is replaced.
 
-    The table's lock is held. What a publication has replaced stays for a day: queries that were
-    planned before may read it yet.
+    What is kept of runs that a gate has stopped stays for seven days, and what a publication has
+    replaced for one: queries that were planned before may read it yet. The table's lock is held.
 
     Args:
         spark: A session with the settings ``WRITING``.
@@ -47,11 +47,11 @@ def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, 
             _log.warning("completing run %s, which was killed while it published", journal.run_id)
             publish(spark, name, run, journal)
             completed.append(journal.run_id)
-        elif not run.is_published:
+        elif not run.is_published and not run.is_kept:
             with run.if_dead() as is_dead:
                 if is_dead:
                     run.remove()
-        elif run.is_to_clear:
+        elif run.is_published and run.is_to_clear:
             old.append(run)
     if old:
         _clear(spark, name, folder, old)

@@ -19,9 +19,12 @@ _PUBLISHING = "publishing.json"
 _PUBLISHED = "published.json"
 _CLEARED = "cleared.json"
 _ALIVE = "alive"
-_JOURNALS = (_PUBLISHING, _PUBLISHED, _CLEARED)
-"""What the journal is called; a run whose rows are staged has none."""
+_KEPT = "kept.json"
+_LASTING = (_PUBLISHING, _PUBLISHED, _CLEARED, _KEPT)
+"""What the journal is called, which a run whose rows are staged has not; and what keeps these."""
 _DAY = 24 * 60 * 60
+KEPT_DAYS = 7
+"""How long the rows of a run stay that its gate has stopped."""
 
 
 class RunFolder:
@@ -51,11 +54,24 @@ class RunFolder:
             WarehouseError: It cannot be made.
         """
         self.folder.make()
+        self.hold()
+
+    def hold(self) -> None:
+        """Tell others that a process works with the folder, which is there.
+
+        Raises:
+            WarehouseError: Another one does, or that cannot be told.
+        """
         self._local = self.folder.local
         if self._local is None:
             return
         try:
             self._alive = take(self._local / _ALIVE)
+        except BlockingIOError:
+            raise WarehouseError(
+                f"another process works with {self._local}; try again when it has ended",
+                transient=True,
+            ) from None
         except OSError as error:
             raise WarehouseError(
                 f"{self._local / _ALIVE} cannot be locked: {error.strerror}; make the "
@@ -64,16 +80,16 @@ class RunFolder:
             ) from None
 
     def end(self) -> None:
-        """Tell others that the run has ended. Its rows are dropped unless they are published."""
+        """Tell others that the run has ended. Its rows are dropped unless published or kept."""
         if self._local is not None:
             # Not by the JVM, which may be gone.
-            if not any((self._local / name).exists() for name in _JOURNALS):
+            if not any((self._local / name).exists() for name in _LASTING):
                 shutil.rmtree(self._local, ignore_errors=True)
                 with suppress(OSError):  # Other runs are there.
                     self._local.parent.rmdir()
         else:
             with suppress(*SPARK_FAILURES):  # The next run clears away.
-                if not self.is_being_published and not self.is_published:
+                if not any(self.folder.child(name).exists() for name in _LASTING):
                     self.remove()
         if self._alive is not None:
             os.close(self._alive)
@@ -122,6 +138,25 @@ class RunFolder:
     def end_publishing(self) -> None:
         """Remember that all of the journal is done."""
         self.folder.child(_PUBLISHING).rename(self.folder.child(_PUBLISHED))
+
+    def keep(self, text: str) -> None:
+        """Have what is staged stay when the run ends, and when others clear away.
+
+        Args:
+            text: What is to be known of it.
+        """
+        self.folder.child(_KEPT).write(text)
+
+    def kept(self) -> str | None:
+        """Return what was said when it was kept; None where it was not."""
+        file = self.folder.child(_KEPT)
+        return file.read() if file.exists() else None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is staged is kept, which ends by itself after seven days."""
+        file = self.folder.child(_KEPT)
+        return file.exists() and time.time() - file.newest() < KEPT_DAYS * _DAY
 
     @property
     def is_to_clear(self) -> bool:

@@ -1,0 +1,171 @@
+"""A run that its gate has stopped: published all the same, or dropped."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import SparkSession
+
+from spark_infer.bundle.documents import shown
+from spark_infer.errors import ConfigError, SignatureError, WarehouseError
+from spark_infer.report import RunReport
+from spark_infer.report.run import Status, now_text
+from spark_infer.spark.driver.session import active
+from spark_infer.spark.failures import spark_failures
+from spark_infer.warehouse.binding import with_session_zone
+from spark_infer.warehouse.gate.history import History, Remembered
+from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.run import Run
+from spark_infer.warehouse.sinks import Coverage, KeepingSink, Published, Target, choose_sink
+
+if TYPE_CHECKING:
+    from spark_infer.warehouse.job import ScoringJob
+
+_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_log = logging.getLogger(__name__)
+
+
+class KeptRun(Run):
+    """Decides what becomes of a run whose rows are kept.
+
+    Args:
+        job: The job; its parameters are those of the run, whatever it was given.
+        run_id: The run.
+        given: See ``Run``.
+        on_step: See ``Run``.
+
+    Raises:
+        ConfigError: ``run_id`` is none.
+    """
+
+    def __init__(
+        self,
+        job: ScoringJob,
+        run_id: str,
+        given: SparkSession | None,
+        on_step: Callable[[str], None] | None,
+    ) -> None:
+        super().__init__(job, given, on_step)
+        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+            raise ConfigError(
+                f"{shown(run_id)} is no run; the message and the report of a run that was stopped "
+                "name it, such as 20180808T040000Z-0a1b2c3d"
+            )
+        self.run_id = run_id
+
+    def publish(self) -> Published:
+        """Look at what is kept as a run does at what it has staged, and publish it.
+
+        Raises:
+            SparkInferError: It cannot be published, and stays as it is.
+        """
+        config, step = self.job.config, self.steps.step
+        self._open_session()
+        with active(self.spark):
+            with step("check"), spark_failures("what is kept cannot be looked at"):
+                sink = self._keeping(Coverage.of_nothing())
+                about = self._about(sink)
+                given = bind_parameters(config.parameters, about["parameters"])
+                self.values = with_session_zone(self.spark, config.parameters, given)
+                sink = self._keeping(Coverage(**about["coverage"], values=self.values))
+            staged: Staged | None = None
+            try:
+                with step("keys"), spark_failures("what is kept cannot be read back"):
+                    staged = sink.reopen()
+                    keys = self._checked(staged)
+                    sink.check_rows(staged, keys)
+                with step("write"):
+                    published = sink.publish(staged, keys)
+            finally:
+                sink.discard(staged)
+                assert self.given is not None
+                assert self.target is not None
+                self.target.refresh_in(self.given)
+        self._remember(about)
+        self._told("published", published)
+        return published
+
+    def drop(self) -> None:
+        """Drop what is kept.
+
+        Raises:
+            SparkInferError: Nothing is, or it cannot be dropped.
+        """
+        self._open_session()
+        failures = spark_failures("what is kept cannot be dropped")
+        with active(self.spark), self.steps.step("drop"), failures:
+            self._keeping(Coverage.of_nothing(), recovers=False).drop()
+        self._told("dropped", None)
+
+    def _keeping(self, coverage: Coverage, *, recovers: bool = True) -> KeepingSink:
+        config = self.job.config
+        self.target = Target(self.spark, config.target, config.key, self.run_id)
+        sink = choose_sink(self.target, coverage)
+        if not isinstance(sink, KeepingSink):
+            raise WarehouseError(
+                f"nothing is kept of run {self.run_id}: target table {config.target.table!r} is "
+                "written by INSERT, which keeps nothing"
+            )
+        if recovers:
+            sink.recover()
+        return sink
+
+    def _about(self, sink: KeepingSink) -> Mapping[str, Any]:
+        """Return what was said of the run.
+
+        Raises:
+            WarehouseError: Nothing is kept.
+            ConfigError: The job file is another one than it was, where that counts.
+        """
+        config = self.job.config
+        try:
+            about = sink.kept()
+        except WarehouseError as error:
+            report = RunReport.find(config.report.path, config.name, self.run_id)
+            if report is not None and report.status == "dropped":
+                raise WarehouseError(f"run {self.run_id} was dropped; run again") from None
+            raise error
+        now = {
+            "job": config.name,
+            "target": config.target.model_dump(mode="json"),
+            "key": list(config.key),
+        }
+        for what, value in now.items():
+            if about.get(what) != value:
+                raise ConfigError(
+                    f"the job file says another {what} than when run {self.run_id} was stopped: "
+                    f"{shown(value)} instead of {shown(about.get(what))}; give it the file and the "
+                    "settings of that run, or drop it"
+                )
+        return about
+
+    def _remember(self, about: Mapping[str, Any]) -> None:
+        """Have later runs compared with this one, which somebody has found good."""
+        directory, name = self.job.config.report.path, about["history"]
+        try:
+            run = Remembered.from_json(about["remembered"])
+            History.read(directory, name).after(run).write(directory, name)
+        except (ConfigError, SignatureError, KeyError, TypeError) as error:
+            _log.warning("the target was written, and later runs do not know of it: %s", error)
+
+    def _told(self, status: Status, published: Published | None) -> None:
+        """Say in the run's report what became of it."""
+        config = self.job.config
+        report = RunReport.find(config.report.path, config.name, self.run_id)
+        if report is None:
+            _log.warning("run %s has no report in %s to say so", self.run_id, config.report.path)
+            return
+        told = replace(report, status=status, finished_at=now_text())
+        if published is not None:
+            told = replace(told, rows_out=published.rows, rows_rejected=published.rejected)
+        try:
+            told.write(config.report.path)
+        except ConfigError as error:
+            _log.warning(
+                "run %s was %s, and its report does not say so: %s", self.run_id, status, error
+            )

@@ -1,0 +1,108 @@
+"""What there is to know of rows that are staged and kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from spark_infer.errors import WarehouseError, some
+from spark_infer.warehouse.rows.keys import Partition, partition_texts
+from spark_infer.warehouse.sinks.files.run_folder import RunFolder
+from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.target import Target
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Rows that a gate has stopped.
+
+    Attributes:
+        schema: Their columns as Spark's JSON.
+        format: The format of their files.
+        rows: How many there are.
+        rejected: Rows among them without a prediction.
+        about: What the job says of the run.
+    """
+
+    schema: str
+    format: str
+    rows: int
+    rejected: int
+    about: Mapping[str, Any]
+
+    def to_text(self) -> str:
+        """Return it as JSON text."""
+        return json.dumps({"version": _VERSION, **asdict(self)}, indent=1)
+
+    @classmethod
+    def from_text(cls, text: str, *, where: str) -> Kept:
+        """Read it.
+
+        Raises:
+            WarehouseError: It is damaged, or another spark_infer wrote it.
+        """
+        try:
+            data = json.loads(text)
+            if data.pop("version") != _VERSION or not isinstance(data["about"], dict):
+                raise ValueError
+            return cls(**data)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise WarehouseError(
+                f"{where} is damaged, or another spark_infer wrote it; remove it, and run the same "
+                "range again"
+            ) from None
+
+
+def find_kept(target: Target, places: Iterable[Folder]) -> tuple[RunFolder, Kept]:
+    """Return the folder of a run that is kept, and what there is to know of it.
+
+    Args:
+        target: The table, with the run's id.
+        places: Where the folders of runs are.
+
+    Raises:
+        WarehouseError: Nothing is kept of it; the message says why, as far as that can be told.
+    """
+    is_published = False
+    for place in places:
+        run = RunFolder(place.child(target.run_id))
+        text = run.kept()
+        if run.is_published or run.is_being_published:
+            is_published = True
+        elif text is not None:
+            return run, Kept.from_text(text, where=str(run.folder))
+    table = target.table()
+    if not is_published and table is not None and "run_id" in table.columns.names:
+        is_published = bool(target.rows().where(F.col("run_id") == target.run_id).count())
+    why = "a gate has not stopped it, it was dropped, or its seven days are over"
+    raise WarehouseError(
+        f"nothing is kept of run {target.run_id} for target table {target.config.table!r}: "
+        f"{'it is published already' if is_published else why}"
+    )
+
+
+def check_latest(target: Target, partitions: frozenset[Partition]) -> None:
+    """Prove that no later run has published what one that was kept would replace.
+
+    Raises:
+        WarehouseError: One has.
+    """
+    if target.table() is None or not target.is_overwritten:
+        return
+    # A run's id begins with the time at which it began.
+    later = target.in_partitions(partitions).where(F.col("run_id") > target.run_id)
+    by = partition_texts(target.config.partition_by)
+    found = later.select(by.alias("partition"), "run_id").distinct().collect()
+    runs = sorted({row["run_id"] for row in found if tuple(row["partition"]) in partitions})
+    if runs:
+        raise WarehouseError(
+            f"run {some(runs)} has since written partitions that run {target.run_id} would replace "
+            "with older predictions, and nothing was published; drop what is kept of it, or run "
+            "the same range again"
+        )
