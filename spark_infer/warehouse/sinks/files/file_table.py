@@ -178,12 +178,7 @@ class FileTable:
             return frozenset()
         if not target.is_overwritten:
             return frozenset()
-        by, name = target.config.partition_by, target.config.table
-        stale = self._coverage.stale(target.rows(), keys, by, table=name)
-        partitions = keys.partitions | stale
-        replaced = target.in_partitions(partitions)
-        self._coverage.check_replaced(replaced, partitions, by, table=name)
-        return stale
+        return self._coverage.emptied(target, keys)
 
     def _journal(
         self,
