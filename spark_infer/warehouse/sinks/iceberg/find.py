@@ -32,6 +32,8 @@ from spark_infer.warehouse.sinks.table import Table
 _PROVIDER = "iceberg"
 _CATALOG = "HasIcebergCatalog"
 """What its catalogs implement, in whatever package they are."""
+_STATEMENT = "ALTER TABLE t DROP BRANCH IF EXISTS b"
+"""One that only a session with its extensions takes."""
 _FORMATS = ("parquet", "orc", "avro", _PROVIDER)
 _TYPES: tuple[type[DataType], ...] = (
     *(BooleanType, IntegerType, LongType, FloatType, DoubleType, DecimalType, StringType),
@@ -60,7 +62,7 @@ def check_extensions(spark: SparkSession) -> None:
     """
     parser: Any = spark._jsparkSession.sessionState().sqlParser()
     try:
-        parser.parsePlan("ALTER TABLE t DROP BRANCH IF EXISTS b")
+        parser.parsePlan(_STATEMENT)
     except SPARK_FAILURES:
         raise ConfigError(
             "the target is a table of Iceberg, and Spark does not know its statements about "
