@@ -64,7 +64,7 @@ def test_an_overwrite_that_would_lose_others_rows_is_refused(job: Any) -> None:
 
 
 def test_null_and_odd_partition_values(job: Any) -> None:
-    values = ["NULL", "''", "'a b/c=d'", "'é\\''", "'${x}'"]
+    values = ["NULL", "''", "'a b/c=d'", "'é\\''", "'$' '{x}'"]
     job.spark.sql("CREATE OR REPLACE TEMP VIEW v AS SELECT 1 AS nothing")
     rows = ", ".join(f"({n}, {n}.0D, {value})" for n, value in enumerate(values))
     job.spark.sql(
@@ -207,7 +207,7 @@ def test_types_that_iceberg_does_not_have(job: Any, feature: str, message: str) 
 def test_formats_of_files(job: Any) -> None:
     with pytest.raises(ConfigError, match=r"'delta': a table of Iceberg has files of parquet"):
         job.run(target=APPEND | {"format": "delta"})
-    job.run(target=APPEND | {"format": "orc"})
+    job.run(target=APPEND | {"format": "avro"})
     assert job.scores() == FIRST
 
 

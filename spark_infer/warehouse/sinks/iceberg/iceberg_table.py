@@ -24,6 +24,7 @@ from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.iceberg.alive import Alive
 from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
+from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
 from spark_infer.warehouse.sinks.sink import Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
@@ -158,9 +159,9 @@ class IcebergTable:
                 if created := self._create(staged, keys):
                     return created
                 staged = self._stage(self.pending(staged.df))
-            for _ in range(_MAX_ATTEMPTS):
-                branch, published = self._result(staged, keys)
-                if self._branches.fast_forward(branch):
+            for attempt in range(_MAX_ATTEMPTS):
+                branch, published = self._result(staged, keys, is_first=not attempt)
+                if self._adds_nothing(published) or self._branches.fast_forward(branch):
                     return published
                 _log.warning("another has written table %s; applying the rows to it again", table)
         raise WarehouseError(
@@ -190,14 +191,20 @@ class IcebergTable:
             return None
         return target.read_back(keys, staged.rows)
 
-    def _result(self, staged: Staged, keys: Keys) -> tuple[str, Published]:
+    def _adds_nothing(self, published: Published) -> bool:
+        """Return whether the table is right already, and needs no snapshot more."""
+        target = self._target
+        deletes = target.is_overwritten or target.config.delete_missing
+        return not published.rows and not deletes
+
+    def _result(self, staged: Staged, keys: Keys, *, is_first: bool) -> tuple[str, Published]:
         """Make a branch of what the table is to be, of what it is now."""
         target, base = self._target, self._branches.head()
         self._check_table(self._schema)
         emptied = self._check_rows(staged, keys)
         expected = staged.rows
         # The branch with the staged rows is what the table is to be, unless that has changed.
-        is_staged = base == self._base and not target.is_merged
+        is_staged = is_first and base == self._base and not target.is_merged
         if target.is_appended:
             is_staged &= base == self._known
         branch = self._made[0] if is_staged else self._branch(base)
@@ -209,13 +216,13 @@ class IcebergTable:
                 rows = target.without_known(rows, target.rows())
             expected, _ = self._write(rows, branch)
         if emptied:
-            self._delete(branch, self._in(branch, emptied))
+            self._delete(branch, emptied)
         partitions = keys.partitions | emptied
         published, others = target.count(self._branches.rows(branch), partitions)
         if others:
             # Rows that were written when the table had other partitions, and stand beside ours.
             other = f"run_id <> {literal(target.run_id)} OR run_id IS NULL"
-            self._delete(branch, f"({self._in(branch, partitions)}) AND ({other})")
+            self._delete(branch, partitions, other)
             published, others = target.count(self._branches.rows(branch), partitions)
         if published.rows != expected or others:
             raise WarehouseError(
@@ -275,24 +282,13 @@ class IcebergTable:
     def _ours(self, branch: str) -> DataFrame:
         return self._branches.rows(branch).where(F.col("run_id") == self._target.run_id)
 
-    def _delete(self, branch: str, condition: str) -> None:
-        self._target.spark.sql(f"DELETE FROM {self._branches.sql(branch)} WHERE {condition}")
-
-    def _in(self, branch: str, partitions: frozenset[Partition]) -> str:
-        """Return the condition that a row stands in one of some partitions, as SQL."""
+    def _delete(
+        self, branch: str, partitions: frozenset[Partition], condition: str = "true"
+    ) -> None:
         rows = self._branches.rows(branch)
         by = self._target.partition_columns(rows.columns)
-        kinds = [rows.schema[name].dataType.simpleString() for name in by]
-
-        def one(values: Partition) -> str:
-            # Of the column's type: files of other partitions are passed over.
-            columns = zip(by, kinds, values, strict=True)
-            return " AND ".join(
-                f"{quoted(name)} <=> CAST({'NULL' if v is None else literal(v)} AS {kind})"
-                for name, kind, v in columns
-            )
-
-        return " OR ".join(f"({one(values)})" for values in partitions)
+        where = f"({in_partitions(rows, by, partitions)}) AND ({condition})"
+        self._target.spark.sql(f"DELETE FROM {self._branches.sql(branch)} WHERE {where}")
 
     def _local(self) -> Path | None:
         """Return where runs tell that they go on."""
