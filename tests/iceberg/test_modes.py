@@ -265,3 +265,11 @@ def test_a_table_that_was_made_by_hand_and_is_empty(job: Any, target: dict[str, 
     job.run(target=target)
     assert job.scores() == FIRST
     assert job.branches() == ["main"]
+
+
+def test_a_plan_says_what_a_run_would_do(job: Any) -> None:
+    assert job.load(target=DELETE).plan(job.spark).writes == "it is created"
+    job.run(target=DELETE)
+    told = "rows are updated and added by key (id), and those are deleted whose keys have left the"
+    assert job.load(target=DELETE).plan(job.spark).writes == f"{told} source"
+    assert job.branches() == ["main"]
