@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from spark_infer.bundle.cache.locks import take
 from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.iceberg_table import IcebergTable
@@ -55,12 +54,15 @@ def kill() -> None:
 
 def killed(
     monkeypatch: pytest.MonkeyPatch, job: Any, owner: type, name: str, **changes: Any
-) -> None:
+) -> Any:
+    """Run a job that is killed; return its sink, whose process still seems to live."""
+    sinks: list[Any] = []
     with monkeypatch.context() as patched:
-        patched.setattr(IcebergTable, "discard", lambda *ignored: None)
+        patched.setattr(IcebergTable, "discard", lambda sink, ignored: sinks.append(sink))
         before(patched, owner, name, kill)
         with pytest.raises(Killed):
             job.run(**changes)
+    return sinks[0]
 
 
 def insert(job: Any, *rows: str) -> Callable[[], None]:
@@ -96,15 +98,15 @@ def test_branches_of_runs_that_were_killed_are_dropped(
     monkeypatch: pytest.MonkeyPatch, job: Any
 ) -> None:
     job.run(target=MERGE)
-    killed(monkeypatch, job, Branches, "fast_forward", target=MERGE)
+    sink = killed(monkeypatch, job, Branches, "fast_forward", target=MERGE)
     assert len(job.branches()) == 3
     job.spark.sql("ALTER TABLE ice.lake.scores CREATE BRANCH spark_infer_of_somebody")
     place = folder(job) / "_spark_infer"
-    (alive,) = place.iterdir()
-    held = take(alive, wait=True)  # As by another process: its run goes on.
+    assert len(list(place.iterdir())) == 1
     assert job.load(target=MERGE).recover(job.spark) == ()
     assert len(job.branches()) == 4
-    os.close(held)
+    _, descriptor = sink._alive._held
+    os.close(descriptor)  # As the system does when the process ends.
     assert job.load(target=MERGE).recover(job.spark) == ()
     assert job.branches() == ["main", "spark_infer_of_somebody"]
     assert list(place.iterdir()) == []

@@ -68,5 +68,5 @@ def test_without_a_file_a_run_is_dead_after_a_day(tmp_path: Path, hours: int, de
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
-    with pytest.raises(WarehouseError, match="cannot be locked: .*; make the table's folder writ"):
+    with pytest.raises(WarehouseError, match=r"cannot be locked: .*; make the table's folder writ"):
         Alive(tmp_path / "runs").begin("run")
