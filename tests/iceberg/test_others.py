@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import DataFrameWriterV2
 
 from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.iceberg_table import IcebergTable
-from spark_infer.warehouse.sinks.sql.writer import Writer
 from tests.iceberg.test_modes import (
     APPEND,
     COLUMNS,
@@ -124,14 +124,19 @@ def test_without_a_local_folder_a_run_is_dead_after_a_day(
     # What the branch is at was committed by the first run, just now.
     found = Branches.of_runs
     monkeypatch.setattr(
-        Branches, "of_runs", lambda branches: [b._replace(changed=then) for b in found(branches)]
+        Branches,
+        "of_runs",
+        lambda branches: {
+            run: [branch._replace(changed=then) for branch in made]
+            for run, made in found(branches).items()
+        },
     )
     job.load(target=APPEND).recover(job.spark)
     assert len(job.branches()) == count
 
 
 @pytest.mark.parametrize("target", MODES)
-@pytest.mark.parametrize("owner", [(Writer, "create"), (IcebergTable, "check_rows")])
+@pytest.mark.parametrize("owner", [(IcebergTable, "_create"), (IcebergTable, "check_rows")])
 def test_a_first_run_that_is_killed_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, job: Any, target: dict[str, Any], owner: tuple[type, str]
 ) -> None:
@@ -285,14 +290,19 @@ def test_two_runs_of_different_days_at_once(job: Any, there: bool) -> None:
     assert job.branches() == ["main"]
 
 
-def test_a_table_that_another_makes_meanwhile(monkeypatch: pytest.MonkeyPatch, job: Any) -> None:
+@pytest.mark.parametrize(
+    ("owner", "name"), [(IcebergTable, "_create"), (DataFrameWriterV2, "create")]
+)
+def test_a_table_that_another_makes_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, job: Any, owner: type, name: str
+) -> None:
     create = f"CREATE TABLE ice.lake.scores ({COLUMNS}) USING iceberg"
 
     def make() -> None:
         job.spark.sql(create)
         insert(job, "2 8 0.5")()
 
-    before(monkeypatch, Writer, "create", make)
+    before(monkeypatch, owner, name, make)
     assert job.run(target=APPEND).rows_out == 2
     assert job.scores() == [(1, 8, 2.0), (2, 8, 0.5), (3, 9, 6.0)]
 

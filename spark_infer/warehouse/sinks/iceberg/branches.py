@@ -28,12 +28,10 @@ class Branch(NamedTuple):
 
     Attributes:
         name: Its name.
-        run_id: The run.
         changed: When it changed last, as far as anybody can tell.
     """
 
     name: str
-    run_id: str
     changed: dt.datetime
 
 
@@ -54,18 +52,19 @@ class Branches:
         rows = self._meta("refs").where(f"type = 'BRANCH' AND name = {literal(branch)}").collect()
         return int(rows[0]["snapshot_id"]) if rows else None
 
-    def of_runs(self) -> list[Branch]:
-        """Return the branches that runs have made."""
+    def of_runs(self) -> dict[str, list[Branch]]:
+        """Return the branches that runs have made, by the run."""
         refs = self._meta("refs").where(f"type = 'BRANCH' AND startswith(name, '{_PREFIX}')")
         snapshots = self._meta("snapshots").selectExpr("snapshot_id", "unix_seconds(committed_at)")
         times = {row[0]: row[1] for row in snapshots.collect()}
-        found = []
+        found: dict[str, list[Branch]] = {}
         for row in refs.collect():
             if parts := _NAME.fullmatch(row["name"]):
                 begun = dt.datetime.strptime(parts[2], "%Y%m%dT%H%M%S%z")
                 committed = times.get(row["snapshot_id"], 0)
                 changed = dt.datetime.fromtimestamp(committed, dt.timezone.utc)
-                found.append(Branch(row["name"], parts[1], max(begun, changed)))
+                branch = Branch(row["name"], max(begun, changed))
+                found.setdefault(parts[1], []).append(branch)
         return found
 
     def create(self, run_id: str, number: int, base: int | None) -> str:

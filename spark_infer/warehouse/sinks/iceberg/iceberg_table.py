@@ -28,7 +28,6 @@ from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
 from spark_infer.warehouse.sinks.sink import Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
-from spark_infer.warehouse.sinks.sql.writer import Writer
 from spark_infer.warehouse.sinks.table import Table
 from spark_infer.warehouse.sinks.target import Target
 
@@ -112,11 +111,11 @@ class IcebergTable:
         table = self._target.config.table
         with spark_failures(f"branches of killed runs of target table {table!r} cannot be dropped"):
             alive = Alive(self._local())
-            for branch in self._branches.of_runs():
-                with alive.if_dead(branch.run_id, branch.changed) as is_dead:
+            for run_id, branches in self._branches.of_runs().items():
+                with alive.if_dead(run_id, max(branch.changed for branch in branches)) as is_dead:
                     if is_dead:
-                        _log.warning("dropping branch %s of a run that was killed", branch.name)
-                        self._branches.drop([branch.name])
+                        _log.warning("dropping branches of run %s, which was killed", run_id)
+                        self._branches.drop(branch.name for branch in branches)
             alive.sweep()
         return ()
 
@@ -183,9 +182,12 @@ class IcebergTable:
         target = self._target
         if target.table() is not None:
             return None
+        writer = staged.df.writeTo(target.name.sql).using(target.config.format)
+        if by := target.partition_columns(staged.df.columns):
+            writer = writer.partitionedBy(*(F.col(quoted(name)) for name in by))
         try:
-            Writer(target.spark, target.name, target.config).create(staged.df)
-        except WarehouseError:
+            writer.create()
+        except SPARK_FAILURES:
             if target.table() is None:
                 raise
             return None
