@@ -3,6 +3,13 @@
 After each round the table must hold what an undisturbed run leaves: every row once, with its own
 score. ``scripts/chaos.py --runs 100 --seed 1`` prints one line a round and a summary, and exits 1
 where a table differs. A round takes half a minute.
+
+Without ``--table`` these are tables of files. Tables of another catalog take its settings, in which
+``{work}`` is the folder of a round::
+
+    scripts/chaos.py --target merge --table ice.lake.scores
+        --spark spark.sql.catalog.ice=org.apache.iceberg.spark.SparkCatalog
+        --spark spark.sql.catalog.ice.warehouse={work}/ice ...
 """
 
 from __future__ import annotations
@@ -36,7 +43,10 @@ TARGETS: dict[str, dict[str, Any]] = {
     "overwrite": {"mode": "overwrite", "partition_by": ["day"]},
     "append": {"mode": "append", "partition_by": ["day"]},
     "plain": {"mode": "append"},
+    "merge": {"mode": "merge", "delete_missing": True},
 }
+FILES = "scores"
+"""The table that has no catalog of its own, and takes no merge."""
 
 RUN = """
 import json, sys
@@ -46,8 +56,12 @@ from spark_infer.spark import session
 
 job = si.ScoringJob.load("job.yaml")
 spark = session("chaos", job.config.spark)
+table = job.config.target.table
+namespace = table.rpartition(".")[0]
+if namespace:
+    spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
 job.run(spark, on_step=lambda step: print("STEP", step, flush=True))
-rows = spark.sql("SELECT id, day, score FROM scores ORDER BY id, score").collect()
+rows = spark.sql(f"SELECT id, day, score FROM {table} ORDER BY id, score").collect()
 print("FOUND", json.dumps([list(row) for row in rows]), flush=True)
 """
 
@@ -72,12 +86,14 @@ class Chaos:
 
     Args:
         folder: Where bundle, source and tables are.
-        target: The job file's target, beside the table.
+        target: The job file's target.
+        settings: Spark's, beside those of all targets.
     """
 
-    def __init__(self, folder: Path, target: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, target: dict[str, Any], settings: dict[str, str]) -> None:
         self._folder = folder
         self._target = target
+        self._settings = settings
         self._seconds: dict[str, float] = {}
         signature = si.Signature(
             inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")]
@@ -128,13 +144,14 @@ class Chaos:
             "source": {"path": "tx.parquet"},
             "key": ["id"],
             "bundle": {"path": str(self._folder / "bundle")},
-            "target": {"table": "scores", "keep": ["day"], **self._target},
+            "target": {"keep": ["day"], **self._target},
             "spark": {
                 "spark.master": "local[2]",
                 "spark.driver.memory": "1g",
                 "spark.ui.enabled": "false",
                 "spark.log.level": "OFF",
                 "spark.sql.shuffle.partitions": "2",
+                **{k: v.replace("{work}", str(work)) for k, v in self._settings.items()},
             },
         }
         (work / "job.yaml").write_text(yaml.safe_dump(job))
@@ -174,19 +191,29 @@ class Chaos:
 
 def main() -> int:
     """Run the rounds, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=5, help="rounds of each target")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", choices=[*TARGETS, "all"], default="all")
+    parser.add_argument("--table", default=FILES, help="[catalog.database.]table")
+    parser.add_argument(
+        "--spark", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark"
+    )
     arguments = parser.parse_args()
-    names = list(TARGETS) if arguments.target == "all" else [arguments.target]
+    names = [name for name in TARGETS if arguments.table != FILES or name != "merge"]
+    if arguments.target != "all":
+        names = [arguments.target]
+    settings = dict(setting.split("=", 1) for setting in arguments.spark)
     random_ = random.Random(arguments.seed)
     num_right = num_kills = 0
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         for name in names:
             place = Path(folder) / name
             place.mkdir()
-            chaos = Chaos(place, TARGETS[name])
+            target = {"table": arguments.table, **TARGETS[name]}
+            chaos = Chaos(place, target, settings)
             for number in range(arguments.runs):
                 kills, is_right = chaos.round(str(number), random_)
                 num_right += is_right

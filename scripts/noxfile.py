@@ -16,6 +16,9 @@ import nox
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
 SPARK35 = ROOT / ".venv-spark35"
+ICEBERG = ROOT / ".venv-iceberg"
+# Ships the classes of Iceberg 1.9 for Spark 3.5, which its own project has on Maven Central only.
+ICEBERG_CLASSES = "sagemaker-feature-store-pyspark==2.2.2"
 # Python is half as fast while it is measured: with MEASURE=1, as in a run of everything.
 MEASURED = ("--cov", "--cov-report=") if os.environ.get("MEASURE") == "1" else ()
 PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
@@ -25,7 +28,8 @@ NO_TESTS_COLLECTED = 5
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = [
-    *("unit", "processes", "gpu", "spark", "cluster", "benchmarks", "coverage", "spark35", "wheel"),
+    *("unit", "processes", "gpu", "spark", "cluster", "benchmarks", "coverage", "spark35"),
+    *("iceberg", "wheel"),
 ]
 
 
@@ -77,12 +81,15 @@ def coverage(session: nox.Session) -> None:
 @nox.session
 def spark35(session: nox.Session) -> None:
     """The tests of Spark on the oldest Spark that is supported, but those marked one_spark."""
-    if sys.version_info >= (3, 13):
-        session.skip(
-            "Spark 3.5 does not support Python 3.13: PYTHON=python3.12 scripts/test spark35"
-        )
-    python = make_spark35(session)
+    python = make_spark35(session, SPARK35)
     run_tests(session, "spark", "-m", "not one_spark", *PARALLEL_SPARK, python=python)
+
+
+@nox.session
+def iceberg(session: nox.Session) -> None:
+    """Tests with tables of Iceberg, on Spark 3.5."""
+    python = make_spark35(session, ICEBERG, ICEBERG_CLASSES)
+    run_tests(session, "iceberg", *PARALLEL_SPARK, python=python)
 
 
 @nox.session(venv_backend="venv")
@@ -125,20 +132,30 @@ def run_tests(
     )
 
 
-def make_spark35(session: nox.Session) -> Path:
-    """Make an environment that sees the packages of this one behind its own few."""
+def make_spark35(session: nox.Session, folder: Path, *alone: str) -> Path:
+    """Make an environment that sees the packages of this one behind its own few.
+
+    Args:
+        session: The session; skipped on a Python that Spark 3.5 does not support.
+        folder: Where the environment is.
+        alone: Further packages, without those that they ask for.
+    """
+    if sys.version_info >= (3, 13):
+        session.skip(
+            f"Spark 3.5 does not support Python 3.13: PYTHON=python3.12 scripts/test {session.name}"
+        )
     own = ROOT / "scripts" / "constraints-spark35.txt"
-    python, state = SPARK35 / "bin" / "python", SPARK35 / "state"
-    want = own.read_text() + CONSTRAINTS.read_text() + sys.executable
+    python, state = folder / "bin" / "python", folder / "state"
+    want = own.read_text() + CONSTRAINTS.read_text() + sys.executable + " ".join(alone)
     if state.exists() and state.read_text() == want:
         return python
-    session.run(sys.executable, "-m", "venv", "--clear", str(SPARK35), external=True)
-    site = Path(
-        sysconfig.get_path("purelib", vars={"base": str(SPARK35), "platbase": str(SPARK35)})
-    )
+    session.run(sys.executable, "-m", "venv", "--clear", str(folder), external=True)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
     behind = sysconfig.get_path("purelib")
     (site / "behind.pth").write_text(f"import site; site.addsitedir({behind!r})\n")
     install = ("-m", "pip", "install", "--quiet", "--constraint", str(own), "--no-build-isolation")
     session.run(str(python), *install, "numpy", "pyarrow", "pyspark", external=True)
+    if alone:
+        session.run(str(python), *install, "--no-deps", *alone, external=True)
     state.write_text(want)
     return python

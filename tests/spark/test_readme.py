@@ -98,6 +98,7 @@ def test_every_example_is_run() -> None:
         "Straight from Parquet": 1,
         "SQL": 1,
         "Job file": 3,
+        "Tables of Iceberg, and merging by key": 1,  # tests/iceberg runs it
         "Gate": 3,
         "Bundles and reports behind a URI": 1,
         "Batches and bad rows": 1,

@@ -20,14 +20,16 @@ class TargetConfig(Section):
         description="Format of a table that is created, which must give back what was written: "
         "parquet, orc, avro, delta or iceberg.",
     )
-    mode: Literal["overwrite", "append"] = Field(
+    mode: Literal["overwrite", "append", "merge"] = Field(
         "overwrite",
         description="overwrite replaces the partitions that the run has rows for, and empties "
         "those that source.filter and rows are about and the source has no rows for; it stops "
         "where these hold rows that do not meet the conditions (as far as those are about the key "
         "and kept columns), which would be lost. append scores and adds the rows whose keys the "
-        "table does not have; others are not looked at. Either way a second run of the same rows "
-        "gives the same table.",
+        "table does not have; others are not looked at. merge updates the rows whose keys the "
+        "table has and adds the others, by MERGE, for which its catalog must have row-level SQL "
+        "(Iceberg; Delta and Hudi are not tested). A second run of the same rows gives the same "
+        "table.",
     )
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."
@@ -37,6 +39,12 @@ class TargetConfig(Section):
         description="SQL condition on the partition columns, with parameters: which partitions "
         "the run is about (day = :date), where source.filter and rows do not tell. Those that it "
         "has no rows for are emptied, and a row outside of them stops the run.",
+    )
+    delete_missing: bool = Field(
+        False,
+        description="Of a merge: whether rows are deleted whose keys have left the source. They "
+        "are looked for among those that the run is about: all, or those that meet source.filter "
+        "and rows, which must be about key and kept columns, or target.partitions.",
     )
     keep: tuple[str, ...] = Field((), description="Columns to carry beside the key.")
     writer: Literal["auto", "jvm"] = Field(
@@ -54,6 +62,12 @@ class TargetConfig(Section):
             )
         if self.mode == "append" and self.partitions is not None:
             raise ValueError("partitions belongs to mode overwrite; append empties none")
+        if self.partitions is not None and not self.partition_by:
+            raise ValueError("partitions is about partition_by; name the partition columns there")
+        if self.mode != "merge" and self.delete_missing:
+            raise ValueError(
+                f"delete_missing belongs to mode merge; {self.mode} deletes no single rows"
+            )
         return self
 
 

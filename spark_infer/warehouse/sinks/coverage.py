@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,6 +15,9 @@ from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.conjuncts import conjuncts
 from spark_infer.warehouse.rows.keys import Keys, Partition, partition_texts
 from spark_infer.warehouse.source import where
+
+if TYPE_CHECKING:
+    from spark_infer.warehouse.sinks.target import Target
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,18 @@ class Coverage:
             )
         return frozenset()
 
+    def emptied(self, target: Target, keys: Keys) -> frozenset[Partition]:
+        """Return the partitions that an overwrite is about and has no rows for.
+
+        Raises:
+            WarehouseError: Nobody can tell, or rows would be removed that the run is not about.
+        """
+        by, table = target.config.partition_by, target.config.table
+        stale = self.stale(target.rows(), keys, by, table=table)
+        partitions = keys.partitions | stale
+        self.check_replaced(target.in_partitions(partitions), partitions, by, table=table)
+        return stale
+
     def check_replaced(
         self,
         replaced: DataFrame,
@@ -149,6 +164,38 @@ class Coverage:
         """
         if self.partitions is not None:
             return self._inside(target, partition_by)
+        told = self._told(target)
+        if told is None:
+            return None
+        key = Names.of_session(target.sparkSession).key
+        rows, asked = told
+        return None if asked.isdisjoint(map(key, partition_by)) else rows
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run is about all rows of its source."""
+        return self.filter is None and self.rows is None and self.partitions is None
+
+    def owned(self, target: DataFrame) -> DataFrame:
+        """Return the carried columns of the target's rows that the run is about.
+
+        Raises:
+            WarehouseError: The conditions do not tell which rows these are.
+        """
+        if self.partitions is not None:
+            return where(target, self.partitions, self.values, key="target.partitions")
+        told = self._told(target)
+        if told is None:
+            raise WarehouseError(
+                "target.delete_missing: source.filter and rows are about other columns than the "
+                "key and target.keep, or are not the same each time, so that nobody can tell "
+                "which rows of the target have left the source; keep their columns, say "
+                "target.partitions, or leave the conditions out"
+            )
+        return told[0]
+
+    def _told(self, target: DataFrame) -> tuple[DataFrame, set[str]] | None:
+        """Return the target's rows that meet all conditions, and the columns that these name."""
         key = Names.of_session(target.sparkSession).key
         asked: set[str] = set()
         rows, by_filter, by_rows = self._carried(target)
@@ -161,9 +208,7 @@ class Coverage:
                 return None
             rows = met.rows
             asked |= set(map(key, met.columns))
-        if asked.isdisjoint(map(key, partition_by)):
-            return None
-        return rows
+        return rows, asked
 
     def _excluded(
         self, target: DataFrame, partition_by: Sequence[str]

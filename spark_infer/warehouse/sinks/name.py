@@ -85,6 +85,19 @@ class TableName:
             self.table, jvm.scala.Option.apply(self.namespace[0])
         )
 
+    def plugin(self, spark: SparkSession) -> Any:
+        """Return the table's catalog, as Spark has loaded it."""
+        return spark._jsparkSession.sessionState().catalogManager().catalog(self.catalog)
+
+    def load(self, spark: SparkSession) -> Any:
+        """Return the table as its catalog gives it to Spark; not of Spark's own catalog."""
+        context: Any = spark.sparkContext
+        namespace = context._gateway.new_array(context._jvm.java.lang.String, len(self.namespace))
+        for place, part in enumerate(self.namespace):
+            namespace[place] = part
+        identifier = context._jvm.org.apache.spark.sql.connector.catalog.Identifier
+        return self.plugin(spark).loadTable(identifier.of(namespace, self.table))
+
     def is_temporary_view(self, spark: SparkSession) -> bool:
         """Return whether the session takes the name for a temporary view."""
         jvm: Any = spark.sparkContext._jvm

@@ -34,6 +34,7 @@ class Table:
         partition_columns: Their names, in order.
         has_partitions: Whether the catalog keeps the list of its partitions.
         options: With which its files are written.
+        hidden: Partitions that are computed of columns, such as ``days(ts)``.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Table:
     partition_columns: tuple[str, ...]
     has_partitions: bool
     options: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
 
     @classmethod
     def find(cls, spark: SparkSession, name: TableName) -> Table | None:
@@ -61,11 +63,29 @@ class Table:
             # What other runs wrote since this Spark session looked last.
             spark.sql(f"REFRESH TABLE {name.sql}")
             columns = spark.table(name.sql).schema
+            if name.catalog != SESSION_CATALOG:
+                return cls._loaded(spark, name, columns)
             listed = spark.catalog.listColumns(name.sql)
             partition_columns = tuple(column.name for column in listed if column.isPartition)
-            if name.catalog != SESSION_CATALOG:
-                return cls("", "", "", None, False, columns, partition_columns, False)
             return cls._described(spark, name, columns, partition_columns)
+
+    @classmethod
+    def _loaded(cls, spark: SparkSession, name: TableName, columns: StructType) -> Table:
+        """Return what another catalog than Spark's own says of a table."""
+        found = name.load(spark)
+        transforms = list(found.partitioning())
+        plain = [t for t in transforms if str(t.name()) == "identity"]
+        return cls(
+            kind="",
+            provider=str((found.properties() or {}).get("provider") or "").lower(),
+            serde="",
+            folder=None,
+            is_bucketed=False,
+            columns=columns,
+            partition_columns=tuple(".".join(t.references()[0].fieldNames()) for t in plain),
+            has_partitions=False,
+            hidden=tuple(str(t.toString()) for t in transforms if t not in plain),
+        )
 
     @classmethod
     def _described(

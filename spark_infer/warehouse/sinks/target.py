@@ -9,7 +9,7 @@ from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import DataType, StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError, some
@@ -53,8 +53,18 @@ class Target:
 
     @property
     def is_overwritten(self) -> bool:
-        """Whether partitions are replaced; else rows are added."""
+        """Whether partitions are replaced."""
         return self.config.mode == "overwrite"
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether rows are updated and added, by their keys."""
+        return self.config.mode == "merge"
+
+    @property
+    def is_appended(self) -> bool:
+        """Whether rows are added whose keys are not there."""
+        return self.config.mode == "append"
 
     def table(self) -> Table | None:
         """Return what the catalog says of the table; None where there is none yet."""
@@ -158,35 +168,54 @@ class Target:
 
     def read_back(self, keys: Keys, expected: int) -> Published:
         """Prove that the table holds the run's rows, and its partitions no others."""
+        found, others = self.count(self.rows(), keys.partitions)
+        if found.rows != expected or others:
+            raise WarehouseError(
+                f"target table {self.config.table!r} was written, and holds {found.rows:,} "
+                f"rows of run {self.run_id} instead of {expected:,}, beside {others:,} others in "
+                "the same partitions: something else wrote it meanwhile, or the source changed "
+                "while rows of a lost executor were scored again; run the same range again"
+            )
+        return found
+
+    def count(self, rows: DataFrame, partitions: frozenset[Partition]) -> tuple[Published, int]:
+        """Count the run's rows, and others in its partitions, of which an overwrite leaves none.
+
+        Args:
+            rows: The table's.
+            partitions: The run's.
+
+        Returns:
+            The run's rows; the number of others, 0 unless the mode is overwrite.
+        """
         ours = F.col("run_id") == self.run_id
-        is_pruned = self.config.partition_by and 0 < len(keys.partitions) <= _MAX_PRUNED
-        rows = self.in_partitions(keys.partitions) if is_pruned else self.rows().where(ours)
-        found = rows.agg(
+        is_pruned = self.config.partition_by and 0 < len(partitions) <= _MAX_PRUNED
+        looked_at = self.within(rows, partitions) if is_pruned else rows.where(ours)
+        found = looked_at.agg(
             F.count_if(ours).alias("rows"),
             F.count_if(ours & F.col(REASON_COLUMN).isNotNull()).alias("rejected"),
             F.count_if(~ours).alias("others"),
         ).first()
         assert found is not None
         others = found["others"] if self.is_overwritten else 0
-        if found["rows"] != expected or others:
-            raise WarehouseError(
-                f"target table {self.config.table!r} was written, and holds {found['rows']:,} "
-                f"rows of run {self.run_id} instead of {expected:,}, beside {others:,} others in "
-                "the same partitions: something else wrote it meanwhile, or the source changed "
-                "while rows of a lost executor were scored again; run the same range again"
-            )
-        return Published(found["rows"], found["rejected"])
+        return Published(found["rows"], found["rejected"]), others
 
     def in_partitions(self, partitions: frozenset[Partition]) -> DataFrame:
         """Return the rows in some partitions, or all where those are too many to name."""
-        rows = self.rows()
+        return self.within(self.rows(), partitions)
+
+    def within(self, rows: DataFrame, partitions: frozenset[Partition]) -> DataFrame:
+        """Return those of the table's rows, at whatever time, that are in some partitions."""
         if not 0 < len(partitions) <= _MAX_PRUNED:
             return rows
-        return rows.where(reduce(or_, map(self._is_in, partitions)))
+        by = self.partition_columns(rows.columns)
+        # Of the columns' own types, so that whoever reads them can pass over other partitions.
+        types = [rows.schema[name].dataType for name in by]
+        return rows.where(reduce(or_, (_is_in(by, types, values) for values in partitions)))
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
-        if self.is_overwritten or self.table() is None:
+        if not self.is_appended or self.table() is None:
             return rows
         known = self.rows()
         if not all(self._names.find(name, known.columns) for name in self.key):
@@ -204,12 +233,6 @@ class Target:
         same = reduce(and_, (F.col(name) == F.col(place) for name, place in pairs))
         return df.join(there, on=same, how="left_anti")
 
-    def _is_in(self, values: Partition) -> Column:
-        pairs = zip(self.config.partition_by, values, strict=True)
-        return reduce(
-            and_, (F.col(quoted(n)).cast("string").eqNullSafe(F.lit(value)) for n, value in pairs)
-        )
-
     def _check_folder_is_free(self) -> None:
         folder = default_folder(self.spark, self.name)
         if folder is None or folder.is_empty():
@@ -225,3 +248,10 @@ class Target:
             f"{why}; use the catalog that knows it (spark.sql.catalogImplementation: hive and its "
             "metastore), or remove the folder"
         )
+
+
+def _is_in(by: Sequence[str], types: Sequence[DataType], values: Partition) -> Column:
+    columns = zip(by, types, values, strict=True)
+    return reduce(
+        and_, (F.col(quoted(name)).eqNullSafe(F.lit(v).cast(kind)) for name, kind, v in columns)
+    )

@@ -209,3 +209,28 @@ def test_a_list_of_the_file_is_an_option() -> None:
     assert config.options() == BatchOptions(bucket_edges=(8, 16), max_rejected_share=0.05)
     with pytest.raises(ValidationError, match="must be a list such as"):
         BatchConfig.model_validate({"bucket_edges": "8"})
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("mode: append, delete_missing: true", "delete_missing belongs to mode merge; append"),
+        (
+            "mode: overwrite, partition_by: [id], delete_missing: true",
+            "delete_missing belongs to mode merge; overwrite",
+        ),
+        ("mode: merge, partitions: a = 1", "partitions is about partition_by"),
+        ("mode: append, partitions: a = 1", "partitions belongs to mode overwrite"),
+        ("mode: upsert", "'overwrite', 'append' or 'merge'"),
+    ],
+)
+def test_what_a_mode_does_not_take(target: str, message: str) -> None:
+    data = job().model_dump(mode="json")
+    with pytest.raises(ValidationError, match=message):
+        JobConfig.model_validate({**data, "target": parse(f"{{table: t, {target}}}")})
+
+
+def test_a_merge_needs_no_partitions() -> None:
+    data = job().model_dump(mode="json")
+    target = JobConfig.model_validate({**data, "target": parse("{table: t, mode: merge}")}).target
+    assert (target.delete_missing, target.partition_by) == (False, ())

@@ -7,19 +7,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation
-from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
-from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES, explained, spark_failures
 from spark_infer.spark.prediction import Prediction
-from spark_infer.spark.wire import quoted
 from spark_infer.spark.written import NotByWorkers
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
+from spark_infer.warehouse.sinks.files.by_spark import read_staged, stage_by_spark
 from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 from spark_infer.warehouse.sinks.files.journal import Journal
 from spark_infer.warehouse.sinks.files.kept import Kept, check_latest, find_kept
@@ -97,9 +95,9 @@ class FileTable:
         try:
             staging = self._by_workers(prediction, table, self._run)
         except NotByWorkers as error:
-            return self._write(prediction.df, table, self._run.rows, f"jvm: {error}")
+            return stage_by_spark(target, prediction.df, table, self._run.rows, f"jvm: {error}")
         rows, rejected = staging.stage()
-        df = self._read("parquet", prediction.df.schema, self._run.rows)
+        df = read_staged(target.spark, "parquet", prediction.df.schema, self._run.rows)
         return Staged(df, rows, rejected, "workers")
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
@@ -141,7 +139,8 @@ class FileTable:
         run.hold()
         self._run, self._is_kept = run, True
         find_kept(self._target, self._places())  # Nobody has published or dropped it meanwhile.
-        df = self._read(kept.format, StructType.fromJson(json.loads(kept.schema)), run.rows)
+        schema = StructType.fromJson(json.loads(kept.schema))
+        df = read_staged(self._target.spark, kept.format, schema, run.rows)
         return Staged(df, kept.rows, kept.rejected, "kept")
 
     def drop(self) -> None:
@@ -199,42 +198,17 @@ class FileTable:
         options = {} if table is None else table.options
         return ByWorkers.plan(target, prediction, run, names, options)
 
-    def _write(self, df: DataFrame, table: Table | None, place: Folder, writer: str) -> Staged:
-        names = df.columns if table is None else table.columns.names
-        by = self._target.partition_columns(names)
-        columns = [*(name for name in names if name not in by), *by]
-        ordered = self._target.held(df).select(*map(quoted, columns))
-        if not self._target.is_overwritten:
-            # One file for each partition, which becomes visible in one step.
-            ordered = ordered.repartition(*map(quoted, by)) if by else ordered.repartition(1)
-        observed = Observation()
-        counted = ordered.observe(
-            observed, F.count(F.lit(1)).alias("rows"), F.count(REASON_COLUMN).alias("rejected")
-        )
-        form = self._target.config.format if table is None else table.format
-        options = {} if table is None else table.options
-        files = counted.write.format(form).options(**options).option("maxRecordsPerFile", 0)
-        files.partitionBy(*by).mode("errorifexists").save(place.uri)
-        counts = observed.get
-        rows = self._read(form, ordered.schema, place)
-        return Staged(rows, int(counts["rows"]), int(counts["rejected"]), writer)
-
-    def _read(self, form: str, schema: StructType, place: Folder) -> DataFrame:
-        fields = [StructField(f.name, f.dataType, True, f.metadata) for f in schema.fields]
-        reader = self._target.spark.read.format(form).schema(StructType(fields))
-        # A folder's name is no pattern.
-        return reader.option("__globPaths__", "false").load(place.uri)
-
     def _still_new(self, staged: Staged, keys: Keys, table: Table) -> tuple[Staged, Keys]:
         """Return the staged rows that no other run has added since this one has looked."""
         assert self._run is not None
         rows = self._target.without_known(staged.df, self._target.rows())
         if rows.count() == staged.rows:
             return staged, keys
-        rest = self._write(rows, table, self._run.folder.child("rest"), staged.writer)
+        place = self._run.folder.child("rest")
+        rest = stage_by_spark(self._target, rows, table, place, staged.writer)
         self._run.rows.remove()
-        self._run.folder.child("rest").rename(self._run.rows)
-        df = self._read(table.format, rest.df.schema, self._run.rows)
+        place.rename(self._run.rows)
+        df = read_staged(self._target.spark, table.format, rest.df.schema, self._run.rows)
         return Staged(df, rest.rows, rest.rejected, rest.writer), Keys(rest.rows, keys.partitions)
 
     def _emptied(self, keys: Keys) -> frozenset[Partition]:
@@ -249,12 +223,7 @@ class FileTable:
             return frozenset()
         if not target.is_overwritten:
             return frozenset()
-        by, name = target.config.partition_by, target.config.table
-        stale = self._coverage.stale(target.rows(), keys, by, table=name)
-        partitions = keys.partitions | stale
-        replaced = target.in_partitions(partitions)
-        self._coverage.check_replaced(replaced, partitions, by, table=name)
-        return stale
+        return self._coverage.emptied(target, keys)
 
     def _journal(
         self,

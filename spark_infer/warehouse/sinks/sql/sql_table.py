@@ -16,6 +16,7 @@ from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.writer import Writer
 from spark_infer.warehouse.sinks.target import Target
 
@@ -35,10 +36,13 @@ class SqlTable:
     def __init__(self, target: Target, coverage: Coverage) -> None:
         self._target = target
         self._coverage = coverage
+        self._merge = Merge(target, coverage)
 
     def check(self, schema: StructType) -> None:
         """Prove that rows of this schema can be written. Errors are those of ``Target.check``."""
         self._target.check(schema)
+        if self._target.is_merged:
+            self._merge.check()
         self._writer()  # Its lock can have a name.
 
     def intent(self) -> str:
@@ -49,6 +53,8 @@ class SqlTable:
         if target.is_overwritten:
             by = ", ".join(target.config.partition_by)
             return f"the partitions (by {by}) that the run has rows for are replaced"
+        if target.is_merged:
+            return self._merge.intent()
         return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
 
     def recover(self) -> tuple[str, ...]:
@@ -76,6 +82,9 @@ class SqlTable:
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows leaves nothing stale behind, and removes no others."""
         target = self._target
+        if target.is_merged:
+            self._merge.check_rows(staged, keys)
+            return
         self._coverage.check_inside(staged.df, target.config.partition_by)
         if target.table() is None:
             target.check_has_rows(keys)
@@ -116,6 +125,8 @@ class SqlTable:
                 writer.create(staged.df)
             elif target.is_overwritten:
                 writer.replace(table, staged.df)
+            elif target.is_merged:
+                self._merge.write(staged, target.name.sql, target.rows())
             else:
                 expected = writer.append(table, target.without_known(staged.df, target.rows()))
             text = f"{written} written, but not read back to check it"

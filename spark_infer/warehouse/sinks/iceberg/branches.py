@@ -1,0 +1,124 @@
+"""The branches of a table on which runs stage their rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_infer.spark.failures import SPARK_FAILURES
+from spark_infer.spark.wire import quoted
+from spark_infer.spark.wire.casts import literal
+from spark_infer.warehouse.sinks.name import TableName
+
+MAIN = "main"
+"""The branch that readers see."""
+_PREFIX = "spark_infer_"
+_NAME = re.compile(rf"{_PREFIX}((\d{{8}}T\d{{6}}Z)-[0-9a-f]{{8}})_\d+")
+_KEPT = "RETAIN 36500 DAYS WITH SNAPSHOT RETENTION 10 SNAPSHOTS"
+"""Whatever the table keeps of other branches: expiring snapshots leaves those of a run alone."""
+
+
+class Branch(NamedTuple):
+    """A branch that a run has made.
+
+    Attributes:
+        name: Its name.
+        changed: When it changed last, as far as anybody can tell.
+    """
+
+    name: str
+    changed: dt.datetime
+
+
+@dataclass(frozen=True)
+class Branches:
+    """The branches of a table.
+
+    Attributes:
+        spark: The session.
+        table: The table.
+    """
+
+    spark: SparkSession
+    table: TableName
+
+    def head(self, branch: str = MAIN) -> int | None:
+        """Return the snapshot that a branch is at; None where it is not there."""
+        rows = self._meta("refs").where(f"type = 'BRANCH' AND name = {literal(branch)}").collect()
+        return int(rows[0]["snapshot_id"]) if rows else None
+
+    def of_runs(self) -> dict[str, list[Branch]]:
+        """Return the branches that runs have made, by the run."""
+        refs = self._meta("refs").where(f"type = 'BRANCH' AND startswith(name, '{_PREFIX}')")
+        snapshots = self._meta("snapshots").selectExpr("snapshot_id", "unix_seconds(committed_at)")
+        times = {row[0]: row[1] for row in snapshots.collect()}
+        found: dict[str, list[Branch]] = {}
+        for row in refs.collect():
+            if parts := _NAME.fullmatch(row["name"]):
+                begun = dt.datetime.strptime(parts[2], "%Y%m%dT%H%M%S%z")
+                committed = times.get(row["snapshot_id"], 0)
+                changed = dt.datetime.fromtimestamp(committed, dt.timezone.utc)
+                branch = Branch(row["name"], max(begun, changed))
+                found.setdefault(parts[1], []).append(branch)
+        return found
+
+    def create(self, run_id: str, number: int, base: int | None) -> str:
+        """Make a branch of a run.
+
+        Args:
+            run_id: The run.
+            number: Of its branches.
+            base: The snapshot that it begins with; None for a table that has none.
+        """
+        name = f"{_PREFIX}{run_id}_{number}"
+        at = "" if base is None else f"AS OF VERSION {base} "
+        self.spark.sql(f"ALTER TABLE {self.table.sql} CREATE BRANCH {quoted(name)} {at}{_KEPT}")
+        return name
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Drop branches, where they are there."""
+        for name in names:
+            self.spark.sql(f"ALTER TABLE {self.table.sql} DROP BRANCH IF EXISTS {quoted(name)}")
+
+    def sql(self, branch: str) -> str:
+        """Return the SQL name by which a branch is read and written."""
+        return f"{self.table.sql}.{quoted(f'branch_{branch}')}"
+
+    def rows(self, branch: str) -> DataFrame:
+        """Return the rows of a branch."""
+        return self.spark.table(self.sql(branch))
+
+    def fast_forward(self, branch: str) -> bool:
+        """Have readers see a branch, in one step.
+
+        Returns:
+            False where the table has changed since the branch was made, and nothing is done.
+        """
+        base, head = self.head(), self.head(branch)
+        try:
+            self.spark.sql(
+                f"CALL {quoted(self.table.catalog)}.system.fast_forward(table => "
+                f"{literal(self.table.sql)}, branch => '{MAIN}', to => {literal(branch)})"
+            )
+        except SPARK_FAILURES as error:
+            if self._has_been(head):
+                return True  # It is done; only the answer did not come.
+            if self.head() == base and "not an ancestor" not in str(error):
+                raise
+            return False
+        return True
+
+    def _has_been(self, head: int | None) -> bool:
+        """Return whether the table is, or was, at a snapshot that it is built on."""
+        log = self._meta("history").where(f"is_current_ancestor AND snapshot_id = {head}")
+        return bool(log.take(1))
+
+    def _meta(self, name: str) -> DataFrame:
+        # What others wrote since the session looked last.
+        self.spark.sql(f"REFRESH TABLE {self.table.sql}")
+        return self.spark.table(f"{self.table.sql}.{name}")

@@ -1,0 +1,300 @@
+"""A table of Iceberg: staged on a branch, published by a fast-forward."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.errors import WarehouseError
+from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
+from spark_infer.spark.names import Names
+from spark_infer.spark.prediction import Prediction
+from spark_infer.spark.wire import quoted
+from spark_infer.spark.wire.casts import literal
+from spark_infer.warehouse.rows.keys import Keys, Partition
+from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.sinks import formats
+from spark_infer.warehouse.sinks.coverage import Coverage
+from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.iceberg.alive import Alive
+from spark_infer.warehouse.sinks.iceberg.branches import Branches
+from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
+from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
+from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.sql.merge import Merge
+from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
+from spark_infer.warehouse.sinks.table import Table
+from spark_infer.warehouse.sinks.target import Target
+
+_RUNS = "_spark_infer"
+_MAX_ATTEMPTS = 10
+_log = logging.getLogger(__name__)
+
+
+class IcebergTable:
+    """A table of a catalog of Iceberg; a ``Sink``.
+
+    Rows are staged on a branch of the table, which no reader looks at, and what the table is to be
+    is made and counted on a branch as well. Then the table is fast-forwarded to it, which is one
+    step. Where another has written the table meanwhile, the same is done again with the staged
+    rows on what the table is now. A run that was killed has published all or nothing; the next one
+    drops its branches.
+
+    The first run of a table keeps its rows on the executors' disks, and creates the table with
+    them in one step.
+
+    Args:
+        target: The table.
+        coverage: Which rows of it the run replaces.
+    """
+
+    def __init__(self, target: Target, coverage: Coverage) -> None:
+        self._target = target
+        self._coverage = coverage
+        self._merge = Merge(target, coverage)
+        self._unnamed = SqlTable(target, coverage)
+        self._branches = Branches(target.spark, target.name)
+        self._alive: Alive | None = None
+        self._made: list[str] = []
+        self._kept: Staged | None = None
+        """Rows for a table that is not there yet."""
+        self._base: int | None = None
+        """The snapshot that the staged rows were added to."""
+        self._known: int | None = None
+        """The snapshot that the keys of an append are not in."""
+        self._schema = StructType()
+
+    def check(self, schema: StructType) -> None:
+        """Prove that rows of this schema can be written and come back as they are.
+
+        Raises:
+            WarehouseError: They cannot; or the table, its columns or partitions are others.
+            ConfigError: Spark or the job file is not set for it.
+        """
+        target = self._target
+        check_extensions(target.spark)
+        names = Names.of_session(target.spark)
+        key = [names.one(name, schema.names, where="") for name in target.key]
+        formats.check_types(target.spark, schema, target.partition_columns(schema.names), key)
+        if self._check_table(schema) is None:
+            target.name.check_free(target.spark, key="target.table")
+            check_creatable(target.config.format, schema)
+        if target.is_merged:
+            self._merge.check()
+
+    def intent(self) -> str:
+        """Say what publishing would do to the table."""
+        target = self._target
+        if target.table() is None:
+            return "it is created"
+        if target.is_merged:
+            return self._merge.intent()
+        if target.is_overwritten:
+            by = ", ".join(target.config.partition_by)
+            return (
+                f"the partitions (by {by}) that the run has rows for are replaced, those that it "
+                "is about and has none for are emptied"
+            )
+        return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
+
+    def recover(self) -> tuple[str, ...]:
+        """Drop the branches of runs that were killed; what they had published is whole."""
+        self._target.check_named()
+        if self._target.table() is None:
+            return ()
+        check_extensions(self._target.spark)
+        table = self._target.config.table
+        with spark_failures(f"branches of killed runs of target table {table!r} cannot be dropped"):
+            alive = Alive(self._local())
+            for run_id, branches in self._branches.of_runs().items():
+                with alive.if_dead(run_id, max(branch.changed for branch in branches)) as is_dead:
+                    if is_dead:
+                        _log.warning("dropping branches of run %s, which was killed", run_id)
+                        self._branches.drop(branch.name for branch in branches)
+            alive.sweep()
+        return ()
+
+    def pending(self, rows: DataFrame) -> DataFrame:
+        """Return the rows that are to be scored: of an append those that are not there yet."""
+        if self._target.is_appended and self._target.table() is not None:
+            self._known = self._branches.head()
+        return self._target.pending(rows)
+
+    def stage(self, prediction: Prediction) -> Staged:
+        """Score the rows onto a branch of the table."""
+        self._schema = prediction.df.schema
+        if self._target.table() is None:
+            self._kept = self._unnamed.stage(prediction)
+            return self._kept
+        return self._stage(prediction.df)
+
+    def check_rows(self, staged: Staged, keys: Keys) -> None:
+        """Prove that publishing these rows removes none that the run is not about."""
+        self._check_rows(staged, keys)
+
+    def discard(self, staged: Staged | None) -> None:
+        """Drop the run's branches."""
+        with suppress(*SPARK_FAILURES):  # The next run does.
+            self._branches.drop(self._made)
+            self._made = []
+        if self._alive is not None:
+            self._alive.end()
+        self._unnamed.discard(self._kept)
+
+    def publish(self, staged: Staged, keys: Keys) -> Published:
+        """Make the rows visible.
+
+        Raises:
+            WarehouseError: They cannot be, and the table is as it was before.
+        """
+        table = self._target.config.table
+        with spark_failures(f"target table {table!r} was not written"):
+            if self._kept is not None:
+                if created := self._create(staged, keys):
+                    return created
+                staged = self._stage(self.pending(staged.df))
+            for attempt in range(_MAX_ATTEMPTS):
+                branch, published = self._result(staged, keys, is_first=not attempt)
+                if self._adds_nothing(published) or self._branches.fast_forward(branch):
+                    return published
+                _log.warning("another has written table %s; applying the rows to it again", table)
+        raise WarehouseError(
+            f"target table {table!r} was not written: others have written it {_MAX_ATTEMPTS} times "
+            "while this run was about to; run the same range again when they are done",
+            transient=True,
+        )
+
+    def _stage(self, df: DataFrame) -> Staged:
+        self._alive = Alive(self._local())
+        self._alive.begin(self._target.run_id)
+        self._base = self._branches.head()
+        branch = self._branch(self._base)
+        rows, rejected = self._write(df, branch)
+        return Staged(self._ours(branch), rows, rejected, "jvm: the table is one of Iceberg")
+
+    def _create(self, staged: Staged, keys: Keys) -> Published | None:
+        """Create the table with the rows; return None where another has, meanwhile."""
+        target = self._target
+        if target.table() is not None:
+            return None
+        writer = staged.df.writeTo(target.name.sql).using(target.config.format)
+        if by := target.partition_columns(staged.df.columns):
+            writer = writer.partitionedBy(*(F.col(quoted(name)) for name in by))
+        try:
+            writer.create()
+        except SPARK_FAILURES:
+            if target.table() is None:
+                raise
+            return None
+        return target.read_back(keys, staged.rows)
+
+    def _adds_nothing(self, published: Published) -> bool:
+        """Return whether the table is right already, and needs no snapshot more."""
+        target = self._target
+        deletes = target.is_overwritten or target.config.delete_missing
+        return not published.rows and not deletes
+
+    def _result(self, staged: Staged, keys: Keys, *, is_first: bool) -> tuple[str, Published]:
+        """Make a branch of what the table is to be, of what it is now."""
+        target, base = self._target, self._branches.head()
+        self._check_table(self._schema)
+        emptied = self._check_rows(staged, keys)
+        expected = staged.rows
+        # The branch with the staged rows is what the table is to be, unless that has changed.
+        is_staged = is_first and base == self._base and not target.is_merged
+        if target.is_appended:
+            is_staged &= base == self._known
+        branch = self._made[0] if is_staged else self._branch(base)
+        if target.is_merged:
+            self._merge.write(staged, self._branches.sql(branch), target.rows())
+        elif not is_staged:
+            rows = staged.df
+            if target.is_appended:
+                rows = target.without_known(rows, target.rows())
+            expected, _ = self._write(rows, branch)
+        if emptied:
+            self._delete(branch, emptied)
+        partitions = keys.partitions | emptied
+        published, others = target.count(self._branches.rows(branch), partitions)
+        if others:
+            # Rows that were written when the table had other partitions, and stand beside ours.
+            other = f"run_id <> {literal(target.run_id)} OR run_id IS NULL"
+            self._delete(branch, partitions, other)
+            published, others = target.count(self._branches.rows(branch), partitions)
+        if published.rows != expected or others:
+            raise WarehouseError(
+                f"target table {target.config.table!r} was not written: branch {branch} of it "
+                f"holds {published.rows:,} rows of the run instead of {expected:,}, beside "
+                f"{others:,} others in the same partitions; run the same range again"
+            )
+        return branch, published
+
+    def _check_rows(self, staged: Staged, keys: Keys) -> frozenset[Partition]:
+        """Do as ``check_rows`` says, and return the partitions that are to be emptied."""
+        target = self._target
+        if target.is_merged:
+            self._merge.check_rows(staged, keys)
+            return frozenset()
+        self._coverage.check_inside(staged.df, target.config.partition_by)
+        if target.table() is None:
+            target.check_has_rows(keys)
+            return frozenset()
+        return self._coverage.emptied(target, keys) if target.is_overwritten else frozenset()
+
+    def _check_table(self, schema: StructType) -> Table | None:
+        """Prove that the table has these columns; return None where it is not there."""
+        target, table = self._target, self._target.table()
+        if table is None:
+            return None
+        if target.is_overwritten and table.hidden:
+            raise WarehouseError(
+                f"target table {target.config.table!r} has partitions that are computed "
+                f"({', '.join(table.hidden)}), of which an overwrite would replace more than the "
+                "run's rows; use mode merge or append, or a table that is partitioned by columns"
+            )
+        return target.check_table(schema)
+
+    def _branch(self, base: int | None) -> str:
+        name = self._branches.create(self._target.run_id, len(self._made), base)
+        self._made.append(name)
+        return name
+
+    def _write(self, df: DataFrame, branch: str) -> tuple[int, int]:
+        """Write rows to a branch, and return how many there are, and rejected among them."""
+        there = self._branches.rows(branch)
+        observed = Observation()
+        counted = df.select(*map(quoted, there.columns)).observe(
+            observed, F.count(F.lit(1)).alias("rows"), F.count(REASON_COLUMN).alias("rejected")
+        )
+        # Not by ranges, as the table may wish: Spark would score the rows twice to find them.
+        writer = counted.writeTo(self._branches.sql(branch)).option("distribution-mode", "hash")
+        if self._target.is_overwritten:
+            writer.overwritePartitions()
+        else:
+            writer.append()
+        counts = observed.get
+        # Spark forgets to count where it finds while it runs that there is nothing to write.
+        return int(counts.get("rows", 0)), int(counts.get("rejected", 0))
+
+    def _ours(self, branch: str) -> DataFrame:
+        return self._branches.rows(branch).where(F.col("run_id") == self._target.run_id)
+
+    def _delete(
+        self, branch: str, partitions: frozenset[Partition], condition: str = "true"
+    ) -> None:
+        rows = self._branches.rows(branch)
+        by = self._target.partition_columns(rows.columns)
+        where = f"({in_partitions(rows, by, partitions)}) AND ({condition})"
+        self._target.spark.sql(f"DELETE FROM {self._branches.sql(branch)} WHERE {where}")
+
+    def _local(self) -> Path | None:
+        """Return where runs tell that they go on."""
+        properties = self._target.name.load(self._target.spark).properties()
+        local = Folder(self._target.spark, str(properties["location"])).local
+        return None if local is None else local / _RUNS

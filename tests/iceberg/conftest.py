@@ -1,0 +1,126 @@
+"""A session of Spark 3.5 with a catalog of Iceberg, and a job that writes there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from pyspark.sql import SparkSession
+
+import spark_infer as si
+from tests.iceberg.jar import settings
+
+COLUMNS = "id INT, a DOUBLE, day DATE, region STRING"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    root = tmp_path_factory.mktemp("spark")
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["SPARK_INFER_CACHE"] = str(root / "bundles")
+    builder = (
+        SparkSession.builder.master("local[2]")
+        .appName("spark_infer Iceberg tests")
+        .config("spark.driver.memory", "2g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.log.level", "OFF")
+        .config("spark.python.daemon.module", "spark_infer.spark.daemon")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.warehouse.dir", str(root / "warehouse"))
+    )
+    for key, value in settings(root / "ice").items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+class Double(torch.nn.Module):
+    """Twice a number."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, 0] * 2
+
+
+@pytest.fixture(scope="session")
+def double(tmp_path_factory: pytest.TempPathFactory) -> si.Bundle:
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")]
+    )
+    path = tmp_path_factory.mktemp("bundles") / "double"
+    return si.save_bundle(path, Double(), signature=signature)
+
+
+class Job:
+    """Runs a job over ``store.tx`` into ``ice.lake.scores``."""
+
+    def __init__(self, spark: SparkSession, folder: Path, bundle: si.Bundle) -> None:
+        self.spark = spark
+        self.folder = folder
+        self.config: dict[str, Any] = {
+            "name": "target",
+            "parameters": {"date": {"type": "date", "default": "2018-08-08"}},
+            "source": {"table": "store.tx"},
+            "key": ["id"],
+            "bundle": {"path": str(bundle.path)},
+            "target": {"table": "ice.lake.scores", "keep": ["day"]},
+            "report": {"path": str(folder / "reports")},
+        }
+
+    def load(self, settings: dict[str, Any] | None = None, **changes: Any) -> si.ScoringJob:
+        target = self.config["target"] | changes.pop("target", {})
+        config = self.config | changes | {"target": target}
+        file = self.folder / "job.yaml"
+        file.write_text(yaml.safe_dump({k: v for k, v in config.items() if v is not None}))
+        return si.ScoringJob.load(file, settings=settings or {})
+
+    def run(self, settings: dict[str, Any] | None = None, **changes: Any) -> si.RunReport:
+        return self.load(settings, **changes).run(self.spark)
+
+    def transactions(self, *rows: str) -> None:
+        """Replace the source: ``1 8 2.5`` is row 1 of August 8th, 2018, with the number 2.5."""
+        values = ", ".join(
+            "({}, {}D, DATE'2018-08-{:0>2}', 'EU')".format(n, *(rest[1:] or [f"{n}.0"]), rest[0])
+            for n, *rest in (row.split() for row in rows)
+        )
+        self.spark.sql("DROP TABLE IF EXISTS store.tx")
+        self.spark.sql(f"CREATE TABLE store.tx ({COLUMNS}) USING parquet")
+        if rows:
+            self.spark.sql(f"INSERT INTO store.tx VALUES {values}")
+
+    def scores(self, table: str = "ice.lake.scores") -> list[tuple[int, int, float]]:
+        """Return number, day and score of the rows that a reader of the table sees."""
+        self.spark.sql(f"REFRESH TABLE {table}")
+        rows = self.spark.sql(f"SELECT id, day(day), score FROM {table} ORDER BY id, day").collect()
+        return [tuple(row) for row in rows]
+
+    def branches(self, table: str = "ice.lake.scores") -> list[str]:
+        self.spark.sql(f"REFRESH TABLE {table}")
+        refs = self.spark.table(f"{table}.refs").collect()
+        return sorted(row["name"] for row in refs)
+
+    def snapshots(self, table: str = "ice.lake.scores") -> list[int]:
+        """Return the snapshots that readers have seen."""
+        self.spark.sql(f"REFRESH TABLE {table}")
+        return [row["snapshot_id"] for row in self.spark.table(f"{table}.history").collect()]
+
+
+@pytest.fixture
+def job(spark: SparkSession, tmp_path: Path, double: si.Bundle) -> Iterator[Job]:
+    spark.sql("CREATE DATABASE store")
+    spark.sql("CREATE NAMESPACE ice.lake")
+    found = Job(spark, tmp_path, double)
+    found.transactions("1 8", "2 8", "3 9")
+    yield found
+    spark.sql("DROP DATABASE store CASCADE")
+    for row in spark.sql("SHOW TABLES IN ice.lake").collect():
+        spark.sql(f"DROP TABLE ice.lake.`{row['tableName']}` PURGE")
+    spark.sql("DROP NAMESPACE ice.lake")

@@ -1,0 +1,25 @@
+"""Runs that are killed at random moments leave the table of an undisturbed one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.iceberg.jar import settings
+
+CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
+
+
+@pytest.mark.parametrize("target", ["overwrite", "append", "merge"])
+def test_tables_are_right_after_kills(target: str) -> None:
+    arguments = ["--runs", "1", "--seed", "2", "--target", target, "--table", "ice.lake.scores"]
+    for key, value in settings(Path("{work}/ice")).items():
+        arguments += ["--spark", f"{key}={value}"]
+    done = subprocess.run(
+        [sys.executable, str(CHAOS), *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 tables are right after" in done.stdout
