@@ -31,8 +31,8 @@ from spark_infer.spark.sample import RowSample
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
 from spark_infer.spark.stored import check_stored_types
 from spark_infer.spark.types import lacks_type, prediction_fields
-from spark_infer.spark.wire import Wire, quoted
-from spark_infer.spark.wire.source import as_column
+from spark_infer.spark.wire import Wire
+from spark_infer.spark.wire.source import Source, as_column, by_name
 
 
 @spark_failures("the rows cannot be prepared for the model", kind=SignatureError)
@@ -130,8 +130,8 @@ def predict_prepared(
     spelled = [featured.column(name, where="keep") for name in keep]
     _check_result(names, keep, outputs)
     found = ModelColumns.find(featured, signature, names)
-    kept = [F.col(quoted(name)) for name in spelled]
-    given = [as_column(found.columns[name]) for name in found.signature.column_names]
+    kept = list(map(by_name, spelled))
+    given = [found.columns[name] for name in found.signature.column_names]
     fields = _kept_fields(keep, _by_place(featured.df, kept).schema)
     schema = StructType([*fields, *outputs])
     reason = "it is asked for"
@@ -156,9 +156,12 @@ def predict_prepared(
     return Prediction(sent.mapInArrow, task, schema)
 
 
-def _by_place(df: DataFrame, columns: Sequence[Column]) -> DataFrame:
+def _by_place(df: DataFrame, columns: Sequence[Source]) -> DataFrame:
     """Select columns under their places, which tell them apart whatever their names."""
-    return df.select(*(column.alias(str(place)) for place, column in enumerate(columns)))
+    if all(isinstance(column, str) for column in columns):
+        # One call for all of them.
+        return df.selectExpr(*(f"{column} AS `{place}`" for place, column in enumerate(columns)))
+    return df.select(*(as_column(column).alias(str(place)) for place, column in enumerate(columns)))
 
 
 def _kept_fields(keep: Sequence[str], sent: StructType) -> list[StructField]:

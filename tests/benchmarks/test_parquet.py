@@ -99,3 +99,9 @@ def test_what_contenders_wrote_is_compared(
     printed = run("-c", program, cache=tmp_path).stdout
     assert printed.startswith(complaint)
     assert bool(printed) == bool(complaint)
+
+
+def test_job_stands_beside_predict(tmp_path: Path) -> None:
+    result, _ = measured("job", 2_000, tmp_path)
+    assert set(result["bars"]) < set(result["ratios"])
+    assert list(result["seconds"]) == ["job", "job, Spark writes", "job, gate", "predict, write"]
