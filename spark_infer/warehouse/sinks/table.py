@@ -65,9 +65,7 @@ class Table:
             columns = spark.table(name.sql).schema
             if name.catalog != SESSION_CATALOG:
                 return cls._loaded(spark, name, columns)
-            listed = spark.catalog.listColumns(name.sql)
-            partition_columns = tuple(column.name for column in listed if column.isPartition)
-            return cls._described(spark, name, columns, partition_columns)
+            return cls._described(spark, name, columns)
 
     @classmethod
     def _loaded(cls, spark: SparkSession, name: TableName, columns: StructType) -> Table:
@@ -88,13 +86,13 @@ class Table:
         )
 
     @classmethod
-    def _described(
-        cls, spark: SparkSession, name: TableName, columns: StructType, partitions: tuple[str, ...]
-    ) -> Table:
+    def _described(cls, spark: SparkSession, name: TableName, columns: StructType) -> Table:
+        """Return what Spark's own catalog says of a table."""
         catalog: Any = spark._jsparkSession.sessionState().catalog()
         found = catalog.getTableMetadata(name.identifier(spark))
         kind, provider = str(found.tableType().name()), str(_value(found.provider()) or "").lower()
         place = _value(found.storage().locationUri())
+        partitions = tuple(map(str, items(found.partitionColumnNames())))
         return cls(
             kind=kind,
             provider=provider,

@@ -82,9 +82,19 @@ class XgbOriginal(Booster):
             self._booster = booster.copy()
             self._booster.set_param({"objective": "multi:softprob"})
         self._rounds = rounds
+        self._in_place = document.booster == "gbtree"
 
     def predict(self, rows: Array, *, raw: bool) -> Array:
         """Return the predictions for rows."""
+        if self._in_place and np.isinf(rows).any():
+            # A matrix of the library takes no infinity, what is computed in place does.
+            found = self._booster.inplace_predict(
+                rows,
+                predict_type="margin" if raw else "value",
+                iteration_range=(0, self._rounds),
+                strict_shape=True,
+            )
+            return np.asarray(found)
         return np.asarray(
             self._booster.predict(
                 _matrix(rows, self._booster),
