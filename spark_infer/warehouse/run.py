@@ -188,7 +188,10 @@ class Run:
             SparkInferError: It is not to be published.
         """
         config = self.job.config
-        keys = check_keys(staged.df, config.key, config.target.partition_by)
+        if staged.partitions is not None:
+            keys = Keys(staged.df.count(), staged.partitions)
+        else:
+            keys = check_keys(staged.df, config.key, config.target.partition_by)
         if keys.rows != staged.rows:
             raise WarehouseError(
                 f"{staged.rows:,} rows were scored, and {keys.rows:,} of them are staged; nothing "

@@ -16,6 +16,7 @@ import pyarrow.types as pat
 
 from spark_infer.errors import WarehouseError, is_full
 from spark_infer.spark.written.layout import Layout
+from spark_infer.spark.written.runs import Runs
 
 _MAX_BYTES = 64 * 2**20
 """Arrow bytes that are held for all files, before they become a group of rows in each."""
@@ -39,6 +40,7 @@ class Files:
         self._files: dict[Values, _File] = {}
         self._done: list[_File] = []
         self._num_bytes = 0
+        self._runs = Runs()
 
     def __enter__(self) -> Files:
         return self
@@ -59,6 +61,8 @@ class Files:
         Raises:
             WarehouseError: They cannot be written.
         """
+        if self._layout.key is not None:
+            self._runs.add(batch.column(self._layout.key))
         for values, rows in self._parted(batch):
             if values not in self._files:
                 number = len(self._done) + len(self._files)
@@ -71,14 +75,20 @@ class Files:
                 self._finish()
 
     def close(self) -> list[Values]:
-        """Write the rest, and return of each file its name, rows, rejects and partition.
+        """Write the rest, and return what ``written_schema`` says of each file.
 
         Raises:
             WarehouseError: It cannot be written.
         """
         self._flush()
         self._finish()
-        return [(file.name, file.rows, file.rejected, *file.values) for file in self._done]
+        # The ranges of all of them come with the first.
+        runs = [self._runs.bounds if self._layout.key is not None else None]
+        runs += [[] for _ in self._done]
+        return [
+            (file.name, file.rows, file.rejected, bounds, *file.values)
+            for file, bounds in zip(self._done, runs, strict=False)
+        ]
 
     def _parted(self, batch: pa.RecordBatch) -> Iterator[tuple[Values, pa.RecordBatch]]:
         """Yield the rows of each partition, in their order."""

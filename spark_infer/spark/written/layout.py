@@ -21,6 +21,7 @@ class Layout:
         schema: Names and types of these.
         partition: Places of the columns by which rows come into files of their own.
         reason: Place of ``rejected_reason``.
+        key: Place of the key, where its ranges are looked at; None where they are not.
         compression: As pyarrow calls it.
         has_int96: Whether timestamps are stored as 96 bits.
         metadata: What the file says of itself.
@@ -32,6 +33,7 @@ class Layout:
     schema: pa.Schema
     partition: tuple[int, ...]
     reason: int
+    key: int | None
     compression: str
     has_int96: bool
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql.types import StructField, StructType, TimestampNTZType, TimestampType
+from pyspark.sql.types import (
+    ByteType,
+    DateType,
+    IntegerType,
+    LongType,
+    ShortType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.names import Names
@@ -24,6 +34,15 @@ _CODECS = {
     "zstd": "ZSTD",
     "lz4_raw": "LZ4",
 }
+_ORDERED = (
+    ByteType,
+    ShortType,
+    IntegerType,
+    LongType,
+    DateType,
+    TimestampType,
+    TimestampNTZType,
+)
 _LEAST_PYARROW = 25
 """Before it, times before 1970 may be written as 96 bits that not everybody reads."""
 
@@ -37,6 +56,7 @@ def parquet_layout(
     prediction: Prediction,
     columns: Sequence[str],
     partition_by: Sequence[str],
+    key: Sequence[str],
     options: Mapping[str, str],
     folder: str,
 ) -> Layout:
@@ -47,6 +67,7 @@ def parquet_layout(
         prediction: The rows.
         columns: Its columns that stand in a file, in order and as the file spells them.
         partition_by: Its columns by which rows come into files of their own.
+        key: Its columns that identify a row.
         options: With which the files are written.
         folder: Where they go.
 
@@ -70,6 +91,7 @@ def parquet_layout(
         schema=pa.schema([(each.name, arrow_type(each.dataType)) for each in stored]),
         partition=tuple(map(place, partition_by)),
         reason=place(REASON_COLUMN),
+        key=next((place(n) for n in key if _has_order(fields[place(n)], key)), None),
         compression=_compression(spark, options),
         has_int96=_has_int96(spark, kinds),
         metadata={
@@ -77,6 +99,11 @@ def parquet_layout(
             "org.apache.spark.sql.parquet.row.metadata": kinds.json(),
         },
     )
+
+
+def _has_order(field: StructField, key: Sequence[str]) -> bool:
+    """Return whether a key is a single column whose ranges can be looked at."""
+    return len(key) == 1 and isinstance(field.dataType, _ORDERED)
 
 
 def _stored(field: StructField, name: str) -> StructField:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark import TaskContext
-from pyspark.sql.types import LongType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
 from spark_infer.spark.failures import task_failures
 from spark_infer.spark.names import unused
@@ -15,18 +15,23 @@ from spark_infer.spark.prediction import Task
 from spark_infer.spark.written.files import Files
 from spark_infer.spark.written.layout import Layout
 
+NUM_OWN = 4
+"""Columns about a file, before those of its partition."""
+
 
 def written_schema(partition: Sequence[StructField]) -> StructType:
     """Return the schema of what a ``WriteTask`` returns, a row for each file.
 
-    These are the file's name, the number of its rows, how many of them have no prediction, and
-    the values of the partition that they are in.
+    These are the file's name, the number of its rows, how many of them have no prediction, the
+    ranges of the task's keys (see ``Runs``; null where they are not known, and those of all of the
+    task's files with the first), and the values of the partition that the rows are in.
     """
-    file, rows, rejected = unused([field.name for field in partition], 3)
+    file, rows, rejected, runs = unused([field.name for field in partition], NUM_OWN)
     own = [
         StructField(file, StringType(), False),
         StructField(rows, LongType(), False),
         StructField(rejected, LongType(), False),
+        StructField(runs, ArrayType(LongType(), False)),
     ]
     return StructType([*own, *partition])
 

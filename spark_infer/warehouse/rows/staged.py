@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
+from spark_infer.warehouse.rows.keys import Partition
+
 
 @dataclass(frozen=True)
 class Staged:
@@ -16,9 +18,12 @@ class Staged:
         rows: How many there are.
         rejected: Rows among them that got no prediction.
         writer: Who wrote them: ``workers``, or ``jvm``, with the reason.
+        partitions: The partitions that they are in, where whoever wrote them has seen that no key
+            is null or comes twice; else None.
     """
 
     df: DataFrame
     rows: int
     rejected: int
     writer: str
+    partitions: frozenset[Partition] | None = None

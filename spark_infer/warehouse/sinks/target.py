@@ -50,6 +50,8 @@ class Target:
         self.run_id = run_id
         self.name = TableName.read(spark, config.table, key="target.table")
         self._names = Names.of_session(spark)
+        self._table: Table | None = None
+        self._is_known = False
 
     @property
     def is_overwritten(self) -> bool:
@@ -66,9 +68,15 @@ class Target:
         """Whether rows are added whose keys are not there."""
         return self.config.mode == "append"
 
-    def table(self) -> Table | None:
-        """Return what the catalog says of the table; None where there is none yet."""
-        return Table.find(self.spark, self.name)
+    def table(self, *, anew: bool = False) -> Table | None:
+        """Return what the catalog says of the table; None where there is none yet.
+
+        Args:
+            anew: Whether to ask again: another may have made or changed it since.
+        """
+        if anew or not self._is_known:
+            self._table, self._is_known = Table.find(self.spark, self.name), True
+        return self._table
 
     def check_named(self) -> None:
         """Prove that the table is there, or that one of its name can be made.
@@ -105,8 +113,8 @@ class Target:
         self.check_table(schema)
 
     def check_table(self, schema: StructType) -> Table | None:
-        """Prove it of the table that is there, which is returned, or of one that is not."""
-        table, text = self.table(), repr(self.config.table)
+        """Prove it of the table that is there now, which is returned, or of one that is not."""
+        table, text = self.table(anew=True), repr(self.config.table)
         if table is None:
             self.name.check_free(self.spark, key="target.table")
             formats.check_storable(self.spark, self.config.format, schema)
@@ -157,7 +165,7 @@ class Target:
 
     def check_kept(self, before: frozenset[str]) -> None:
         """Prove that the partitions that the table had are still there."""
-        table = self.table()
+        table = self.table(anew=True)
         now = frozenset[str]() if table is None else table.partitions(self.spark, self.name)
         lost = sorted(before - now)
         if lost:

@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 import spark_infer as si
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.written.parquet import _LEAST_PYARROW
+from spark_infer.warehouse import run
 from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 
 pytestmark = pytest.mark.skipif(
@@ -237,3 +238,41 @@ def test_a_partition_that_would_not_come_back_stops_the_run(job: Any) -> None:
     target = {"partition_by": ["day", "region"], "keep": ["day", "region"]}
     with pytest.raises(WarehouseError, match="ends in a blank"):
         job.run(target=target)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_known"),
+    [("id", True), ("CAST(id AS STRING)", False), ("CAST(id AS DECIMAL(9, 2))", False)],
+)
+def test_keys_that_grow_are_not_counted_again(
+    job: Any, monkeypatch: pytest.MonkeyPatch, key: str, is_known: bool
+) -> None:
+    counted = []
+    check = run.check_keys
+    monkeypatch.setattr(run, "check_keys", lambda *given: counted.append(1) or check(*given))
+    job.run(key=["k"], features={"k": key})
+    assert job.spark.table("store.scores").count() == 2
+    assert bool(counted) is not is_known
+
+
+def test_a_key_that_comes_twice_is_found_whatever_the_order(job: Any) -> None:
+    for key in ("1", "2 - id", "if(id = 1, 3, 3)"):
+        with pytest.raises(WarehouseError, match="does not identify the rows"):
+            job.run(key=["k"], features={"k": f"nullif({key}, 0)"})
+
+
+def test_rows_that_are_gone_before_they_are_published_stop_the_run(
+    job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = ByWorkers.stage
+
+    def and_lose(self: ByWorkers) -> Any:
+        staged = stage(self)
+        for file in Path(str(self.run.rows)).rglob("*.parquet"):
+            file.unlink()
+        return staged
+
+    monkeypatch.setattr(ByWorkers, "stage", and_lose)
+    with pytest.raises(WarehouseError, match=r"cannot be read back|of them are staged"):
+        job.run()
+    assert not job.spark.catalog.tableExists("store.scores")

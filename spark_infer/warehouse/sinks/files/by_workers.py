@@ -16,12 +16,16 @@ from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.types import arrow_schema
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.written import (
+    NUM_OWN,
     Layout,
     NotByWorkers,
     WriteTask,
+    are_apart,
     parquet_layout,
     written_schema,
 )
+from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.sinks.files.by_spark import read_staged
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.target import Target
 
@@ -79,11 +83,11 @@ class ByWorkers:
         by = target.partition_columns(columns)
         stored = [name for name in columns if name not in by]
         folder = str(local / _ATTEMPTS)
-        layout = parquet_layout(target.spark, prediction, stored, by, options, folder)
+        layout = parquet_layout(target.spark, prediction, stored, by, target.key, options, folder)
         return cls(target, prediction, run, by, layout)
 
-    def stage(self) -> tuple[int, int]:
-        """Score the rows into files, and return how many there are, and how many were rejected.
+    def stage(self) -> Staged:
+        """Score the rows into files.
 
         Raises:
             WarehouseError: The files are not where this process can see them.
@@ -93,21 +97,29 @@ class ByWorkers:
         attempts.mkdir()
         rows.mkdir()
         found = self._written()
-        folders = {values: rows / self._path(values) for values in {row[3:] for row in found}}
+        partitions = {row[NUM_OWN:] for row in found}
+        folders = {values: rows / self._path(values) for values in partitions}
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         for row in found:
-            _move(attempts / row[0], folders[row[3:]])
+            _move(attempts / row[0], folders[row[NUM_OWN:]])
         shutil.rmtree(attempts, ignore_errors=True)
-        return sum(row[1] for row in found), sum(row[2] for row in found)
+        spark, schema = self.target.spark, self.prediction.df.schema
+        return Staged(
+            df=read_staged(spark, "parquet", schema, self.run.rows),
+            rows=sum(row[1] for row in found),
+            rejected=sum(row[2] for row in found),
+            writer="workers",
+            partitions=frozenset(partitions) if are_apart(row[3] for row in found) else None,
+        )
 
     def _written(self) -> list[Row]:
-        """Return of each file its name, rows, rejects, and the texts of its partition."""
+        """Return of each file what ``written_schema`` says, its partition as text."""
         fields = [self.prediction.df.schema.fields[place] for place in self.layout.partition]
         schema = written_schema(fields)
         task = WriteTask(self.prediction.task, self.layout, arrow_schema(schema.fields))
         files = self.target.held(self.prediction.rows(task, schema))
-        own, partition = schema.names[:3], schema.names[3:]
+        own, partition = schema.names[:NUM_OWN], schema.names[NUM_OWN:]
         texts = (F.col(quoted(name)).cast("string") for name in partition)
         return files.select(*own, *texts).collect()
 

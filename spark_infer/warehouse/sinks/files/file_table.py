@@ -80,7 +80,9 @@ class FileTable:
         if not any(place.exists() for place in self._places()):
             return ()
         with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
-            return recover(target.spark, target.name, folder)
+            completed = recover(target.spark, target.name, folder)
+            target.table(anew=True)
+        return completed
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
@@ -96,9 +98,7 @@ class FileTable:
             staging = self._by_workers(prediction, table, self._run)
         except NotByWorkers as error:
             return stage_by_spark(target, prediction.df, table, self._run.rows, f"jvm: {error}")
-        rows, rejected = staging.stage()
-        df = read_staged(target.spark, "parquet", prediction.df.schema, self._run.rows)
-        return Staged(df, rows, rejected, "workers")
+        return staging.stage()
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows removes none that the run is not about."""

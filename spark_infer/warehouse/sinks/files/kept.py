@@ -77,7 +77,7 @@ def find_kept(target: Target, places: Iterable[Folder]) -> tuple[RunFolder, Kept
             is_published = True
         elif text is not None:
             return run, Kept.from_text(text, where=str(run.folder))
-    table = target.table()
+    table = target.table(anew=True)
     if not is_published and table is not None and "run_id" in table.columns.names:
         is_published = bool(target.rows().where(F.col("run_id") == target.run_id).count())
     why = "a gate has not stopped it, it was dropped, or its seven days are over"
@@ -93,7 +93,7 @@ def check_latest(target: Target, partitions: frozenset[Partition]) -> None:
     Raises:
         WarehouseError: One has.
     """
-    if target.table() is None or not target.is_overwritten:
+    if target.table(anew=True) is None or not target.is_overwritten:
         return
     # A run's id begins with the time at which it began.
     later = target.in_partitions(partitions).where(F.col("run_id") > target.run_id)

@@ -91,7 +91,7 @@ class IcebergTable:
     def intent(self) -> str:
         """Say what publishing would do to the table."""
         target = self._target
-        if target.table() is None:
+        if target.table(anew=True) is None:
             return "it is created"
         if target.is_merged:
             return self._merge.intent()
@@ -106,7 +106,7 @@ class IcebergTable:
     def recover(self) -> tuple[str, ...]:
         """Drop the branches of runs that were killed; what they had published is whole."""
         self._target.check_named()
-        if self._target.table() is None:
+        if self._target.table(anew=True) is None:
             return ()
         check_extensions(self._target.spark)
         table = self._target.config.table
@@ -122,14 +122,14 @@ class IcebergTable:
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
-        if self._target.is_appended and self._target.table() is not None:
+        if self._target.is_appended and self._target.table(anew=True) is not None:
             self._known = self._branches.head()
         return self._target.pending(rows)
 
     def stage(self, prediction: Prediction) -> Staged:
         """Score the rows onto a branch of the table."""
         self._schema = prediction.df.schema
-        if self._target.table() is None:
+        if self._target.table(anew=True) is None:
             self._kept = self._unnamed.stage(prediction)
             return self._kept
         return self._stage(prediction.df)
@@ -181,7 +181,7 @@ class IcebergTable:
     def _create(self, staged: Staged, keys: Keys) -> Published | None:
         """Create the table with the rows; return None where another has, meanwhile."""
         target = self._target
-        if target.table() is not None:
+        if target.table(anew=True) is not None:
             return None
         writer = staged.df.writeTo(target.name.sql).using(target.config.format)
         if by := target.partition_columns(staged.df.columns):
@@ -189,7 +189,7 @@ class IcebergTable:
         try:
             writer.create()
         except SPARK_FAILURES:
-            if target.table() is None:
+            if target.table(anew=True) is None:
                 raise
             return None
         return target.read_back(keys, staged.rows)
@@ -242,14 +242,14 @@ class IcebergTable:
             self._merge.check_rows(staged, keys)
             return frozenset()
         self._coverage.check_inside(staged.df, target.config.partition_by)
-        if target.table() is None:
+        if target.table(anew=True) is None:
             target.check_has_rows(keys)
             return frozenset()
         return self._coverage.emptied(target, keys) if target.is_overwritten else frozenset()
 
     def _check_table(self, schema: StructType) -> Table | None:
         """Prove that the table has these columns; return None where it is not there."""
-        target, table = self._target, self._target.table()
+        target, table = self._target, self._target.table(anew=True)
         if table is None:
             return None
         if target.is_overwritten and table.hidden:

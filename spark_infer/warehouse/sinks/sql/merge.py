@@ -40,7 +40,7 @@ class Merge:
             WarehouseError: It does not, or nobody can tell.
         """
         target = self.target
-        if target.table() is None:
+        if target.table(anew=True) is None:
             return
         rows = target.rows()
         gone = self.coverage.owned(rows) if target.config.delete_missing else None
@@ -72,7 +72,7 @@ class Merge:
         """
         target = self.target
         self.coverage.check_inside(staged.df, target.config.partition_by)
-        if target.table() is None:
+        if target.table(anew=True) is None:
             target.check_has_rows(keys)
             return
         # Their places tell the columns apart: a key may have any name.

@@ -48,7 +48,7 @@ class SqlTable:
     def intent(self) -> str:
         """Say what publishing would do to the table."""
         target = self._target
-        if target.table() is None:
+        if target.table(anew=True) is None:
             return "it is created"
         if target.is_overwritten:
             by = ", ".join(target.config.partition_by)
@@ -86,7 +86,7 @@ class SqlTable:
             self._merge.check_rows(staged, keys)
             return
         self._coverage.check_inside(staged.df, target.config.partition_by)
-        if target.table() is None:
+        if target.table(anew=True) is None:
             target.check_has_rows(keys)
         elif target.is_overwritten:
             by, table = target.config.partition_by, target.config.table

@@ -37,6 +37,7 @@ def layout(folder: Path, **changes: Any) -> Layout:
         "schema": SCHEMA,
         "partition": (1, 2),
         "reason": 4,
+        "key": 0,
         "compression": "SNAPPY",
         "has_int96": False,
         "metadata": {"org.apache.spark.version": "4.3.0"},
@@ -69,7 +70,7 @@ def write(given: Layout, *batches: pa.RecordBatch) -> list[Any]:
 def read(folder: Path, written: list[Any]) -> dict[tuple[Any, ...], list[int]]:
     """Return the ids of each partition, as the rows about the files tell them."""
     found: dict[tuple[Any, ...], list[int]] = {}
-    for name, rows, rejected, *values in written:
+    for name, rows, rejected, _, *values in written:
         table = pq.read_table(folder / name)
         assert table.num_rows == rows
         assert table.num_rows - table["rejected_reason"].null_count == rejected
@@ -88,11 +89,11 @@ def test_rows_come_into_the_file_of_their_partition_in_order(tmp_path: Path) -> 
 
 
 def test_a_file_has_the_columns_of_the_layout(tmp_path: Path) -> None:
-    ((name, rows, rejected, *values),) = write(
+    ((name, rows, rejected, runs, *values),) = write(
         layout(tmp_path), batch([(3, "EU", 1), (4, "EU", 1)])
     )
     file = pq.ParquetFile(tmp_path / name)
-    assert (rows, rejected, values) == (2, 1, ["EU", 1])
+    assert (rows, rejected, runs, values) == (2, 1, [3, 4], ["EU", 1])
     assert file.schema_arrow.equals(SCHEMA)
     assert file.read().to_pylist() == [
         {"score": None, "rejected_reason": "model: no", "id": 3, "run_id": "run", "scored_at": AT},
@@ -194,6 +195,7 @@ def test_times_before_1970_are_stored_as_everybody_reads_them(tmp_path: Path) ->
         schema=schema,
         partition=(),
         reason=1,
+        key=None,
         has_int96=True,
     )
     ((name, *_),) = write(given, rows)
