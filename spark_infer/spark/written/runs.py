@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 _MAX_RUNS = 1_000
-"""Keys in no order make as many ranges as there are keys, and tell nothing."""
+"""Of a task. Keys in no order make as many as there are keys, and tell nothing."""
 
 
 class Runs:
@@ -34,17 +34,31 @@ class Runs:
             keys = keys.cast(pa.int32())
         values = keys.cast(pa.int64()).to_numpy(zero_copy_only=False)
         starts = np.flatnonzero(values[1:] <= values[:-1]) + 1
-        if len(self.bounds) // 2 + len(starts) > _MAX_RUNS:
+        if len(starts) > _MAX_RUNS:
             self.bounds = None
             return
         firsts = [int(values[0]), *values[starts].tolist()]
         lasts = [*values[starts - 1].tolist(), int(values[-1])]
-        if self.bounds and self.bounds[-1] < firsts[0]:
-            self.bounds.pop()
-            firsts = firsts[1:]
-            self.bounds.append(lasts.pop(0))
         for first, last in zip(firsts, lasts, strict=True):
             self.bounds += (first, last)
+        # Not where the keys only go on: between may be those of a part of a file that another
+        # task reads.
+        self._join(lambda before, after: after == before + 1)
+        if len(self.bounds) > 2 * _MAX_RUNS:
+            self._join(lambda before, after: before < after)
+        if len(self.bounds) > 2 * _MAX_RUNS:
+            self.bounds = None
+
+    def _join(self, goes_on: Callable[[int, int], bool]) -> None:
+        """Make one range of two where the second goes on where the first ends."""
+        assert self.bounds is not None
+        joined: list[int] = []
+        for first, last in zip(self.bounds[::2], self.bounds[1::2], strict=True):
+            if joined and goes_on(joined[-1], first):
+                joined[-1] = last
+            else:
+                joined += (first, last)
+        self.bounds = joined
 
 
 def are_apart(found: Iterable[Sequence[int] | None]) -> bool:

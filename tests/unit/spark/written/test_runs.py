@@ -38,14 +38,19 @@ def test_keys_in_order_are_known_to_be_apart(keys: list[int], size: int) -> None
     batches = [keys[start : start + size] for start in range(0, len(keys), size)]
     # In any order, as tasks take row groups.
     tasks = [batches[::2], batches[1::2]]
-    assert are_apart([bounds(*task) for task in tasks]) or len(batches) > 2
+    assert are_apart([bounds(*task) for task in tasks])
     assert are_apart([bounds(*batches)])
 
 
 def test_ranges_go_on_over_batches() -> None:
     assert bounds([1, 2, 5], [], [6, 9], [3, 4]) == [1, 9, 3, 4]
+    assert bounds([1, 2], [8, 9]) == [1, 2, 8, 9]
     assert bounds([2], [2]) == [2, 2, 2, 2]
     assert bounds() == []
+
+
+def test_many_ranges_become_one_where_keys_only_grow() -> None:
+    assert bounds(*([key] for key in range(0, 2 * _MAX_RUNS + 2, 2))) == [0, 2 * _MAX_RUNS]
 
 
 @pytest.mark.parametrize(
