@@ -29,7 +29,8 @@ from benchmarks.harness.report import Result
 from benchmarks.workloads.float_files import COLUMNS, even_files
 from benchmarks.workloads.small_network import random_rows
 
-BATCH_ROWS = 10_000
+BATCH_ROWS = 32_768
+"""Rows of a batch, of all that take a size."""
 TRAINED_ROWS = 50_000
 SIZES = {"50 trees of depth 4": (50, 4), "500 trees of depth 6": (500, 6)}
 FEW, MANY = SIZES

@@ -2,7 +2,8 @@
 
 Beside ``predict``, by either scan: pyspark's ``predict_batch_udf``, Daft and Ray Data, as their
 documentation shows models, and a loop written by hand in one process. All have two cores and write
-with their own defaults. Those outside of Spark run in a process that is started once. The extra
+with their own defaults. What ``predict`` returns is written by Spark, or by its workers as jobs
+stage it. Those outside of Spark run in a process that is started once. The extra
 ``bench`` installs Daft and Ray; without it they are left out, and their bars are not measured.
 
 Rows of different lengths then go through a mean that costs nothing, by both scans.
@@ -29,12 +30,14 @@ from benchmarks.harness.machine import cache_directory, describe
 from benchmarks.harness.report import Result
 from benchmarks.parquet.passes import Pass, measure
 from benchmarks.parquet.predicted import BATCH_ROWS, floats_bundle, predicted, predicted_floats
+from benchmarks.parquet.staged import staged_floats
 from benchmarks.workloads.batch_udf import batch_udf
 from benchmarks.workloads.float_files import COLUMNS, KEY, NUM_FILES, SCORE, even_files
 from benchmarks.workloads.ragged_rows import log_normal_lengths, random_lists, save_rows
 from benchmarks.workloads.small_network import NUM_FEATURES
 
 DIRECT, JVM = "predict, direct", "predict, jvm"
+STAGED = "predict, direct, written by the workers"
 UDF, ONE_PROCESS = "predict_batch_udf", "pyarrow, one process"
 DAFT, RAY = "Daft", "Ray Data"
 LIBRARIES = {DAFT: "daft", RAY: "ray"}
@@ -49,6 +52,11 @@ RATIOS = {
     "direct_vs_daft": DAFT,
     "direct_vs_ray": RAY,
     "direct_vs_one_process": ONE_PROCESS,
+}
+STAGED_RATIOS = {
+    "staged_vs_direct": DIRECT,
+    "staged_vs_daft": DAFT,
+    "staged_vs_one_process": ONE_PROCESS,
 }
 RAGGED = "ragged_direct_vs_jvm"
 BARS = {
@@ -95,7 +103,12 @@ def run(num_rows: int, repetitions: int) -> Result:
         )
     rate = rates(floats, num_rows)
     list_rate = rates(lists, num_lists)
-    ratios = {ratio: rate[DIRECT] / rate[other] for ratio, other in RATIOS.items() if other in rate}
+    ratios = {
+        ratio: rate[ours] / rate[other]
+        for ours, table in ((DIRECT, RATIOS), (STAGED, STAGED_RATIOS))
+        for ratio, other in table.items()
+        if other in rate
+    }
     return Result(
         benchmark="endtoend",
         workload=(
@@ -117,6 +130,7 @@ def float_contenders(spark: SparkSession) -> Iterator[dict[str, WriteScores]]:
     with ExitStack() as stack:
         yield {
             DIRECT: predicted_floats(spark, bundle, "direct"),
+            STAGED: staged_floats(spark, bundle),
             JVM: predicted_floats(spark, bundle, "jvm"),
             UDF: by_udf(spark),
             **{

@@ -175,6 +175,16 @@ def test_doubles_are_rounded_as_xgboost_rounds_them(tmp_path: Path) -> None:
     np.testing.assert_array_equal(got, booster.predict(matrix(rows)))
 
 
+def test_infinities_go_the_way_of_large_numbers(tmp_path: Path) -> None:
+    rows = numbers()
+    booster = train(rows, classes(rows), objective="binary:logistic")
+    odd = pd.DataFrame({"amount": [np.inf, -np.inf, 1e30, -1e30], "rate": [0.5, 0.5, 0.5, 0.5]})
+    got = predict(si.save_bundle(tmp_path / "b", booster), table(odd.astype(np.float32)))
+    expected = booster.inplace_predict(odd.to_numpy(np.float32))
+    np.testing.assert_array_equal(got["probability"], expected)
+    np.testing.assert_array_equal(got["probability"][:2], got["probability"][2:])
+
+
 def test_arrays_and_columns_side_by_side_are_the_features(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     rows = random.normal(size=(400, 5)).astype(np.float32)
