@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
-from spark_infer.errors import ConfigError, GateError, WarehouseError
+from spark_infer.errors import ConfigError, GateError, SparkInferError, WarehouseError
 from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import Status, now_text
 from spark_infer.report.versions import versions
@@ -30,6 +30,7 @@ from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.parameters import texts
 from spark_infer.warehouse.preflight import check_executor
+from spark_infer.warehouse.reported import described_source, next_commands, write_report
 from spark_infer.warehouse.rows.keys import Keys, check_keys, check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
 from spark_infer.warehouse.rows.rejects import check_rejects
@@ -79,12 +80,12 @@ class Run:
             status: Status = "stopped" if isinstance(error, GateError) else "failed"
             report = self._report(status if failed else "interrupted", error)
             with suppress(ConfigError):  # That is the reason, or does not hide it.
-                report.write(self.job.config.report.path)
+                write_report(report, self.job.config.report)
             raise
         report = self._report("done")
         try:
             self.gate.remember(self.run_id)
-            report.write(self.job.config.report.path)
+            write_report(report, self.job.config.report)
         except ConfigError as error:
             raise ConfigError(
                 f"the target was written, but not its report: {error}", transient=error.transient
@@ -172,6 +173,7 @@ class Run:
             if config.gate:
                 with step("gate"), spark_failures("what was scored cannot be measured"):
                     self.found["gate"] = self.gate.look(staged)
+                    self.found["drift"] = self.gate.compared()
                     self.gate.decide(sink, staged, self)
             with step("write"):
                 published = sink.publish(staged, keys)
@@ -273,11 +275,14 @@ class Run:
             status=status,
             step=self.steps.current if error else "",
             reason=str(error) or type(error).__name__ if error else "",
+            transient=isinstance(error, SparkInferError) and error.transient,
             started_at=self.started_at.isoformat(timespec="seconds"),
             finished_at=now_text(),
             parameters=texts(self.values),
             bundle=known,
+            source=described_source(config.source),
             target=config.target.table,
+            commands=next_commands(self.job, self.run_id, status, texts(self.values)),
             versions=versions(),
             seconds=seconds,
             **found,

@@ -95,7 +95,7 @@ def test_a_signal_ends_the_run_with_one_line(
     assert not running(work)
     assert not list(work.glob("spark_infer_catalog/warehouse/*"))
     if step:
-        (path,) = (work / "reports").iterdir()
+        (path,) = (work / "reports").glob("*.json")
         report = json.loads(path.read_text())
         assert (report["status"], report["step"]) == ("interrupted", step), report
 

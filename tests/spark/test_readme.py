@@ -335,7 +335,7 @@ def test_the_dag_scores_the_day_before(
     done = CliRunner().invoke(app, ["score", *arguments], catch_exceptions=False)
     assert done.exit_code == 0
     assert "3 in, 3 out, 1 rejected" in done.output
-    assert len(list((folder / "reports").iterdir())) == 1
+    assert len(list((folder / "reports").glob("*.json"))) == 1
 
 
 def test_the_dag_uses_the_environment_of_the_clone(dag: dict[str, dict[str, Any]]) -> None:

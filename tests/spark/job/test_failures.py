@@ -68,7 +68,7 @@ def failed(spark: SparkSession, tmp_path: Path, job: Any) -> Any:
         assert "\n" not in str(caught.value)
         assert not caught.value.transient
         assert not spark.catalog.tableExists("broken.scores")
-        (path,) = (tmp_path / "reports").iterdir()
+        (path,) = (tmp_path / "reports").glob("*.json")
         report = json.loads(path.read_text())
         assert report["reason"] == str(caught.value)
         return str(caught.value), report
@@ -168,7 +168,7 @@ def test_what_a_step_raises_ends_the_run_there(
         job().run(spark, on_step=stop)
     assert seen == ["bundle", "start", "source", "check", "load", "score", "keys", "write"]
     assert not spark.catalog.tableExists("broken.scores")
-    (path,) = (tmp_path / "reports").iterdir()
+    (path,) = (tmp_path / "reports").glob("*.json")
     report = json.loads(path.read_text())
     assert (report["status"], report["step"]) == ("interrupted", "keys")
 
