@@ -119,7 +119,7 @@ class RunReport:
             ConfigError: The directory cannot be written.
         """
         text = json.dumps(self.to_json(), indent=2) + "\n"
-        place = write_text(directory, self._name, text)
+        place = wanted = write_text(directory, self._name, text)
         if html:
             try:
                 text = page(self)
@@ -127,7 +127,8 @@ class RunReport:
                 # It all stands in the report. A night must not fail, nor lose its reason, by this.
                 _log.warning("the report of run %s has no page", self.run_id, exc_info=True)
             else:
-                write_text(directory, f"{self._stem}.html", text)
+                wanted = write_text(directory, f"{self._stem}.html", text)
+        _log.info("report: %s", wanted)
         return place
 
     @classmethod

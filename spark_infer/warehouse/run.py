@@ -30,7 +30,6 @@ from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.parameters import texts
 from spark_infer.warehouse.preflight import check_executor
-from spark_infer.warehouse.reported import described_source, next_commands, write_report
 from spark_infer.warehouse.rows.keys import Keys, check_keys, check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
 from spark_infer.warehouse.rows.rejects import check_rejects
@@ -80,12 +79,12 @@ class Run:
             status: Status = "stopped" if isinstance(error, GateError) else "failed"
             report = self._report(status if failed else "interrupted", error)
             with suppress(ConfigError):  # That is the reason, or does not hide it.
-                write_report(report, self.job.config.report)
+                self._write(report)
             raise
         report = self._report("done")
         try:
             self.gate.remember(self.run_id)
-            write_report(report, self.job.config.report)
+            self._write(report)
         except ConfigError as error:
             raise ConfigError(
                 f"the target was written, but not its report: {error}", transient=error.transient
@@ -172,8 +171,8 @@ class Run:
                 sink.check_rows(staged, keys)
             if config.gate:
                 with step("gate"), spark_failures("what was scored cannot be measured"):
-                    self.found["gate"] = self.gate.look(staged)
-                    self.found["drift"] = self.gate.compared()
+                    results = self.gate.look(staged)
+                    self.found |= {"gate": results, "drift": self.gate.compared()}
                     self.gate.decide(sink, staged, self)
             with step("write"):
                 published = sink.publish(staged, keys)
@@ -280,13 +279,17 @@ class Run:
             finished_at=now_text(),
             parameters=texts(self.values),
             bundle=known,
-            source=described_source(config.source),
+            source=config.source.described,
             target=config.target.table,
-            commands=next_commands(self.job, self.run_id, status, texts(self.values)),
+            commands=self.job.commands(self.run_id, status, texts(self.values)),
             versions=versions(),
             seconds=seconds,
             **found,
         )
+
+    def _write(self, report: RunReport) -> None:
+        config = self.job.config.report
+        report.write(config.path, html=config.html)
 
     def _described(self, bundle: Bundle) -> dict[str, str]:
         return {

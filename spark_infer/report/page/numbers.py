@@ -59,8 +59,7 @@ def between(started: str, finished: str) -> float | None:
 def moment(text: str) -> str:
     """Return a time of a report as one writes it, and other text as it is."""
     try:
-        return (
-            f"{dt.datetime.fromisoformat(text).astimezone(dt.timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-        )
+        found = dt.datetime.fromisoformat(text).astimezone(dt.timezone.utc)
     except ValueError:
         return text
+    return f"{found:%Y-%m-%d %H:%M:%S} UTC"

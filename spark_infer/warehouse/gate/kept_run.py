@@ -19,7 +19,6 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.gate.history import History, Remembered
 from spark_infer.warehouse.parameters import bind_parameters
-from spark_infer.warehouse.reported import write_report
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.sinks import Coverage, KeepingSink, Published, Target, choose_sink
@@ -165,7 +164,7 @@ class KeptRun(Run):
         if published is not None:
             told = replace(told, rows_out=published.rows, rows_rejected=published.rejected)
         try:
-            write_report(told, config.report)
+            self._write(told)
         except ConfigError as error:
             _log.warning(
                 "run %s was %s, and its report does not say so: %s", self.run_id, status, error

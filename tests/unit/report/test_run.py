@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -58,6 +59,15 @@ def test_a_page_is_written_where_it_is_wanted(report: RunReport, tmp_path: Path)
     assert [*tmp_path.iterdir()] == [path]
 
 
+@pytest.mark.parametrize(("html", "ending"), [(True, "html"), (False, "json")])
+def test_the_log_tells_what_to_open(
+    report: RunReport, tmp_path: Path, caplog: pytest.LogCaptureFixture, html: bool, ending: str
+) -> None:
+    caplog.set_level(logging.INFO, logger="spark_infer")
+    path = report.write(tmp_path, html=html)
+    assert caplog.messages == [f"report: {path.with_suffix(f'.{ending}')}"]
+
+
 def test_a_page_that_cannot_be_made_costs_no_report(
     report: RunReport,
     tmp_path: Path,
@@ -71,8 +81,7 @@ def test_a_page_that_cannot_be_made_costs_no_report(
     path = report.write(tmp_path)
     assert [*tmp_path.iterdir()] == [path]
     assert json.loads(path.read_text()) == report.to_json()
-    (record,) = caplog.records
-    assert record.getMessage() == f"the report of run {report.run_id} has no page"
+    assert f"the report of run {report.run_id} has no page" in caplog.messages
 
 
 def test_summary_says_what_matters(report: RunReport) -> None:

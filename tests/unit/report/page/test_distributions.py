@@ -25,7 +25,8 @@ def test_what_lies_far_outside_counts_to_the_ends() -> None:
     found = shown(column("a", [*values, -1e9, 1e9, 1e9], values))
     assert (found.low[:2], found.high[:2]) == ("≤ ", "≥ ")
     assert sum(found.now) == pytest.approx(1)
-    assert found.now[-1] > found.now[0] > found.now[1]
+    assert found.now[0] > found.now[1]
+    assert found.now[-1] > found.now[-2]
 
 
 def test_a_run_whose_values_are_all_elsewhere_is_shown_where_they_are() -> None:

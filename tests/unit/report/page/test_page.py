@@ -105,7 +105,7 @@ def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
         (
             {"status": "interrupted", "step": "keys", "reason": "stop", "rows_in": 1},
             "Interrupted The run was interrupted in its step keys; by then 1 row was scored. "
-            "Unless its reason says otherwise, bank.predictions is as it was. stop To run it again:",
+            "Unless its reason says otherwise, bank.predictions is as it was. stop To run it",
             ["again"],
         ),
         (

@@ -1,8 +1,7 @@
-"""What a run says of itself."""
+"""What a job says of itself and of its runs."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ pytest.importorskip("pyspark")
 
 from spark_infer.warehouse import ScoringJob
 from spark_infer.warehouse.config import SourceConfig
-from spark_infer.warehouse.config.target import ReportConfig
-from spark_infer.warehouse.reported import described_source, next_commands, write_report
-from tests.unit.report.reports import RUN_ID, full_report
+from tests.unit.report.reports import RUN_ID
 
 JOB = """
 name: nightly
@@ -35,7 +32,7 @@ def job(tmp_path: Path) -> ScoringJob:
 
 
 def test_commands_can_be_typed_as_they_are(job: ScoringJob) -> None:
-    commands = next_commands(job, RUN_ID, "failed", {"shop": "it's; rm"})
+    commands = job.commands(RUN_ID, "failed", {"shop": "it's; rm"})
     quoted = "--set 'shop=it'\"'\"'s; rm' --set batch.device=cpu"
     assert commands == {
         "again": f"spark-infer score '{job.path}' {quoted}",
@@ -44,7 +41,7 @@ def test_commands_can_be_typed_as_they_are(job: ScoringJob) -> None:
 
 
 def test_a_run_that_was_stopped_has_two_more(job: ScoringJob) -> None:
-    commands = next_commands(job, RUN_ID, "stopped", {"shop": "x"})
+    commands = job.commands(RUN_ID, "stopped", {"shop": "x"})
     for verb in ("publish", "drop"):
         told = f"spark-infer {verb} '{job.path}' {RUN_ID} --set batch.device=cpu"
         assert commands[verb] == told
@@ -56,7 +53,7 @@ def test_a_secret_is_not_told(tmp_path: Path) -> None:
     file.write_text(JOB.replace("table: t,", "path: rows,"))
     settings = {"source.options.proxyPassword": "hush", "spark.x.token": "hush", "shop": "x"}
     job = ScoringJob.load(file, settings=settings)
-    commands = next_commands(job, RUN_ID, "stopped", {"shop": "x"})
+    commands = job.commands(RUN_ID, "stopped", {"shop": "x"})
     assert "hush" not in str(commands)
     assert commands["again"].endswith("--set shop=x --set source.options.proxyPassword=...")
 
@@ -70,16 +67,4 @@ def test_a_secret_is_not_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_source_is_told(source: dict[str, Any], text: str) -> None:
-    assert described_source(SourceConfig.model_validate(source)) == text
-
-
-@pytest.mark.parametrize("html", [True, False])
-def test_the_log_tells_where_to_look(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, html: bool
-) -> None:
-    caplog.set_level(logging.INFO, logger="spark_infer")
-    write_report(full_report(), ReportConfig(path=str(tmp_path), html=html))
-    ending = "html" if html else "json"
-    (record,) = caplog.records
-    assert record.getMessage() == f"report: {tmp_path / f'nightly-{RUN_ID}.{ending}'}"
-    assert len([*tmp_path.iterdir()]) == 1 + html
+    assert SourceConfig.model_validate(source).described == text
