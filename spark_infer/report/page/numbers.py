@@ -32,8 +32,8 @@ def percent(share: float | None) -> str:
     if share is None:
         return UNKNOWN
     if 0 < share < 0.0005:
-        return "< 0.1%"
-    return "> 99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
 
 
 def duration(seconds: float | None) -> str:

@@ -24,7 +24,7 @@ _STEPS = {
     "source": "find the rows",
     "check": "prove that all fits together",
     "load": "load the model on an executor",
-    "score": "read, predict, write where nobody looks",
+    "score": "read, predict, set aside",
     "keys": "look at keys and rejected rows",
     "gate": "measure what was written",
     "write": "publish",

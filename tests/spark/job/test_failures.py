@@ -176,7 +176,7 @@ def test_what_a_step_raises_ends_the_run_there(
 def test_a_report_that_cannot_be_written_at_the_end_says_that_the_table_is(
     spark: SparkSession, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ConfigError("report.path is full", transient=True)
 
     monkeypatch.setattr(report_module.RunReport, "write", fail)

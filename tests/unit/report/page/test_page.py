@@ -56,11 +56,11 @@ def text_of(**changes: Any) -> str:
 def test_a_run_that_is_done_says_what_came_of_it() -> None:
     text = text_of(gate=[])
     assert (
-        "Done 1,204,331 rows were scored and written to bank.predictions; 412 of them (< 0.1%) got "
+        "Done 1,204,331 rows were scored and written to bank.predictions; 412 of them (<0.1%) got "
         "no prediction. Rows to score 1,204,331 Rows written 1,204,331 Without prediction 412 Rows "
         "a second 6,638 Took 3 min 41 s Time"
     ) in text
-    assert "score read, predict, write where nobody looks 3 min 01 s" in text
+    assert "score read, predict, set aside 3 min 01 s" in text
     assert "Scoring took 3 min 01 s on the wall clock, 6,638 rows a second" in text
     assert "The model alone predicted 2,731 rows for each second" in text
     assert "waiting for rows warehouse: Spark reads, computes features" in text
