@@ -4,12 +4,15 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spark_infer.backends import Backend, load_backend
 from spark_infer.engine.proof.checks.fresh import FreshProcess
+from spark_infer.report import RunReport
 from tests.s3 import Bucket, new_bucket, s3_server
+from tests.schema import check_report
 
 
 def pytest_collection_finish() -> None:
@@ -55,3 +58,17 @@ def bucket(s3_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Buc
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return new_bucket(s3_port)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reports_fit_their_schema() -> Iterator[None]:
+    """Hold each report that a test writes against the schema."""
+    write = RunReport.write
+
+    def checked(self: RunReport, *arguments: Any, **named: Any) -> Any:
+        check_report(self.to_json())
+        return write(self, *arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RunReport, "write", checked)
+        yield

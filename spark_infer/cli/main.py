@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from spark_infer.cli import render
+from spark_infer.cli import output, render
 from spark_infer.cli.stop import Stop, Stopped
 from spark_infer.errors import (
     BundleError,
@@ -66,13 +66,13 @@ def score(
 
     loaded = ScoringJob.load(job, settings=_pairs(settings or []))
     report = loaded.run(on_step=context.ensure_object(Stop).check)
-    directory = loaded.config.report.path
+    config = loaded.config.report
     try:
-        render.run_report(report, directory, as_json=as_json)
+        render.run_report(report, config.path, html=config.html, as_json=as_json)
     except ConfigError as error:
         # Not transient: run again, it would append the rows again.
         raise ConfigError(
-            f"the target was written, and the report is {report.path(directory)}, but {error}"
+            f"the target was written, and the report is {report.path(config.path)}, but {error}"
         ) from None
 
 
@@ -164,8 +164,17 @@ def inspect(
 
 
 @app.command()
-def reference() -> None:
+def reference(
+    report: Annotated[
+        bool, typer.Option("--report", help="Print the JSON schema of run reports instead.")
+    ] = False,
+) -> None:
     """Print every key of a job file: type, default and meaning."""
+    if report:
+        from spark_infer.report import report_schema
+
+        output.write(report_schema())
+        return
     from spark_infer.warehouse.config import JobConfig
 
     render.job_reference(JobConfig)

@@ -35,12 +35,15 @@ def interrupted(by: signal.Signals | None, problem: BaseException, stream: TextI
     output.tell(f"[bold red]Interrupted[/] by {name}{escape(state)}", stream)
 
 
-def run_report(report: RunReport, directory: str, *, as_json: bool) -> None:
+def run_report(report: RunReport, directory: str, *, html: bool, as_json: bool) -> None:
     """Print a run report."""
     if as_json:
         _json(report.to_json())
         return
-    _facts("", {**report.summary(), "report": str(report.path(directory))})
+    places = {"report": str(report.path(directory))}
+    if html:
+        places["page"] = str(report.page_path(directory))
+    _facts("", {**report.summary(), **places})
     _gate(report.gate)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +16,12 @@ from typing import IO, Any, Literal
 
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.errors import ConfigError, is_full
+from spark_infer.report.page import page
 
-_NUM_CHARACTERS = 2**16
-"""More than a report has."""
+_NUM_CHARACTERS = 2**18
+"""More than a report and its page have, unless the gate compares a hundred columns."""
 _MAX_BYTES = 2**26
-
+_log = logging.getLogger(__name__)
 
 Status = Literal["done", "failed", "interrupted", "stopped", "published", "dropped"]
 
@@ -35,10 +37,12 @@ class RunReport:
             hand.
         step: The step in which it failed; ``""`` where it did not.
         reason: What the error said; ``""`` where there was none.
+        transient: Whether its cause passes by itself.
         started_at: UTC, ISO 8601.
         finished_at: UTC, ISO 8601.
         parameters: What the run was given.
         bundle: Name, digest and path of the bundle.
+        source: Table or files that were read, with the filter.
         target: Table that was written, or was to be.
         spark_application_id: The application in Spark's history.
         versions: Of spark_infer, Python and the libraries that took part.
@@ -52,6 +56,10 @@ class RunReport:
         rows_per_second: Rows scored for each second of scoring.
         batches: What the predictors counted; their seconds are summed over tasks.
         gate: Each check of the job's gate: check, column, value, limit, action, outcome.
+        drift: Each output and feature that the gate compares: its distribution now and in the
+            reference, where that comes from, and the distances between them.
+        commands: What to type next: ``again``, ``recover``, and of a run that its gate has stopped
+            ``publish`` and ``drop``.
     """
 
     job: str
@@ -59,10 +67,12 @@ class RunReport:
     status: Status
     step: str = ""
     reason: str = ""
+    transient: bool = False
     started_at: str
     finished_at: str
     parameters: Mapping[str, str]
     bundle: Mapping[str, str]
+    source: str = ""
     target: str
     spark_application_id: str
     versions: Mapping[str, str]
@@ -75,6 +85,8 @@ class RunReport:
     rows_per_second: float | None = None
     batches: Mapping[str, Any] = field(default_factory=dict)
     gate: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    drift: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    commands: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON data."""
@@ -84,17 +96,40 @@ class RunReport:
         """Return the place of the report: ``<directory>/<job>-<run id>.json``."""
         return _folder(directory) / self._name
 
+    def page_path(self, directory: str | os.PathLike[str]) -> Path | Place:
+        """Return the place of the page: ``<directory>/<job>-<run id>.html``."""
+        return _folder(directory) / f"{self._stem}.html"
+
     @property
     def _name(self) -> str:
-        return f"{self.job}-{self.run_id}.json"
+        return f"{self._stem}.json"
 
-    def write(self, directory: str | os.PathLike[str]) -> Path | Place:
+    @property
+    def _stem(self) -> str:
+        return f"{self.job}-{self.run_id}"
+
+    def write(self, directory: str | os.PathLike[str], *, html: bool = True) -> Path | Place:
         """Write the report to its place: a directory in one step, or a URI as the store does it.
+
+        Args:
+            directory: Where to.
+            html: Whether its page is written as well, beside it.
 
         Raises:
             ConfigError: The directory cannot be written.
         """
-        return write_text(directory, self._name, json.dumps(self.to_json(), indent=2) + "\n")
+        text = json.dumps(self.to_json(), indent=2) + "\n"
+        place = wanted = write_text(directory, self._name, text)
+        if html:
+            try:
+                text = page(self)
+            except Exception:
+                # It all stands in the report. A night must not fail, nor lose its reason, by this.
+                _log.warning("the report of run %s has no page", self.run_id, exc_info=True)
+            else:
+                wanted = write_text(directory, f"{self._stem}.html", text)
+        _log.info("report: %s", wanted)
+        return place
 
     @classmethod
     def find(cls, directory: str | os.PathLike[str], job: str, run_id: str) -> RunReport | None:

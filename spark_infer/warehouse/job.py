@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.bundle.documents import check_kind, shown
 from spark_infer.errors import ConfigError
 from spark_infer.report import JobPlan, RunReport
-from spark_infer.report.run import check_writable
+from spark_infer.report.run import Status, check_writable
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.gate import check_columns, command_arguments
 from spark_infer.warehouse.gate.kept_run import KeptRun
@@ -21,6 +22,9 @@ from spark_infer.warehouse.jobfile import read_job
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.sinks import Published
+
+_NEXT = {"again": "score", "recover": "recover"}
+"""Commands after any run."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,24 @@ class ScoringJob:
     def command_arguments(self, run_id: str) -> str:
         """Return the arguments of ``spark-infer publish`` and ``drop`` for a run."""
         return command_arguments(self.path, self.settings, run_id)
+
+    def commands(
+        self, run_id: str, status: Status, parameters: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return what somebody types after a run, as ``RunReport.commands`` has it.
+
+        Args:
+            run_id: The run.
+            status: How it ended.
+            parameters: What it was given, as text.
+        """
+        given = [f"--set {shlex.quote(f'{name}={value}')}" for name, value in parameters.items()]
+        arguments = command_arguments(self.path, self.settings, *given)
+        commands = {key: f"spark-infer {verb} {arguments}" for key, verb in _NEXT.items()}
+        if status == "stopped":
+            decided = self.command_arguments(run_id)
+            commands |= {verb: f"spark-infer {verb} {decided}" for verb in ("publish", "drop")}
+        return commands
 
     def check(self) -> Bundle:
         """Check what needs no Spark: the reports' directory, the bundle, its digest, the gate.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
-from spark_infer.errors import ConfigError, GateError, WarehouseError
+from spark_infer.errors import ConfigError, GateError, SparkInferError
 from spark_infer.report import JobPlan, RunReport
 from spark_infer.report.run import Status, now_text
 from spark_infer.report.versions import versions
@@ -30,9 +30,9 @@ from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.parameters import texts
 from spark_infer.warehouse.preflight import check_executor
-from spark_infer.warehouse.rows.keys import Keys, check_keys, check_repeatable
+from spark_infer.warehouse.rows.checked import check_staged
+from spark_infer.warehouse.rows.keys import check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
-from spark_infer.warehouse.rows.rejects import check_rejects
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import WRITING, Coverage, Sink, Target, choose_sink
 from spark_infer.warehouse.source import read_source, where
@@ -79,12 +79,12 @@ class Run:
             status: Status = "stopped" if isinstance(error, GateError) else "failed"
             report = self._report(status if failed else "interrupted", error)
             with suppress(ConfigError):  # That is the reason, or does not hide it.
-                report.write(self.job.config.report.path)
+                self._write(report)
             raise
         report = self._report("done")
         try:
             self.gate.remember(self.run_id)
-            report.write(self.job.config.report.path)
+            self._write(report)
         except ConfigError as error:
             raise ConfigError(
                 f"the target was written, but not its report: {error}", transient=error.transient
@@ -167,11 +167,12 @@ class Run:
                 counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
                 self.found |= {**counts, "batches": batches, "writer": staged.writer}
             with step("keys"), spark_failures("what was scored cannot be read back"):
-                keys = self._checked(staged)
+                keys = check_staged(staged, config)
                 sink.check_rows(staged, keys)
             if config.gate:
                 with step("gate"), spark_failures("what was scored cannot be measured"):
-                    self.found["gate"] = self.gate.look(staged)
+                    results = self.gate.look(staged)
+                    self.found |= {"gate": results, "drift": self.gate.compared()}
                     self.gate.decide(sink, staged, self)
             with step("write"):
                 published = sink.publish(staged, keys)
@@ -180,26 +181,6 @@ class Run:
             sink.discard(staged)
             if self.given is not None and self.target is not None:
                 self.target.refresh_in(self.given)
-
-    def _checked(self, staged: Staged) -> Keys:
-        """Look at what is staged. What stops a run by its results stands here.
-
-        Raises:
-            SparkInferError: It is not to be published.
-        """
-        config = self.job.config
-        if staged.partitions is not None:
-            keys = Keys(staged.df.count(), staged.partitions)
-        else:
-            keys = check_keys(staged.df, config.key, config.target.partition_by)
-        if keys.rows != staged.rows:
-            raise WarehouseError(
-                f"{staged.rows:,} rows were scored, and {keys.rows:,} of them are staged; nothing "
-                "was published, run again",
-                transient=True,
-            )
-        check_rejects(staged, config.batch.max_rejected_share)
-        return keys
 
     def _prepared(
         self, source: DataFrame, bundle: Bundle, *, recover: bool = True
@@ -276,15 +257,22 @@ class Run:
             status=status,
             step=self.steps.current if error else "",
             reason=str(error) or type(error).__name__ if error else "",
+            transient=isinstance(error, SparkInferError) and error.transient,
             started_at=self.started_at.isoformat(timespec="seconds"),
             finished_at=now_text(),
             parameters=texts(self.values),
             bundle=known,
+            source=config.source.described,
             target=config.target.table,
+            commands=self.job.commands(self.run_id, status, texts(self.values)),
             versions=versions(),
             seconds=seconds,
             **found,
         )
+
+    def _write(self, report: RunReport) -> None:
+        config = self.job.config.report
+        report.write(config.path, html=config.html)
 
     def _described(self, bundle: Bundle) -> dict[str, str]:
         return {

@@ -72,7 +72,7 @@ def test_scores_a_day_and_reports(work: Path) -> None:
         {"id": 1, "score": 11.0},
         {"id": 2, "score": 22.0},
     ]
-    assert len(list((work / "reports").iterdir())) == 1
+    assert len(list((work / "reports").glob("*.json"))) == 1
 
 
 DAEMON = """

@@ -97,7 +97,7 @@ def test_scores_one_day(spark: SparkSession, job_file: Any, linear: si.Bundle) -
 
 def test_the_report_is_written(spark: SparkSession, job_file: Any, tmp_path: Path) -> None:
     report = run(spark, job_file())
-    (file,) = (tmp_path / "reports").iterdir()
+    (file,) = (tmp_path / "reports").glob("*.json")
     written = json.loads(file.read_text())
     assert written == json.loads(json.dumps(report.to_json()))
     assert written["parameters"] == {"date": "2018-08-08"}

@@ -62,7 +62,9 @@ def test_a_job_reads_its_bundle_and_writes_its_report_there(
     finally:
         spark.sql("DROP TABLE IF EXISTS places_scores")
     assert [row.score for row in scores] == [0.0, 21.0, 42.0, 63.0]
-    (key,) = (key for key in bucket.names() if key.startswith("reports/") and key[-1] != "/")
-    assert key == f"reports/nightly-{report.run_id}.json"
+    stem = f"reports/nightly-{report.run_id}"
+    keys = [key for key in bucket.names() if key.startswith("reports/") and key[-1] != "/"]
+    assert keys == [f"{stem}.html", f"{stem}.json"]
+    key = keys[1]
     assert json.loads(bucket.get(key)) == json.loads(json.dumps(report.to_json()))
     assert report.bundle == {"path": uri, "name": "linear", "digest": linear.digest}

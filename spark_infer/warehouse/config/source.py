@@ -51,3 +51,9 @@ with warnings.catch_warnings():
             if self.table is not None and self.schema is not None:
                 raise ValueError("schema is for files, and a table has its own; leave it out")
             return self
+
+        @property
+        def described(self) -> str:
+            """What is read, in words."""
+            place = self.table or f"{self.format} files in {self.path}"
+            return f"{place} where {self.filter}" if self.filter else place

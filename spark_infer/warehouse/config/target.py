@@ -78,6 +78,7 @@ class ReportConfig(Section):
         "reports",
         description="Directory for one JSON file a run, or its URI (s3://bucket/reports).",
     )
+    html: bool = Field(True, description="Whether a page for a person is written beside it.")
 
     @field_validator("path")
     @classmethod

@@ -13,6 +13,7 @@ from spark_infer.bundle.profile.columns import label_cuts, number_outputs
 from spark_infer.spark.sample import RowSample
 from spark_infer.warehouse.config.gate import DRIFT, CheckConfig
 from spark_infer.warehouse.gate.columns import asked
+from spark_infer.warehouse.gate.compared import compared_column
 from spark_infer.warehouse.gate.history import History, Remembered
 from spark_infer.warehouse.gate.measures import ROWS, Measures
 from spark_infer.warehouse.gate.result import Result
@@ -106,6 +107,22 @@ class Gate:
             for result in self._results(check, measures, staged, sample)
         ]
 
+    def compared(self) -> list[dict[str, Any]]:
+        """Return what was counted of each column, and what it is compared with, as JSON data."""
+        sides: tuple[tuple[Side, str, Mapping[str, Distribution]], ...] = (
+            ("outputs", "output", self.profile.outputs),
+            ("inputs", "feature", self.profile.inputs),
+        )
+        found = []
+        for side, kind, columns in sides:
+            for name, now in columns.items():
+                output = self._outputs.get(name) if side == "outputs" else None
+                labels = None if output is None else output.labels
+                before = self._known("profile", side, name)
+                drift = compared_column(name, kind, now, before, labels)
+                found.append({**drift, "origin": self._origin(side, name)})
+        return found
+
     def remembered(self, run_id: str, rows: int) -> Remembered:
         """Return what later runs are compared with."""
         digest = self._bundle.digest
@@ -126,6 +143,15 @@ class Gate:
             if found is not None:
                 return found
         return None
+
+    def _origin(self, side: Side, name: str) -> str:
+        """Return where a column's reference comes from, in words; ``""`` without one."""
+        profile, run = self._bundle.profile, self._history.reference
+        if profile is not None and name in getattr(profile, side):
+            return "kept in the bundle since it was saved"
+        if self._known("profile", side, name) is None or run is None:
+            return ""
+        return f"run {run.run_id}, the first of this bundle that was published"
 
     def _earlier_cuts(self, side: Side, name: str) -> Sequence[float] | None:
         known = self._known("previous", side, name)

@@ -19,6 +19,7 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.gate.history import History, Remembered
 from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.sinks import Coverage, KeepingSink, Published, Target, choose_sink
@@ -77,7 +78,7 @@ class KeptRun(Run):
             try:
                 with step("keys"), spark_failures("what is kept cannot be read back"):
                     staged = sink.reopen()
-                    keys = self._checked(staged)
+                    keys = check_staged(staged, self.job.config)
                     sink.check_rows(staged, keys)
                 with step("write"):
                     published = sink.publish(staged, keys)
@@ -164,7 +165,7 @@ class KeptRun(Run):
         if published is not None:
             told = replace(told, rows_out=published.rows, rows_rejected=published.rejected)
         try:
-            told.write(config.report.path)
+            self._write(told)
         except ConfigError as error:
             _log.warning(
                 "run %s was %s, and its report does not say so: %s", self.run_id, status, error

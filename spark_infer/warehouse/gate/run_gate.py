@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from spark_infer.warehouse.job import ScoringJob
     from spark_infer.warehouse.run import Run
 
+_SECRET = re.compile("secret|token|passw|credential|access.?key", re.IGNORECASE)
+_HIDDEN = "..."
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +89,10 @@ class RunGate:
                 _log.warning("gate: %s", result.sentence)
         return [asdict(result) for result in self._results]
 
+    def compared(self) -> list[dict[str, Any]]:
+        """Return the distributions that ``look`` has found, and their references, as JSON data."""
+        return self._gate.compared()
+
     def decide(self, sink: Sink, staged: Staged, run: Run) -> None:
         """Let the run pass, or keep what is staged.
 
@@ -137,17 +144,18 @@ class RunGate:
             self._history.after(run).write(self._job.config.report.path, self._name)
 
 
-def command_arguments(path: str | None, settings: Mapping[str, Any], run_id: str) -> str:
-    """Return the arguments of a command about a run: job file, run, and what was set.
+def command_arguments(path: str | None, settings: Mapping[str, Any], *words: str) -> str:
+    """Return the arguments of a command about a job: its file, more words, and what was set.
 
     Args:
         path: The job file, where it is known.
-        settings: Keys of the job file that the run was given. Those of Spark may be secrets.
-        run_id: The run.
+        settings: Keys of the job file that the run was given. Those of Spark may be secrets, and
+            are left out; of others that may be, the value is.
+        *words: What stands behind the file, such as a run.
     """
     told = [
-        f"--set {shlex.quote(f'{name}={value}')}"
+        f"--set {shlex.quote(f'{name}={_HIDDEN if _SECRET.search(name) else value}')}"
         for name, value in settings.items()
         if "." in name and not name.startswith("spark.")
     ]
-    return " ".join([shlex.quote(path or "JOB"), run_id, *told])
+    return " ".join([shlex.quote(path or "JOB"), *words, *told])

@@ -68,7 +68,7 @@ def failed(spark: SparkSession, tmp_path: Path, job: Any) -> Any:
         assert "\n" not in str(caught.value)
         assert not caught.value.transient
         assert not spark.catalog.tableExists("broken.scores")
-        (path,) = (tmp_path / "reports").iterdir()
+        (path,) = (tmp_path / "reports").glob("*.json")
         report = json.loads(path.read_text())
         assert report["reason"] == str(caught.value)
         return str(caught.value), report
@@ -168,7 +168,7 @@ def test_what_a_step_raises_ends_the_run_there(
         job().run(spark, on_step=stop)
     assert seen == ["bundle", "start", "source", "check", "load", "score", "keys", "write"]
     assert not spark.catalog.tableExists("broken.scores")
-    (path,) = (tmp_path / "reports").iterdir()
+    (path,) = (tmp_path / "reports").glob("*.json")
     report = json.loads(path.read_text())
     assert (report["status"], report["step"]) == ("interrupted", "keys")
 
@@ -176,7 +176,7 @@ def test_what_a_step_raises_ends_the_run_there(
 def test_a_report_that_cannot_be_written_at_the_end_says_that_the_table_is(
     spark: SparkSession, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ConfigError("report.path is full", transient=True)
 
     monkeypatch.setattr(report_module.RunReport, "write", fail)

@@ -15,7 +15,7 @@ from pyspark.sql.types import StructType
 import spark_infer as si
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.written.parquet import _LEAST_PYARROW
-from spark_infer.warehouse import run
+from spark_infer.warehouse.rows import checked
 from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 
 pytestmark = pytest.mark.skipif(
@@ -248,8 +248,8 @@ def test_keys_that_grow_are_not_counted_again(
     job: Any, monkeypatch: pytest.MonkeyPatch, key: str, is_known: bool
 ) -> None:
     counted = []
-    check = run.check_keys
-    monkeypatch.setattr(run, "check_keys", lambda *given: counted.append(1) or check(*given))
+    check = checked.check_keys
+    monkeypatch.setattr(checked, "check_keys", lambda *given: counted.append(1) or check(*given))
     job.run(key=["k"], features={"k": key})
     assert job.spark.table("store.scores").count() == 2
     assert bool(counted) is not is_known

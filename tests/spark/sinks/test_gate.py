@@ -43,6 +43,11 @@ def stopped(job: Any, **changes: Any) -> tuple[str, str]:
     report = reports(job)[-1]
     assert (report["status"], report["step"]) == ("stopped", "gate")
     assert report["reason"] == str(caught.value)
+    made = (job.folder / "reports" / f"target-{report['run_id']}.html").read_text()
+    for verb in ("publish", "drop"):
+        command = report["commands"][verb]
+        assert f"{command} {verb}" in report["reason"]
+        assert f"<pre>{command}</pre>" in made
     return report["run_id"], str(caught.value)
 
 
@@ -75,7 +80,22 @@ def test_each_check_says_what_it_has_found(job: Any) -> None:
         ("sum", ""): (True, "passed"),
         ("key", ""): (True, "passed"),
     }
-    again = outcomes(job.run(gate=gate))
+    assert [(c["column"], c["kind"], c["reference"]) for c in report.drift] == [
+        ("score", "output", None),
+        ("a", "feature", None),
+        ("double_b", "feature", None),
+    ]
+    assert report.drift[0]["now"]["rows"] == sum(report.drift[0]["now"]["counts"]) == 4
+    second = job.run(gate=gate)
+    again = outcomes(second)
+    for column, before in zip(second.drift, report.drift, strict=True):
+        assert column["reference"] == column["now"] == before["now"]
+        assert (column["psi"], column["ks"]) == (0, 0)
+        first = f"run {report.run_id}, the first of this bundle that was published"
+        assert (column["origin"], before["origin"]) == (first, "")
+    made = second.page_path(job.folder / "reports").read_text()
+    assert "4 rows were scored and written to store.scores." in made
+    assert "store.tx where day = :date" in made
     assert again["row_ratio", ""] == (1.0, "passed")
     for kind in ("psi", "ks"):
         for name in ("score", "a", "double_b"):
@@ -113,6 +133,8 @@ def test_a_stopped_run_is_published_by_hand(job: Any, mode: str) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0), *before]
     report = reports(job)[-1]
     assert (report["run_id"], report["status"], report["rows_out"]) == (run, "published", 2)
+    made = (job.folder / "reports" / f"target-{run}.html").read_text()
+    assert "published it all the same: 2 rows were written to store.scores." in made
     assert job.spark.sql(f"SELECT * FROM store.scores WHERE run_id = '{run}'").count() == 2
     for decide in (kept.publish, kept.drop):
         with pytest.raises(WarehouseError, match=f"kept of run {run} .*it is published already"):

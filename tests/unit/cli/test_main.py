@@ -256,6 +256,9 @@ def test_what_is_missing_behind_a_uri_exits_with_2_and_what_is_out_of_reach_with
     report = json.loads(bucket.get(key))
     assert (report["status"], report["step"]) == ("failed", "bundle")
     assert report["bundle"] == {"path": missing}
+    made = bucket.get(key.replace(".json", ".html")).decode()
+    assert "The run failed in its step bundle." in made
+    assert f"spark-infer score {job} --set 'bundle.path={missing}'" in report["commands"]["again"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
+from spark_infer.report.page import page
 from spark_infer.report.run import check_writable
 from spark_infer.report.versions import versions
 from tests.s3 import Bucket
@@ -43,10 +45,43 @@ def report() -> RunReport:
 
 
 def test_is_written_whole(report: RunReport, tmp_path: Path) -> None:
-    path = report.write(tmp_path / "new" / "reports")
+    folder = tmp_path / "new" / "reports"
+    path = report.write(folder)
     assert path.name == "nightly-20180808T040000Z-0a1b2c3d.json"
     assert json.loads(path.read_text()) == report.to_json()
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert report.page_path(folder) == path.with_suffix(".html")
+    assert path.with_suffix(".html").read_text() == page(report)
+    assert sorted(path.parent.iterdir()) == [path.with_suffix(".html"), path]
+
+
+def test_a_page_is_written_where_it_is_wanted(report: RunReport, tmp_path: Path) -> None:
+    path = report.write(tmp_path, html=False)
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize(("html", "ending"), [(True, "html"), (False, "json")])
+def test_the_log_tells_what_to_open(
+    report: RunReport, tmp_path: Path, caplog: pytest.LogCaptureFixture, html: bool, ending: str
+) -> None:
+    caplog.set_level(logging.INFO, logger="spark_infer")
+    path = report.write(tmp_path, html=html)
+    assert caplog.messages == [f"report: {path.with_suffix(f'.{ending}')}"]
+
+
+def test_a_page_that_cannot_be_made_costs_no_report(
+    report: RunReport,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(_: RunReport) -> str:
+        raise KeyError("num_rows")
+
+    monkeypatch.setattr("spark_infer.report.run.page", broken)
+    path = report.write(tmp_path)
+    assert [*tmp_path.iterdir()] == [path]
+    assert json.loads(path.read_text()) == report.to_json()
+    assert f"the report of run {report.run_id} has no page" in caplog.messages
 
 
 def test_summary_says_what_matters(report: RunReport) -> None:
@@ -130,6 +165,9 @@ def test_a_uri_is_tried_and_written(report: RunReport, bucket: Bucket) -> None:
     name = "nightly-20180808T040000Z-0a1b2c3d.json"
     assert str(place) == str(report.path(uri)) == bucket.uri(f"reports/nightly/{name}")
     assert json.loads(bucket.get(f"reports/nightly/{name}")) == report.to_json()
+    page_name = name.replace(".json", ".html")
+    assert bucket.get(f"reports/nightly/{page_name}").decode() == page(report)
+    assert str(report.page_path(uri)) == bucket.uri(f"reports/nightly/{page_name}")
 
 
 @pytest.mark.parametrize("job", ["täglich", "a b", "a%41b", "a?b#c&d=e", "..", "a+b"])

@@ -1,0 +1,141 @@
+"""How a run ended, in words, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spark_infer.report.page.numbers import count, percent
+
+if TYPE_CHECKING:
+    from spark_infer.report.run import RunReport
+
+_TITLES = {
+    "done": "Done",
+    "failed": "Failed",
+    "interrupted": "Interrupted",
+    "stopped": "Stopped by the gate",
+    "published": "Published by hand",
+    "dropped": "Dropped by hand",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """Something to do.
+
+    Attributes:
+        text: What it does.
+        command: What to type; ``""`` where the report does not know.
+    """
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        kind: ``good``, ``odd`` or ``bad``.
+        title: In one word or few.
+        sentence: What happened.
+        advice: What to do next, none where nothing is to be done.
+    """
+
+    kind: str
+    title: str
+    sentence: str
+    advice: Sequence[Advice] = ()
+
+
+def outcome(report: RunReport) -> Outcome:
+    """Return how a run ended."""
+    kind = {"done": "good", "published": "good", "dropped": "odd", "stopped": "odd"}
+    warned = sum(result["outcome"] == "warned" for result in report.gate)
+    return Outcome(
+        kind="odd" if report.status == "done" and warned else kind.get(report.status, "bad"),
+        title=_TITLES[report.status],
+        sentence=_sentence(report, warned),
+        advice=_advice(report),
+    )
+
+
+def _sentence(report: RunReport, warned: int) -> str:
+    if report.status == "done":
+        said = f"{_rows(report.rows_out)} scored and written to {report.target}{_rejected(report)}."
+        return f"{said} The gate warns of {_checks(warned)}." if warned else said
+    if report.status == "published":
+        return (
+            f"The gate had stopped this run, and somebody has published it all the same: "
+            f"{_rows(report.rows_out)} written to {report.target}{_rejected(report)}."
+        )
+    if report.status == "dropped":
+        return (
+            f"The gate had stopped this run, and somebody has dropped what was kept of it. "
+            f"{report.target} is as it was."
+        )
+    if report.status == "stopped":
+        failed = sum(result["outcome"] == "stopped" for result in report.gate)
+        return (
+            f"{_rows(report.rows_in)} scored and not published, because {_checks(failed)} of the "
+            f"gate {'is' if failed == 1 else 'are'} not met. {report.target} is as it was."
+        )
+    where = f"in its step {report.step}" if report.step else "before its first step"
+    ended = "was interrupted" if report.status == "interrupted" else "failed"
+    scored = "" if report.rows_in is None else f"; by then {_rows(report.rows_in)} scored"
+    return (
+        f"The run {ended} {where}{scored}. Unless its reason says otherwise, {report.target} is as "
+        "it was."
+    )
+
+
+def _advice(report: RunReport) -> list[Advice]:
+    commands = report.commands
+    again = commands.get("again", "")
+    if report.status == "stopped":
+        return [
+            Advice(
+                text="Look at the checks that are not met. What was scored is kept for seven days. "
+                "To publish it all the same:",
+                command=commands.get("publish", ""),
+            ),
+            Advice(text="To drop it:", command=commands.get("drop", "")),
+        ]
+    if report.status == "dropped":
+        return [Advice(text="To score the rows again:", command=again)]
+    if report.status not in ("failed", "interrupted"):
+        return []
+    if report.status == "interrupted":
+        text = "To run it again:"
+    elif report.transient:
+        text = "The cause passes by itself. Run it again:"
+    else:
+        text = "Do as the reason says, then run it again:"
+    advice = [Advice(text=text, command=again)]
+    if report.step == "write":
+        advice.append(
+            Advice(
+                text="It ended while it was publishing. What it had begun is completed or undone "
+                "by the next run, or at once by:",
+                command=commands.get("recover", ""),
+            )
+        )
+    return advice
+
+
+def _rows(number: int | None) -> str:
+    return "1 row was" if number == 1 else f"{count(number)} rows were"
+
+
+def _checks(number: int) -> str:
+    return "1 check" if number == 1 else f"{number} checks"
+
+
+def _rejected(report: RunReport) -> str:
+    if not report.rows_rejected:
+        return ""
+    share = f" ({percent(report.rows_rejected / report.rows_out)})" if report.rows_out else ""
+    return f"; {count(report.rows_rejected)} of them{share} got no prediction"
