@@ -129,12 +129,19 @@ APPEND = {"mode": "append", "partition_by": ["day"]}
 PLAIN = {"mode": "append"}
 
 
-STAGING = "when .scores_spark_infer/*/rows/_temporary/0/task_*"
+STAGING = "when .scores_spark_infer/*/attempts/part-*"
+STAGING_BY_SPARK = "when .scores_spark_infer/*/rows/_temporary/0/task_*"
+BY_SPARK = {**OVERWRITE, "writer": "jvm"}
 
 
 @pytest.mark.parametrize(
     ("target", "moment"),
-    [(OVERWRITE, STAGING), (OVERWRITE, "half point"), (PLAIN, "half move")],
+    [
+        (OVERWRITE, STAGING),
+        (BY_SPARK, STAGING_BY_SPARK),
+        (OVERWRITE, "half point"),
+        (PLAIN, "half move"),
+    ],
 )
 def test_a_first_run_that_is_killed(
     work: Path, bundle: si.Bundle, target: dict[str, Any], moment: str
