@@ -85,7 +85,7 @@ def _known(entry: Path) -> Bundle | None:
             note = read_note(marker)
         except OSError:
             return None
-        if note != _described(stamps):
+        if note != _described(entry.name, stamps):
             return None
         bundle = hold(Bundle(entry, entry.name, Manifest.read(entry), stamps))
         with contextlib.suppress(OSError):  # a read-only cache works too
@@ -196,8 +196,8 @@ def _stamps(entry: Path) -> Stamps | None:
     return {name: Stamp.of(status) for name, status in files.items()}
 
 
-def _described(stamps: Stamps) -> bytes | None:
-    """Return the note of verified files; None where the system does not tell its start.
+def _described(digest: str, stamps: Stamps) -> bytes | None:
+    """Return the note of a bundle's verified files; None where nobody knows the system's start.
 
     That is part of it: after a crash, files can be empty that were whole.
     """
@@ -206,12 +206,12 @@ def _described(stamps: Stamps) -> bytes | None:
     except OSError:
         return None
     files = dict(sorted(stamps.items()))
-    return json.dumps({"boot": boot.strip(), "files": files}).encode()
+    return json.dumps({"boot": boot.strip(), "digest": digest, "files": files}).encode()
 
 
 def _note(bundle: Bundle) -> None:
     # Without a note, or with half of one, the next process reads the bundle once more.
-    note = _described(bundle.stamps)
+    note = _described(bundle.digest, bundle.stamps)
     if note is not None:
         with contextlib.suppress(OSError):
             write_note(marker_of(bundle.path), note)

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from dataclasses import dataclass
@@ -100,8 +101,11 @@ def tidy(root: Path, limits: Limits, room: int = 0) -> None:
 
 def _remove_staging(folder: Path) -> None:
     with claimed(folder) as unused:
-        if unused:
+        if unused and stat.S_ISDIR(folder.lstat().st_mode):
             shutil.rmtree(folder, ignore_errors=True)
+        elif unused:
+            # Python 3.11 opens it to look what is in it, and waits for whoever writes a pipe.
+            folder.unlink()
 
 
 def _remove_leftover(file: Path) -> None:

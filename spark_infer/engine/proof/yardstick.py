@@ -22,8 +22,9 @@ class Slack:
 
     Attributes:
         moves: For each output, how far each of its components may move.
-        is_infinite: Whether the row holds an infinity. One number for it is not another one; but
-            what a layer makes of it beside padding may be NaN or not: infinity times zero.
+        is_infinite: Whether the row holds an infinity. One number for it is not another one, nor an
+            infinity; but what a layer makes of it beside padding may be NaN or not: infinity times
+            zero.
     """
 
     moves: Sequence[Array]
@@ -76,7 +77,7 @@ class Yardstick:
                     allowed = allowed + slack.moves[place]
                 same = _close(a.astype(np.float64), b.astype(np.float64), self.tolerance, allowed)
                 if slack is not None and slack.is_infinite:
-                    same |= ~(np.isfinite(a) & np.isfinite(b))
+                    same |= np.isnan(a) | np.isnan(b)
             else:
                 same = np.equal(a, b)
             if not same.all():

@@ -18,7 +18,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.bundle.cache import entry as entry_module
 from spark_infer.bundle.cache.entry import _staging
 from spark_infer.bundle.cache.locks import locked
-from spark_infer.bundle.cache.tidy import Limits, tidy
+from spark_infer.bundle.cache.tidy import Limits, marker_of, tidy
 from spark_infer.bundle.files.digest import SUMS_FILE, verify
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from spark_infer.runtime import materialise, pack
@@ -66,11 +66,14 @@ def test_a_damaged_copy_is_replaced(
     assert entries(tmp_path) == {fraud.digest}
 
 
+@pytest.mark.parametrize("noted", [False, True])
 def test_another_bundle_under_the_digest_is_replaced(
-    fraud: Bundle, recurrent: Bundle, tmp_path: Path
+    fraud: Bundle, recurrent: Bundle, tmp_path: Path, noted: bool
 ) -> None:
     other = materialise(recurrent.digest, lambda: pack(recurrent), tmp_path)
     other.path.rename(tmp_path / fraud.digest)
+    if noted:
+        marker_of(other.path).rename(marker_of(tmp_path / fraud.digest))
     assert materialise(fraud.digest, lambda: pack(fraud), tmp_path).name == fraud.name
     assert Bundle.load(tmp_path / fraud.digest).digest == fraud.digest
 

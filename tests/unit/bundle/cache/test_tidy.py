@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,15 @@ def test_staging_is_swept_unless_somebody_holds_it(tmp_path: Path) -> None:
     tidy(tmp_path, Limits())
     assert list(tmp_path.iterdir()) == [mine]
     os.close(held)
+    tidy(tmp_path, Limits())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch])
+def test_what_is_no_folder_is_no_staging(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    folder = staging_folder(tmp_path, "0" * 64)
+    folder.rmdir()
+    make(folder)
     tidy(tmp_path, Limits())
     assert list(tmp_path.iterdir()) == []
 
