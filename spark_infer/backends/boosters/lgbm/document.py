@@ -48,7 +48,8 @@ class Document:
         names: Names of the features.
         width: Numbers that it predicts for each row.
         has_classes: Whether these are probabilities of classes.
-        codes: The feature's position and the greatest number of each that is a category.
+        ranges: The least and the greatest number of each feature in training, and whether it is
+            a category or could be the numbers of one; none of a feature that never varied.
         splits: Numbers at which trees split, by feature.
     """
 
