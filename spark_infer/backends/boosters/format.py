@@ -98,11 +98,12 @@ class BoosterFormat(Format):
                 f"{_first_line(error)}"
             ) from None
         booster = given.booster
+        features = booster.features.placed(said.sample, said.signature)
         if said.signature is None:
             if said.sample is not None and said.columns is None:
                 _check_sample(booster, said.sample.column_names)
             signature = Signature(
-                inputs=booster.features.inputs(said.columns, booster.dtype),
+                inputs=features.inputs(said.columns, booster.dtype),
                 outputs=(
                     booster.task.outputs(given.labels) if said.outputs is None else said.outputs
                 ),
@@ -111,7 +112,7 @@ class BoosterFormat(Format):
             raise BundleError("pass columns and outputs, or a signature, not both")
         else:
             signature = said.signature
-        booster.features.check(signature)
+        features.check(signature)
         for output in signature.outputs:
             booster.task.tensor(output)
         return Taken(given, signature, synthetic=rows_at(booster.thresholds(), signature))
