@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 from spark_infer.backends.backend import Backend
 from spark_infer.backends.boosters.backend import Booster, BoosterBackend
+from spark_infer.backends.boosters.labels import check_numbers
 from spark_infer.backends.boosters.rows import rows_at
+from spark_infer.backends.boosters.task import LABEL
 from spark_infer.backends.formats import Format, Prepared, Said, Taken
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.original import Original, Stateless
@@ -113,8 +115,8 @@ class BoosterFormat(Format):
         else:
             signature = said.signature
         features.check(signature)
-        for output in signature.outputs:
-            booster.task.tensor(output)
+        labels = [o for o in signature.outputs if booster.task.tensor(o) == LABEL]
+        check_numbers(model, labels)
         return Taken(given, signature, synthetic=rows_at(booster.thresholds(), signature))
 
     def original(self, model: Given, signature: Signature) -> AbstractContextManager[Original]:

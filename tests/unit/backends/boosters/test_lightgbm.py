@@ -276,3 +276,32 @@ def test_what_is_stored_holds_no_settings_of_the_training(tmp_path: Path) -> Non
     text = (bundle.artifact_path / "model.txt").read_text()
     assert "parameters:" not in text
     assert "leaf_count" not in text
+
+
+@pytest.mark.parametrize("numbers_of", [[10, 20, 50], [1, 2, 3], [2.0, 4.0, 8.0], [-1, 0, 1]])
+def test_classes_that_are_other_numbers(tmp_path: Path, numbers_of: list[Any]) -> None:
+    rows = numbers()
+    model = lightgbm.LGBMClassifier(n_estimators=4, verbosity=-1)
+    model.fit(rows, np.array(numbers_of)[classes(rows, 3)])
+    for output in (
+        si.Output("label", dtype="int64"),
+        si.Output("kind", tensor="label", dtype="int64"),
+    ):
+        with pytest.raises(
+            SignatureError, match="the place of a class, from 0 to 2, and the model"
+        ):
+            si.save_bundle(tmp_path / "b", model, outputs=[output])
+    names = [str(number) for number in model.classes_]
+    outputs = [si.Output("label", dtype="int64", labels=names)]
+    got = predicted(tmp_path / "b", model, rows, outputs=outputs)["label"]
+    assert got.tolist() == [str(number) for number in model.predict(rows)]
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_classes_that_are_counted_from_0(tmp_path: Path, kind: type) -> None:
+    rows = numbers()
+    model = lightgbm.LGBMClassifier(n_estimators=4, verbosity=-1)
+    model.fit(rows, classes(rows).astype(kind))
+    outputs = [si.Output("label", dtype="int64")]
+    got = predicted(tmp_path / "b", model, rows, outputs=outputs)["label"]
+    assert got.tolist() == model.predict(rows).tolist()
