@@ -190,7 +190,7 @@ def test_text_that_is_none_and_maps_of_nothing(tmp_path: Path, made: ModelProto,
 
 def test_text_that_is_none_in_a_bundle(tmp_path: Path) -> None:
     bundle = si.save_bundle(tmp_path / "b", lookup(b"cafe"), columns=["w"])
-    with pytest.raises(BundleError, match="cannot be loaded: .*no text in UTF-8"):
+    with pytest.raises(BundleError, match=r"cannot be loaded: .*no text in UTF-8"):
         load_backend(replaced(bundle, lookup(b"caf\xe9")))
 
 
