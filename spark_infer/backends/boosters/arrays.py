@@ -13,6 +13,8 @@ Floats = npt.NDArray[np.float64]
 
 MAX_FEATURES = 2**20
 MAX_CLASSES = 2**16
+MAX_DEPTH = 10_000
+"""Libraries go down a tree by recursion, and one of 300,000 levels ends the process."""
 
 
 def ints(value: object, what: str, count: int | None, least: int, most: int) -> Ints:
@@ -74,11 +76,17 @@ def check_tree(left: Ints, right: Ints, is_leaf: npt.NDArray[np.bool_], what: st
         what: Name of the tree, for the message.
 
     Raises:
-        ValueError: A node is reached twice, as in a circle.
+        ValueError: A node is reached twice, as in a circle, or the tree is too deep.
     """
     seen = np.zeros(len(left), np.bool_)
     level = np.zeros(1, np.int64)
+    depth = 0
     while level.size:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(
+                f"{what} has more than {MAX_DEPTH:,} levels; train it with a maximum depth"
+            )
         if seen[level].any() or len(np.unique(level)) != len(level):
             raise ValueError(f"{what}: its nodes are no tree")
         seen[level] = True

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
+import pyarrow as pa
+
+from spark_infer.backends.boosters.categories import Categories
 from spark_infer.bundle import Column, Input, RaggedInput, ScalarInput, Signature
 from spark_infer.bundle.inputs.input import Vocabulary
 from spark_infer.errors import SignatureError, nearest, some
@@ -26,19 +29,46 @@ class Features:
         names: Their names; None of a booster that was trained on arrays.
         categories: Values of those that are categories, by position: the booster wants their
             numbers.
+        unplaced: Values of categories whose features the booster does not say, if it has some.
     """
 
     count: int
     names: tuple[str, ...] | None
     categories: Mapping[int, Vocabulary] = field(default_factory=dict)
+    unplaced: Categories | None = None
 
     @classmethod
     def of(
-        cls, count: int, names: Sequence[str], categories: Mapping[int, Vocabulary] | None = None
+        cls,
+        count: int,
+        names: Sequence[str],
+        categories: Mapping[int, Vocabulary] | None = None,
+        *,
+        unplaced: Categories | None = None,
     ) -> Features:
         """Return features by the names that a library says: LightGBM's own are none."""
         named = len(names) == count and not all(map(_NO_NAME.fullmatch, names))
-        return cls(count, tuple(names) if named else None, categories or {})
+        return cls(count, tuple(names) if named else None, categories or {}, unplaced)
+
+    def placed(
+        self, sample: pa.RecordBatch | pa.Table | None, signature: Signature | None
+    ) -> Features:
+        """Return the features with categories where a sample, or a signature, tells their place.
+
+        Raises:
+            SignatureError: Neither does.
+        """
+        if self.unplaced is None:
+            return self
+        given: dict[int, Vocabulary] | None = None if signature is None else {}
+        place = 0
+        for item in () if signature is None else signature.inputs:
+            size = 1 if isinstance(item, RaggedInput) else prod(item.item_shape)
+            if given is not None and item.vocabulary is not None:
+                given |= dict.fromkeys(range(place, place + size), item.vocabulary)
+            place += size
+        categories = self.unplaced.placed(self.names, sample, given)
+        return replace(self, categories=categories, unplaced=None)
 
     def inputs(self, columns: Sequence[str] | None, dtype: str) -> list[Input]:
         """Return inputs whose tensors, side by side, are the features.

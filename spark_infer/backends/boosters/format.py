@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 from spark_infer.backends.backend import Backend
 from spark_infer.backends.boosters.backend import Booster, BoosterBackend
+from spark_infer.backends.boosters.labels import check_numbers
 from spark_infer.backends.boosters.rows import rows_at
+from spark_infer.backends.boosters.task import LABEL
 from spark_infer.backends.formats import Format, Prepared, Said, Taken
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.original import Original, Stateless
@@ -98,11 +100,12 @@ class BoosterFormat(Format):
                 f"{_first_line(error)}"
             ) from None
         booster = given.booster
+        features = booster.features.placed(said.sample, said.signature)
         if said.signature is None:
             if said.sample is not None and said.columns is None:
                 _check_sample(booster, said.sample.column_names)
             signature = Signature(
-                inputs=booster.features.inputs(said.columns, booster.dtype),
+                inputs=features.inputs(said.columns, booster.dtype),
                 outputs=(
                     booster.task.outputs(given.labels) if said.outputs is None else said.outputs
                 ),
@@ -111,9 +114,9 @@ class BoosterFormat(Format):
             raise BundleError("pass columns and outputs, or a signature, not both")
         else:
             signature = said.signature
-        booster.features.check(signature)
-        for output in signature.outputs:
-            booster.task.tensor(output)
+        features.check(signature)
+        labels = [o for o in signature.outputs if booster.task.tensor(o) == LABEL]
+        check_numbers(model, labels)
         return Taken(given, signature, synthetic=rows_at(booster.thresholds(), signature))
 
     def original(self, model: Given, signature: Signature) -> AbstractContextManager[Original]:

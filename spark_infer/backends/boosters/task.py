@@ -15,7 +15,7 @@ from spark_infer.errors import SignatureError, nearest
 
 PROBABILITY, PREDICTION, MARGIN, LABEL = "probability", "prediction", "margin", "label"
 
-Kind = Literal["classes", "number", "raw"]
+Kind = Literal["classes", "targets", "number", "raw"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Task:
     """What a booster predicts.
 
     Attributes:
-        kind: The probability of ``classes``; a ``number``, or several; or ``raw`` margins of an
-            objective that the library does not know, so that nothing else can be made of them.
+        kind: The probability of ``classes``; of ``targets``, any of which a row may have; a
+            ``number``, or several; or ``raw`` margins of an objective that the library does not
+            know, so that nothing else can be made of them.
         objective: What the library calls the objective.
         width: Numbers for each row: 1 for two classes.
         dtype: NumPy name of their type.
@@ -40,6 +41,8 @@ class Task:
         """Names of the tensors that there are, the first one first."""
         if self.kind == "classes":
             return (PROBABILITY, LABEL, MARGIN)
+        if self.kind == "targets":
+            return (PROBABILITY, MARGIN)
         return (MARGIN,) if self.kind == "raw" else (PREDICTION, MARGIN)
 
     @property
@@ -75,6 +78,13 @@ class Task:
             SignatureError: There is none, or its shape or type is another.
         """
         where = f"output {output.name!r}"
+        is_label = output.labels is not None or LABEL in (output.name, output.tensor)
+        if self.kind == "targets" and is_label:
+            raise SignatureError(
+                f"{where} is one label, and the booster predicts {self.width} targets of which a "
+                f"row may have any ({self.objective}); take the probability of each by "
+                f"si.Output('probability', shape=[{self.width}]), or train one booster for each"
+            )
         if output.labels is not None and self.kind != "classes":
             raise SignatureError(
                 f"{where} has labels, and the booster predicts a number ({self.objective}); leave "

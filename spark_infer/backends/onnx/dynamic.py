@@ -47,9 +47,13 @@ def _open_reshapes(model: ModelProto) -> None:
         if node.op_type == "Constant" and len(node.attribute) == 1 and node.attribute[0].t.dims:
             constants[node.output[0]] = node.attribute[0].t
     for place, node in enumerate(model.graph.node):
-        if node.op_type != "Reshape" or node.input[1] not in constants:
+        # In opset 1 its shape was an attribute.
+        if node.op_type != "Reshape" or len(node.input) < 2 or node.input[1] not in constants:
             continue
-        shape = numpy_helper.to_array(constants[node.input[1]]).copy()
+        try:
+            shape = numpy_helper.to_array(constants[node.input[1]]).copy()
+        except (ValueError, TypeError):  # as where its numbers are not as many as it says
+            continue
         if shape.size and shape[0] == 1 and 0 not in shape:
             shape[0] = 0  # As many as it is given.
             del node.attribute[:]  # Nothing but allowzero, by which 0 would be none.

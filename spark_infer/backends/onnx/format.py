@@ -116,8 +116,11 @@ class OnnxFormat(Format):
         try:
             graph = Graph.parse(content)
             check_signature(graph, bundle.signature)
+            feeds = feeds_of(graph, bundle.signature)
+            fetches = fetches_of(graph, bundle.signature)
             session = make_session(content, providers=providers, threads=options.threads)
-        except (BundleError, SignatureError) as error:
+        except (BundleError, SignatureError, KeyError, TypeError, ValueError) as error:
+            # What is damaged may also be found by those who read it.
             raise BundleError(f"{where}: the model cannot be loaded: {error}") from None
         check_provider(session, providers)
         kind, _, number = options.device.partition(":")
@@ -128,8 +131,8 @@ class OnnxFormat(Format):
         )
         return make(
             session,
-            feeds_of(graph, bundle.signature),
-            fetches_of(graph, bundle.signature),
+            feeds,
+            fetches,
             row_independent=bundle.manifest.row_independent,
             stochastic=bundle.manifest.stochastic,
         )

@@ -114,6 +114,16 @@ def convert(estimator: Any, columns: Columns, dtype: str) -> Any:
         ) from None
 
 
+def dtype_of(estimator: Any) -> str:
+    """Return the type of the numbers that an estimator takes.
+
+    Most take both; clusters are compared with rows of the type that they were fitted with only.
+    """
+    centers = [getattr(part, "cluster_centers_", None) for part in _parts(estimator)]
+    found = [str(values.dtype) for values in centers if values is not None]
+    return found[0] if found else "float64"
+
+
 def _texts_of(sample: pa.RecordBatch | pa.Table) -> set[str]:
     def is_text(kind: pa.DataType) -> bool:
         value = kind.value_type if pat.is_dictionary(kind) else kind

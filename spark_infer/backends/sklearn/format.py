@@ -3,56 +3,40 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.base import is_classifier
+import pyarrow as pa
 
 from spark_infer.backends.backend import Array, Backend
 from spark_infer.backends.formats import Format, Prepared, Said, Taken
-from spark_infer.backends.host import HostBackend
 from spark_infer.backends.onnx.format import FORMAT as ONNX
-from spark_infer.backends.onnx.format import OnnxModel
 from spark_infer.backends.onnx.guard import guarded, numbers_in
-from spark_infer.backends.onnx.tensors import feeds_of, fetches_of
 from spark_infer.backends.options import ModelOptions
-from spark_infer.backends.original import Original, Stateless
+from spark_infer.backends.original import Original
 from spark_infer.backends.sklearn.convert import Columns, columns_of, convert
+from spark_infer.backends.sklearn.methods import method_of
+from spark_infer.backends.sklearn.missing import takes_nan
+from spark_infer.backends.sklearn.original import (
+    TOLERANCE,
+    SklearnModel,
+    SklearnOriginal,
+    differences,
+    graph_answers,
+)
 from spark_infer.bundle import Bundle, Output, Signature
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, SignatureError
 from spark_infer.tensors.rows import Rows
 from spark_infer.transforms import make_decoder
-
-TOLERANCE = 1e-4
-"""How far a score may be from scikit-learn's own, as a share of it and of 1."""
 
 _MAX_ROWS = 1024
 _DTYPES = ("float32", "float64")
 _NAMES = {"variable": "prediction", "output_label": "label", "output_probability": "probabilities"}
 
 _logger = logging.getLogger("spark_infer")
-
-
-@dataclass(frozen=True)
-class SklearnModel:
-    """An estimator to be stored.
-
-    Attributes:
-        estimator: The estimator.
-        columns: What it was fitted with.
-        graph: What is stored of it.
-        takes_nan: Whether each input of numbers may be NaN.
-    """
-
-    estimator: Any
-    columns: Columns
-    graph: OnnxModel
-    takes_nan: Mapping[str, bool]
 
 
 class SklearnFormat(Format):
@@ -93,14 +77,22 @@ class SklearnFormat(Format):
             known = replace(said, columns=None)
         signature = ONNX.take(graph, known).signature
         if said.signature is None:
-            kept = [output for output in signature.outputs if _is_told(model, output)]
+            kept = [output for output in signature.outputs if method_of(model, output) is not None]
             named = [_named(output) for output in kept]
             signature = replace(signature, outputs=named)
+        for output in signature.outputs:
+            if method_of(model, output) is None:
+                raise SignatureError(
+                    f"output {output.name!r}: the {type(model).__name__} has no method that gives "
+                    f"{output.tensor_name!r} of the ONNX model, so that nothing can be compared "
+                    "with it; leave the output out"
+                )
         plain = SklearnModel(model, columns, ONNX.take(graph, Said(signature=signature)).model, {})
-        takes_nan = _takes_nan(plain, signature, list(numbers_in(graph)))
-        checked = guarded(graph, takes_nan)
+        sample = None if said.sample is None else _tensors(said.sample, signature)
+        may_be = takes_nan(plain, signature, list(numbers_in(graph)), sample)
+        checked = guarded(graph, may_be)
         stored = ONNX.take(checked, Said(signature=signature)).model
-        return Taken(SklearnModel(model, columns, stored, takes_nan), signature)
+        return Taken(SklearnModel(model, columns, stored, may_be), signature)
 
     def original(
         self, model: SklearnModel, signature: Signature
@@ -133,89 +125,15 @@ class SklearnFormat(Format):
         return ONNX.load(bundle, options, allow_modules)
 
 
-class SklearnOriginal(Stateless, HostBackend):
-    """Runs an estimator.
-
-    Args:
-        model: The estimator.
-        signature: Its inputs and outputs.
-    """
-
-    def __init__(self, model: SklearnModel, signature: Signature) -> None:
-        self._estimator = model.estimator
-        self._columns = model.columns
-        self._takes_nan = model.takes_nan
-        self._feeds = feeds_of(model.graph.graph, signature)
-        self._fetches = fetches_of(model.graph.graph, signature)
-
-    def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
-        """Run one batch."""
-        arrays = {feed.name: feed.of(tensors[feed.name]) for feed in self._feeds}
-        for name, takes_nan in self._takes_nan.items():
-            if not takes_nan and not np.isfinite(arrays[name]).all():
-                raise ValueError(f"a number is NaN or infinite in {name}")
-        given: Any = arrays.get("X")
-        if self._columns.apart:
-            given = pd.DataFrame({n: arrays[n].reshape(-1) for n in self._columns.names})
-        elif self._columns.is_frame:
-            given = pd.DataFrame(given, columns=list(self._columns.names))
-        with warnings.catch_warnings():
-            # What it says of unknown words, or of overflow, it says where it predicts.
-            warnings.simplefilter("ignore")
-            return [fetch.of(self._answer(fetch.output, given)) for fetch in self._fetches]
-
-    def _answer(self, output: Output, given: Any) -> Array:
-        estimator = self._estimator
-        if is_classifier(estimator) and output.dtype.startswith("float"):
-            found = estimator.predict_proba(given)
-        elif hasattr(estimator, "predict"):
-            found = estimator.predict(given)
-        else:
-            found = estimator.transform(given)
-        found = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
-        if output.labels is not None:
-            return found.astype(object)
-        kinds = {"f": "f", "b": "i", "i": "i", "u": "i"}
-        is_same = kinds.get(found.dtype.kind) == output.dtype[0]
-        return found.astype(output.dtype) if is_same else found
-
-
-def _takes_nan(model: SklearnModel, signature: Signature, names: list[str]) -> dict[str, bool]:
-    """Return for each input of numbers whether NaN in it has the estimator's own answer."""
-    shapes = {item.tensor_name: len(item.column_names) for item in signature.inputs}
-    dtypes = {item.tensor_name: item.dtype for item in signature.inputs}
-    usual = {name: np.zeros((1, size), dtypes[name]) for name, size in shapes.items()}
-    return {
-        name: all(_agrees(model, signature, usual, name, at) for at in range(shapes[name]))
-        for name in names
-    }
-
-
-def _agrees(
-    model: SklearnModel, signature: Signature, usual: Mapping[str, Array], name: str, place: int
-) -> bool:
-    """Return whether estimator and graph answer alike to a row with NaN in one column."""
-    array = usual[name].copy()
-    array[0, place] = np.nan
-    rows = {**usual, name: array}
-    try:
-        own = SklearnOriginal(model, signature).run(rows)
-    except Exception:  # an estimator may raise anything, and that it does is the answer
-        return False
-    with ONNX.original(model.graph, signature) as graph:
-        pairs = zip(own, graph.run(rows), strict=True)
-        return all(_difference(one, other.reshape(one.shape)) <= TOLERANCE for one, other in pairs)
-
-
-def _is_told(estimator: Any, output: Output) -> bool:
-    """Return whether the estimator itself gives an output, to compare it with."""
-    is_score = is_classifier(estimator) and output.dtype.startswith("float")
-    return not is_score or hasattr(estimator, "predict_proba")
-
-
 def _named(output: Output) -> Output:
     name = _NAMES.get(output.name, output.name)
     return output if name == output.name else replace(output, name=name, tensor=output.tensor_name)
+
+
+def _tensors(sample: pa.RecordBatch | pa.Table, signature: Signature) -> dict[str, Array]:
+    """Return rows of the sample that a signature takes, as tensors."""
+    decoded = make_decoder(signature).decode(sample.slice(0, _MAX_ROWS))
+    return dict(decoded.tensors(Rows(decoded.rejects.accepted.positions)))
 
 
 def _largest_difference(taken: Taken, said: Said) -> float:
@@ -225,16 +143,23 @@ def _largest_difference(taken: Taken, said: Said) -> float:
     exact, stored = (
         make_decoder(of).decode(sample) for of in (_wide(taken.signature), taken.signature)
     )
-    rows = Rows(stored.rejects.accepted.positions)
+    positions = stored.rejects.accepted.positions
+    rows = Rows(positions[_are_taken(stored.tensors(Rows(positions)), taken.model.takes_nan)])
     if not len(rows):
         return 0.0
-    with (
-        SklearnFormat().original(taken.model, taken.signature) as estimator,
-        ONNX.original(taken.model.graph, taken.signature) as graph,
-    ):
-        given = exact.tensors(rows), stored.tensors(rows)
-        pairs = zip(estimator.run(given[0]), graph.run(given[1]), strict=True)
-        return max(_difference(one, other.reshape(one.shape)) for one, other in pairs)
+    own = SklearnOriginal(taken.model, taken.signature).run(exact.tensors(rows))
+    graphs = graph_answers(taken.model, taken.signature, stored.tensors(rows))
+    pairs = zip(own, graphs, taken.signature.outputs, strict=True)
+    return max(float(differences(*pair).max(initial=0.0)) for pair in pairs)
+
+
+def _are_taken(tensors: Mapping[str, Array], takes_nan: Mapping[str, bool]) -> Array:
+    """Return which rows hold no NaN or infinity that the bundle rejects."""
+    found = np.ones(len(next(iter(tensors.values()))), np.bool_)
+    for name, takes in takes_nan.items():
+        good = np.isfinite(tensors[name]) | (np.isnan(tensors[name]) if takes else False)
+        found &= good.reshape(len(found), -1).all(axis=1)
+    return found
 
 
 def _wide(signature: Signature) -> Signature:
@@ -244,15 +169,6 @@ def _wide(signature: Signature) -> Signature:
         for item in signature.inputs
     ]
     return replace(signature, inputs=inputs)
-
-
-def _difference(one: Array, other: Array) -> float:
-    if one.dtype.kind != "f":
-        return 0.0 if (one == other).all() else float("inf")
-    if (np.isnan(one) != np.isnan(other)).any():
-        return float("inf")
-    apart = np.abs(one - other) / np.maximum(np.abs(one), 1)
-    return float(np.nanmax(apart, initial=0.0))
 
 
 FORMAT = SklearnFormat()

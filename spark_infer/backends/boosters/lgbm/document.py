@@ -48,7 +48,8 @@ class Document:
         names: Names of the features.
         width: Numbers that it predicts for each row.
         has_classes: Whether these are probabilities of classes.
-        codes: The feature's position and the greatest number of each that is a category.
+        codes: The greatest number of each feature whose numbers were whole ones from 0 in
+            training, as those of a category are, by position; -1 of one that never varied.
         splits: Numbers at which trees split, by feature.
     """
 
@@ -107,19 +108,36 @@ def read(text: str) -> Document:
     ]
     if len(trees) % width:
         raise ValueError(f"it has {len(trees)} trees, no multiple of {width}")
+    split_at = {feature: np.unique(np.concatenate(found)) for feature, found in splits.items()}
     return Document(
         _written(header, trees),
         objective,
         names,
         width,
         objective in _CLASSES,
-        {
-            place: max(map(int, info.split(":")))
-            for place, info in enumerate(infos)
-            if info != "none" and not info.startswith("[")
-        },
-        {feature: np.unique(np.concatenate(found)) for feature, found in splits.items()},
+        _codes(infos, split_at),
+        split_at,
     )
+
+
+def _codes(infos: list[str], splits: Mapping[int, Floats]) -> dict[int, int]:
+    """Return the greatest number of each feature that may be a category."""
+    found = {}
+    for place, info in enumerate(infos):
+        if info == "none":
+            found[place] = -1
+        elif not info.startswith("["):
+            numbers = [*map(int, info.split(":"))]
+            if min(numbers) >= -1:  # That of a missing value.
+                found[place] = max(numbers)
+        else:
+            least, most = map(float, info[1:-1].split(":"))
+            # Trees split whole numbers in the middle of two of them.
+            halves = 2 * splits.get(place, np.zeros(0))
+            is_whole = least >= 0 and least.is_integer() and most.is_integer()
+            if is_whole and np.allclose(halves, np.round(halves), rtol=0, atol=1e-6):
+                found[place] = int(most)
+    return found
 
 
 def _objective(header: Mapping[str, str], width: int) -> str:

@@ -19,6 +19,8 @@ _CLASSES = ("binary:logistic", "multi:softprob", "multi:softmax")
 def task_of(document: Document) -> Task:
     """Return what a booster predicts."""
     kind: Kind = "classes" if document.objective in _CLASSES else "number"
+    if document.objective == "binary:logistic" and document.width > 1:
+        kind = "targets"
     return Task(kind, document.objective, document.width, "float32")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,7 @@ class XgbFormat(BoosterFormat):
                 f"format 'xgboost' stores an xgboost.Booster, an XGBModel such as XGBClassifier, "
                 f"or its file of JSON or UBJSON, got {type(model).__name__} {shown(model)}"
             )
-        rounds = _rounds(booster)
+        rounds = _rounds(booster, is_wrapper=isinstance(model, xgboost.XGBModel))
         kept = booster[:rounds] if rounds else booster
         try:
             stored = document.stored(bytes(kept.save_raw("json")))
@@ -90,13 +91,36 @@ def _check_wrapper(model: xgboost.XGBModel) -> None:
         )
 
 
-def _rounds(booster: xgboost.Booster) -> int:
-    """Return how many rounds count, if training was stopped early; 0 for all."""
+def _rounds(booster: xgboost.Booster, *, is_wrapper: bool) -> int:
+    """Return how many rounds count, if training was stopped early; 0 for all.
+
+    A wrapper predicts with the best one and those before it. A booster's own prediction takes all,
+    and what it says of the best one stays as it is where training goes on.
+
+    Raises:
+        BundleError: It is not certain.
+    """
     best = booster.attr("best_iteration")
     if best is None:
         return 0
+    rounds, number = int(best) + 1, booster.num_boosted_rounds()
     # A linear booster has one set of weights, those of its last round.
-    return int(best) + 1 if booster.num_boosted_rounds() > int(best) + 1 else 0
+    if number <= rounds or _is_linear(booster):
+        return 0
+    if not is_wrapper:
+        raise BundleError(
+            f"the booster has {number} rounds and says that the best one was number {best}, from "
+            "early stopping or from before training went on, and its own predict() takes all of "
+            f"them; save booster[:{rounds}] for the rounds up to the best one, or call "
+            "booster.set_attr(best_iteration=None) first for all (of a file, load it by "
+            "xgboost.Booster(model_file=...))"
+        )
+    return rounds
+
+
+def _is_linear(booster: xgboost.Booster) -> bool:
+    name = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+    return bool(name == "gblinear")
 
 
 def _categories(booster: xgboost.Booster) -> Mapping[int, Vocabulary]:

@@ -7,7 +7,7 @@ tampered with can compute something else, and that is all it can do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from spark_infer.backends.onnx.model.trees import check_trees
 from spark_infer.backends.onnx.model.types import GraphTensor, tensor_of
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, some
@@ -224,11 +225,33 @@ def _check_graph(graph: GraphProto, depth: int) -> None:
     for node in graph.node:
         for tensor in _tensors(node):
             _check_tensor(tensor)
+        for attribute in node.attribute:
+            words((attribute.s, *attribute.strings))
+        check_trees(node)
         for inner in inner_graphs(node):
             _check_graph(inner, depth + 1)
 
 
+def words(given: Iterable[bytes]) -> list[str]:
+    """Return words of a graph as text.
+
+    Raises:
+        BundleError: One is no UTF-8.
+    """
+    found = []
+    for word in given:
+        try:
+            found.append(word.decode())
+        except UnicodeDecodeError:
+            raise BundleError(
+                f"the ONNX model holds {shown(word)}, which is no text in UTF-8, as ONNX has it; "
+                "decode the words of its categories and classes before it is trained and exported"
+            ) from None
+    return found
+
+
 def _check_tensor(tensor: TensorProto) -> None:
+    words(tensor.string_data)
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         where = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
         raise BundleError(

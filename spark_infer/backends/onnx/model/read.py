@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, external_data_helper
 
-from spark_infer.backends.onnx.model.graph import MAX_BYTES, Graph, parse, serialize
+from spark_infer.backends.onnx.model.graph import MAX_BYTES, Graph, parse, serialize, words
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError
 
@@ -124,6 +124,11 @@ def _without_zipmap(model: ModelProto) -> dict[str, tuple[str, list[str] | list[
     graph = model.graph
     found = {}
     for node in [node for node in graph.node if node.op_type == "ZipMap"]:
+        if len(node.input) != 1 or len(node.output) != 1:
+            raise BundleError(
+                "a ZipMap of the ONNX model has not one input and one output; export it again, of "
+                "scikit-learn with options={'zipmap': False}"
+            )
         scores, output = node.input[0], node.output[0]
         (value,) = [one for one in graph.output if one.name == output] or (None,)
         if value is None:
@@ -131,7 +136,7 @@ def _without_zipmap(model: ModelProto) -> dict[str, tuple[str, list[str] | list[
         classes: list[str] | list[int] = []
         for attribute in node.attribute:
             if attribute.name == "classlabels_strings":
-                classes = [word.decode() for word in attribute.strings]
+                classes = words(attribute.strings)
             elif attribute.name == "classlabels_int64s":
                 classes = list(attribute.ints)
         kind = onnx.helper.make_tensor_type_proto(TensorProto.FLOAT, [None, len(classes)])

@@ -11,8 +11,16 @@ import pandas as pd
 import pytest
 
 import spark_infer as si
-from spark_infer.errors import BundleError, SignatureError
-from tests.unit.backends.boosters.frames import classes, frame, numbers, predict, predicted, table
+from spark_infer.errors import SignatureError
+from tests.unit.backends.boosters.frames import (
+    ROWS,
+    classes,
+    frame,
+    numbers,
+    predict,
+    predicted,
+    table,
+)
 
 
 def train(rows: pd.DataFrame, labels: Any, rounds: int = 8, **parameters: Any) -> lightgbm.Booster:
@@ -119,15 +127,85 @@ def test_categories_that_are_numbers_already(tmp_path: Path) -> None:
     np.testing.assert_array_equal(got, booster.predict(rows))
 
 
-def test_two_ways_of_categories_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_categories_beside_numbers_that_are_categories(tmp_path: Path) -> None:
     rows = frame().assign(kind=np.arange(1_500) % 5)
     booster = lightgbm.train(
         {"objective": "binary", "verbosity": -1},
         lightgbm.Dataset(rows, classes(rows), categorical_feature=["kind", "shop", "code"]),
         8,
     )
-    with pytest.raises(BundleError, match="has 3 categorical features, and its pandas frame had 2"):
+    got = predicted(tmp_path / "b", booster, rows)["probability"]
+    np.testing.assert_array_equal(got, booster.predict(rows))
+
+
+def mixed(kind: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return a frame with categories of a kind beside numbers that look like their codes."""
+    random = np.random.default_rng(3)
+    grade = random.integers(1, 5, ROWS)
+    values = {
+        "ordered": pd.Categorical(grade, categories=[1, 2, 3, 4], ordered=True),
+        "ordered words": pd.Categorical(np.array(["", *"abcd"])[grade], ordered=True),
+        "left out": pd.Categorical(np.array(["", *"abcd"])[grade]),
+        "constant": pd.Categorical(["b"] * ROWS, categories=[*"abcd"]),
+    }[kind]
+    rows = pd.DataFrame(
+        {"flag": random.integers(0, 2, ROWS), "store": random.integers(0, 4, ROWS), "grade": values}
+    )
+    return rows.assign(x=random.normal(size=ROWS)), ["store"]
+
+
+KINDS = pytest.mark.parametrize("kind", ["ordered", "ordered words", "left out", "constant"])
+
+
+@KINDS
+def test_categories_that_several_features_could_have(tmp_path: Path, kind: str) -> None:
+    rows, declared = mixed(kind)
+    labels = np.array([5, -3, 9, 0])[rows["store"]] + rows["x"] + rows["grade"].cat.codes
+    booster = lightgbm.train(
+        {"verbosity": -1}, lightgbm.Dataset(rows, labels, categorical_feature=declared), 8
+    )
+    with pytest.raises(SignatureError, match="several features could have them; pass sample=FRAME"):
         si.save_bundle(tmp_path / "b", booster)
+    expected = booster.predict(rows)
+    number = [si.Column(name, nulls="nan") for name in ("flag", "store", "x")]
+    grade = si.ScalarInput(
+        "grade",
+        columns=[si.Column("grade", nulls=-1)],
+        dtype="int32",
+        vocabulary=rows["grade"].cat.categories.to_list(),
+        unknown_id=-1,
+    )
+    signature = si.Signature(
+        inputs=[
+            si.ScalarInput("a", columns=number[:2], dtype="float64"),
+            grade,
+            si.ScalarInput("b", columns=number[2:], dtype="float64"),
+        ],
+        outputs=[si.Output("prediction", dtype="float64")],
+    )
+    for place, options in enumerate(
+        ({"sample": rows}, {"sample": table(rows)}, {"signature": signature})
+    ):
+        got = predicted(tmp_path / str(place), booster, rows, **options)["prediction"]
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_signature_that_gives_categories_to_another_feature(tmp_path: Path) -> None:
+    rows, declared = mixed("ordered")
+    booster = lightgbm.train(
+        {"verbosity": -1}, lightgbm.Dataset(rows, rows["x"], categorical_feature=declared), 8
+    )
+    for words in (None, [4, 3, 2, 1]):
+        signature = si.Signature(
+            inputs=[
+                si.ScalarInput("a", columns=["flag", "store"], dtype="float64"),
+                si.ScalarInput("g", columns=["grade"], vocabulary=words),
+                si.ScalarInput("b", columns=["x"], dtype="float64"),
+            ],
+            outputs=[si.Output("prediction", dtype="float64")],
+        )
+        with pytest.raises(SignatureError, match="gives them to other features, or in another"):
+            si.save_bundle(tmp_path / "b", booster, signature=signature)
 
 
 def test_rounds_after_the_best_one_do_not_count(tmp_path: Path) -> None:
@@ -198,3 +276,32 @@ def test_what_is_stored_holds_no_settings_of_the_training(tmp_path: Path) -> Non
     text = (bundle.artifact_path / "model.txt").read_text()
     assert "parameters:" not in text
     assert "leaf_count" not in text
+
+
+@pytest.mark.parametrize("numbers_of", [[10, 20, 50], [1, 2, 3], [2.0, 4.0, 8.0], [-1, 0, 1]])
+def test_classes_that_are_other_numbers(tmp_path: Path, numbers_of: list[Any]) -> None:
+    rows = numbers()
+    model = lightgbm.LGBMClassifier(n_estimators=4, verbosity=-1)
+    model.fit(rows, np.array(numbers_of)[classes(rows, 3)])
+    for output in (
+        si.Output("label", dtype="int64"),
+        si.Output("kind", tensor="label", dtype="int64"),
+    ):
+        with pytest.raises(
+            SignatureError, match="the place of a class, from 0 to 2, and the model"
+        ):
+            si.save_bundle(tmp_path / "b", model, outputs=[output])
+    names = [str(number) for number in model.classes_]
+    outputs = [si.Output("label", dtype="int64", labels=names)]
+    got = predicted(tmp_path / "b", model, rows, outputs=outputs)["label"]
+    assert got.tolist() == [str(number) for number in model.predict(rows)]
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_classes_that_are_counted_from_0(tmp_path: Path, kind: type) -> None:
+    rows = numbers()
+    model = lightgbm.LGBMClassifier(n_estimators=4, verbosity=-1)
+    model.fit(rows, classes(rows).astype(kind))
+    outputs = [si.Output("label", dtype="int64")]
+    got = predicted(tmp_path / "b", model, rows, outputs=outputs)["label"]
+    assert got.tolist() == model.predict(rows).tolist()

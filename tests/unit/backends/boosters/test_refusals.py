@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import xgboost
 
 import spark_infer as si
 from spark_infer.backends import load_backend
+from spark_infer.backends.boosters.arrays import MAX_DEPTH
 from spark_infer.backends.boosters.lgbm.format import FORMAT as LIGHTGBM
 from spark_infer.backends.boosters.xgb.format import FORMAT as XGBOOST
 from spark_infer.backends.options import ModelOptions
@@ -290,3 +292,25 @@ def test_null_and_nan_are_missing(tmp_path: Path) -> None:
     nulls = predictor.predict(rows)
     nans = predictor.predict(table(numbers()).set_column(0, "amount", [[np.nan] * len(rows)]))
     assert nulls.column("probability").equals(nans.column("probability"))
+
+
+def test_a_tree_that_is_too_deep(tmp_path: Path) -> None:
+    leaf = xgboost.train({"max_depth": 1}, xgboost.DMatrix(numbers(), classes(numbers())), 1)
+    bundle = si.save_bundle(tmp_path / "b", leaf)
+
+    def deep(text: str) -> str:
+        data = json.loads(text)
+        tree = data["learner"]["gradient_booster"]["model"]["trees"][0]
+        depth = MAX_DEPTH + 1
+        inner = range(0, 2 * depth, 2)
+        tree["left_children"] = [*(c for n in inner for c in (n + 1, -1)), -1]
+        tree["right_children"] = [*(c for n in inner for c in (n + 2, -1)), -1]
+        tree["parents"] = [2**31 - 1, *(n for n in inner for _ in range(2))]
+        for name, value in tree.items():
+            if isinstance(value, list) and len(value) == 3:
+                tree[name] = [value[0]] * (2 * depth + 1)
+        tree["tree_param"]["num_nodes"] = str(2 * depth + 1)
+        return json.dumps(data)
+
+    with pytest.raises(BundleError, match="tree 0 has more than 10,000 levels"):
+        load_backend(rewritten(bundle, deep))

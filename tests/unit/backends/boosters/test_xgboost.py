@@ -13,7 +13,7 @@ import xgboost
 
 import spark_infer as si
 from spark_infer.bundle import Bundle
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, SignatureError
 from tests.unit.backends.boosters.frames import classes, frame, numbers, predict, predicted, table
 
 
@@ -135,10 +135,59 @@ def test_rounds_after_the_best_one_do_not_count(tmp_path: Path, kind: str) -> No
     )
     assert booster.best_iteration == 2
     assert booster.num_boosted_rounds() == 8
-    got = predicted(tmp_path / "b", booster, rows)["probability"]
+    says = r"8 rounds and says that the best one was number 2.*save booster\[:3\] .*=None\) first"
+    booster.save_model(tmp_path / "m.json")
+    for model in (booster, tmp_path / "m.json"):
+        with pytest.raises(BundleError, match=says):
+            si.save_bundle(tmp_path / "b", model)
+    got = predicted(tmp_path / "b", booster[:3], rows)["probability"]
     best = booster.predict(matrix(rows), iteration_range=(0, 3))
     np.testing.assert_array_equal(got, best)
     assert not np.array_equal(got, booster.predict(matrix(rows)))
+    booster.set_attr(best_iteration=None)
+    got = predicted(tmp_path / "c", booster, rows)["probability"]
+    np.testing.assert_array_equal(got, booster.predict(matrix(rows)))
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_wrapper_predicts_with_its_best_round(tmp_path: Path, goes_on: bool) -> None:
+    rows = numbers()
+    labels = np.random.default_rng(0).integers(0, 2, len(rows))
+    stopped = xgboost.XGBClassifier(n_estimators=40, early_stopping_rounds=3)
+    stopped.fit(rows[:700], labels[:700], eval_set=[(rows[700:], labels[700:])], verbose=False)
+    model = stopped
+    if goes_on:
+        model = xgboost.XGBClassifier(n_estimators=5)
+        model.fit(rows, labels, xgb_model=stopped.get_booster())
+    assert model.get_booster().num_boosted_rounds() > model.best_iteration + 1
+    got = predicted(tmp_path / "b", model, rows)["probability"]
+    np.testing.assert_array_equal(got, model.predict_proba(rows)[:, 1])
+    with pytest.raises(BundleError, match=r"its own predict\(\) takes all"):
+        si.save_bundle(tmp_path / "c", model.get_booster())
+
+
+def test_a_linear_booster_has_its_last_weights(tmp_path: Path) -> None:
+    rows = numbers().fillna(0)
+    booster = train(rows, classes(rows), booster="gblinear")
+    booster.set_attr(best_iteration="1")
+    got = predicted(tmp_path / "b", booster, rows)["prediction"]
+    np.testing.assert_array_equal(got, booster.predict(matrix(rows)))
+
+
+def test_targets_of_which_a_row_may_have_any(tmp_path: Path) -> None:
+    rows = numbers()
+    labels = np.stack([classes(rows), rows["rate"] > 0, rows["rate"] > 1], axis=1).astype(int)
+    model = xgboost.XGBClassifier(n_estimators=4).fit(rows, labels)
+    got = predicted(tmp_path / "b", model, rows)["probability"]
+    np.testing.assert_array_equal(got, model.predict_proba(rows))
+    for output in (
+        si.Output("label", dtype="int64"),
+        si.Output("kind", tensor="label", dtype="int64"),
+        si.Output("tag", dtype="int64", labels=["a", "b", "c"]),
+        si.Output("probability", labels=["a", "b", "c"]),
+    ):
+        with pytest.raises(SignatureError, match="predicts 3 targets of which a row may have any"):
+            si.save_bundle(tmp_path / "c", model, outputs=[output])
 
 
 @pytest.mark.parametrize("suffix", ["json", "ubj"])
