@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spark_infer.backends.transformers.doors import check_keys
+from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError
 
 _MAX_BYTES = 2**28
+_INDEX = "model.safetensors.index.json"
 _PICKLES = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
 _FAST = (
     "transformers.AutoTokenizer.from_pretrained(directory).save_pretrained(directory) writes it "
     "where the tokenizer has a fast form"
 )
+_ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -25,104 +29,69 @@ class Directory:
         path: The directory.
         config: ``config.json``.
         tokenizer: ``tokenizer.json``, as text.
-        tokenizer_config: ``tokenizer_config.json``; empty where there is none.
     """
 
     path: Path
     config: dict[str, Any]
     tokenizer: str
-    tokenizer_config: dict[str, Any]
 
     @classmethod
     def read(cls, path: Path) -> Directory:
         """Read a directory; no code of it is run, and nothing is fetched.
 
         Raises:
-            BundleError: A file is missing, holds code or is a pickle; the message says what to do.
+            BundleError: A file is missing, names code or is a pickle; the message says what to do.
         """
-        config = _json(path / "config.json")
-        said = _json(path / "tokenizer_config.json") if _has(path, "tokenizer_config.json") else {}
-        for name, document in (("config.json", config), ("tokenizer_config.json", said)):
-            if document.get("auto_map"):
-                raise BundleError(
-                    f"{path}: {name} names code of its own (auto_map), which is never run; use a "
-                    "model whose class is in transformers, or save the module yourself with "
-                    "format='module'"
-                )
+        config = read_json(path / "config.json")
+        check_keys(config, path / "config.json")
+        if has(path, "tokenizer_config.json"):
+            said = read_json(path / "tokenizer_config.json")
+            check_keys(said, path / "tokenizer_config.json")
+        if has(path, _ADAPTER):
+            raise BundleError(
+                f"{path}: it holds an adapter ({_ADAPTER}), whose base model may lie elsewhere; "
+                "merge it where you trust it, model.merge_and_unload().save_pretrained(...), and "
+                "save the directory that this writes"
+            )
         if not any(path.glob("*.safetensors")):
-            pickle = next((name for name in _PICKLES if _has(path, name)), None)
+            pickle = next((name for name in _PICKLES if has(path, name)), None)
             held = f"its weights are in {pickle}, a format" if pickle else "it holds no weights"
             raise BundleError(
                 f"{path}: {held} that is not read here; only safetensors are: load it where you "
                 "trust it and call model.save_pretrained(directory)"
             )
-        if not _has(path, "tokenizer.json"):
+        if has(path, _INDEX):
+            _check_shards(path)
+        if not has(path, "tokenizer.json"):
             raise BundleError(
                 f"{path}: there is no tokenizer.json, without which text is no tokens; {_FAST}"
             )
-        _json(path / "tokenizer.json")
-        text = (path / "tokenizer.json").read_text(encoding="utf-8")
-        return cls(path, config, text, said)
+        read_json(path / "tokenizer.json")
+        return cls(path, config, (path / "tokenizer.json").read_text(encoding="utf-8"))
 
     @property
-    def max_length(self) -> int | None:
-        """The most tokens that the model takes; None where nothing says."""
-        known = []
-        places = self.config.get("max_position_embeddings")
-        if isinstance(places, int) and places > 0:
-            # Models of this family number places from behind the id of padding.
-            model = str(self.config.get("model_type", ""))
-            is_shifted = "roberta" in model or model in ("camembert", "mpnet", "xmod", "esm")
-            known.append(places - (self.pad_id + 1 if is_shifted else 0))
-        told = self.tokenizer_config.get("model_max_length")
-        if isinstance(told, int) and 0 < told < 2**31:
-            known.append(told)
-        return min(known, default=None)
-
-    @property
-    def pad_id(self) -> int:
-        """The id of padding."""
-        found = self.config.get("pad_token_id")
-        return found if isinstance(found, int) and found >= 0 else 0
-
-    @property
-    def labels(self) -> list[str]:
-        """Names of the classes, in order."""
-        by_id = self.config.get("id2label") or {}
-        return [str(by_id[key]) for key in sorted(by_id, key=int)]
-
-    def pooling(self) -> str:
-        """Return how sentence-transformers pools this model: ``mean``, ``cls``, or mean at that.
-
-        Raises:
-            BundleError: Otherwise.
-        """
-        if not _has(self.path, "1_Pooling/config.json"):
-            return "mean"
-        said = _json(self.path / "1_Pooling" / "config.json")
-        modes = [name for name, is_on in said.items() if is_on is True and "mode" in name]
-        modes = [said["pooling_mode"]] if isinstance(said.get("pooling_mode"), str) else modes
-        for mode in ("mean", "cls"):
-            if len(modes) == 1 and mode in modes[0] and "sqrt" not in modes[0]:
-                return mode
-        raise BundleError(
-            f"{self.path}: it pools by {', '.join(map(str, modes))}, and mean and cls are known; "
-            "save the module yourself"
-        )
-
-    def normalizes(self) -> bool:
-        """Return whether sentence-transformers scales its embeddings to length 1."""
-        if not _has(self.path, "modules.json"):
-            return False
-        modules = _json(self.path / "modules.json", kind=list)
-        return any("Normalize" in str(module.get("type")) for module in modules)
+    def architectures(self) -> list[str]:
+        """Names of the model's classes."""
+        named = self.config.get("architectures") or []
+        if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+            raise BundleError(
+                f"{self.path}: architectures in config.json must be a list of names of classes, "
+                f"got {shown(named)}; correct it, or remove it and pass task="
+            )
+        return named
 
 
-def _has(path: Path, name: str) -> bool:
+def has(path: Path, name: str) -> bool:
+    """Return whether a directory holds a file."""
     return (path / name).is_file()
 
 
-def _json(path: Path, kind: type = dict) -> Any:
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Read a file of JSON.
+
+    Raises:
+        BundleError: It cannot be read, is no JSON, or holds something else than ``kind``.
+    """
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise BundleError(f"{path} has more than {_MAX_BYTES:,} bytes")
@@ -134,3 +103,16 @@ def _json(path: Path, kind: type = dict) -> Any:
     if not isinstance(found, kind):
         raise BundleError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}")
     return found
+
+
+def _check_shards(path: Path) -> None:
+    """Raise BundleError unless all parts of the weights are safetensors of the directory."""
+    files = read_json(path / _INDEX).get("weight_map")
+    for file in files.values() if isinstance(files, dict) else [files]:
+        is_plain = isinstance(file, str) and Path(file).name == file
+        if not is_plain or not file.endswith(".safetensors"):
+            raise BundleError(
+                f"{path / _INDEX}: weight_map must name files of safetensors beside it, got "
+                f"{shown(file)}; load the model where you trust it and call "
+                "model.save_pretrained(directory)"
+            )

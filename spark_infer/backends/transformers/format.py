@@ -11,17 +11,22 @@ from typing import Any
 import transformers
 from torch import nn
 
+from spark_infer.backends.fault import sentence
 from spark_infer.backends.formats import Said, Taken
 from spark_infer.backends.torch.program.format import ExportFormat
+from spark_infer.backends.transformers import tokenizer
 from spark_infer.backends.transformers.directory import Directory
+from spark_infer.backends.transformers.sentences import Sentences
 from spark_infer.backends.transformers.tasks import (
+    PROBLEMS,
     TASKS,
     Classification,
     Embedding,
     classification,
     classification_outputs,
 )
-from spark_infer.bundle import Mask, Output, RaggedInput, Signature, Tokenize
+from spark_infer.bundle import Mask, Output, RaggedInput, Signature
+from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, SignatureError, nearest, some
 
 IDS = "input_ids"
@@ -52,22 +57,25 @@ class TransformersFormat(ExportFormat):
         columns = [_DEFAULT_COLUMN] if said.columns is None else list(said.columns)
         if len(columns) != 1 or not isinstance(columns[0], str):
             raise SignatureError(f"a transformer reads one column of text, got {columns}")
+        sentences = _sentences(directory, task)
         loaded = _load(directory, task)
+        theirs = tokenizer.load(directory)
+        limit = _limit(directory, loaded.config, theirs, sentences)
         item = RaggedInput(
             IDS,
             column=columns[0],
             dtype="int64",
-            transform=Tokenize(document=directory.tokenizer, max_length=directory.max_length),
-            max_length=directory.max_length,
-            pad_value=directory.pad_id,
+            transform=tokenizer.transform(directory, theirs, limit),
+            max_length=limit,
+            pad_value=_pad_id(loaded.config),
             mask=Mask(tensor="attention_mask", dtype="int64"),
         )
-        module, outputs = _made(loaded, directory, task)
+        module, outputs = _made(loaded, directory, task, sentences)
         return Taken(module.eval(), Signature(inputs=[item], outputs=outputs))
 
 
 def _task_of(directory: Directory) -> str:
-    named = [str(name) for name in directory.config.get("architectures") or ()]
+    named = directory.architectures
     for task, known in TASKS.items():
         if any(name.endswith(known.architecture) for name in named):
             return task
@@ -77,24 +85,44 @@ def _task_of(directory: Directory) -> str:
     )
 
 
+def _sentences(directory: Directory, task: str) -> Sentences:
+    """Return how sentence-transformers makes the vectors; of other tasks it says nothing."""
+    if task not in ("embedding", "cls-embedding"):
+        return Sentences()
+    pooling = "mean" if task == "embedding" else "cls"
+    said = Sentences.read(directory.path)
+    if said is not None and task != "embedding" and said.pooling != pooling:
+        raise BundleError(
+            f"{directory.path}: task={task!r} takes the first token, and sentence-transformers "
+            f"pools this model by {said.pooling}; task='embedding' gives that, or save a copy "
+            "without its files (modules.json and what it names)"
+        )
+    return said or Sentences(pooling)
+
+
 def _load(directory: Directory, task: str) -> Any:
     """Return the model of a directory with all of its weights."""
     loader = getattr(transformers, TASKS[task].loader)
+    fixed = {"local_files_only": True, "trust_remote_code": False}
     try:
-        with _quiet():
+        with _quiet(), _no_native_code():
+            config = transformers.AutoConfig.from_pretrained(directory.path, **fixed)
             model, report = loader.from_pretrained(
                 directory.path,
-                local_files_only=True,
-                trust_remote_code=False,
+                config=config,
+                # None is what torch has; a name might be that of code to fetch.
+                attn_implementation=None,
+                experts_implementation=None,
                 use_safetensors=True,
                 dtype="float32",
                 output_loading_info=True,
+                **fixed,
             )
     except Exception as error:
         # It raises what it likes.
         raise BundleError(
             f"{directory.path}: transformers {transformers.__version__} does not load it "
-            f"({str(error).strip().splitlines()[0]})"
+            f"({sentence(error)})"
         ) from None
     missing = [
         name for name in sorted(report["missing_keys"]) if not any(n in name for n in _NEEDLESS)
@@ -124,18 +152,70 @@ def _quiet() -> Iterator[None]:
             said.enable_progress_bar()
 
 
-def _made(model: Any, directory: Directory, task: str) -> tuple[nn.Module, list[Output]]:
+@contextmanager
+def _no_native_code() -> Iterator[None]:
+    """Let no class of a model fetch native code for its operations, as a few do by themselves."""
+    kernels: Any = transformers.integrations.hub_kernels
+    found = kernels.get_kernel
+
+    def refuse(name: str, *_: object, **__: object) -> Any:
+        raise ImportError(f"native code is not fetched ({name})")
+
+    kernels.get_kernel = refuse
+    try:
+        yield
+    finally:
+        kernels.get_kernel = found
+
+
+def _limit(directory: Directory, config: Any, theirs: Any, sentences: Sentences) -> int | None:
+    """Return the most tokens that the model takes; None where nothing says."""
+    told = sentences.max_length or tokenizer.most_tokens(directory.path, theirs)
+    known = [] if told is None else [told]
+    places = getattr(config, "max_position_embeddings", None)
+    if isinstance(places, int) and places > 0:
+        # Models of this family number places from behind the id of padding.
+        model = str(config.model_type)
+        is_shifted = "roberta" in model or model in ("camembert", "mpnet", "xmod", "esm")
+        known.append(places - (_pad_id(config) + 1 if is_shifted else 0))
+    return min(known, default=None)
+
+
+def _pad_id(config: Any) -> int:
+    found = getattr(config, "pad_token_id", None)
+    return found if isinstance(found, int) and found >= 0 else 0
+
+
+def _labels(config: Any, path: Path) -> list[str]:
+    """Return names of the classes, in order."""
+    by_id = config.id2label
+    if not isinstance(by_id, dict) or sorted(by_id, key=str) != sorted(range(len(by_id)), key=str):
+        raise BundleError(
+            f"{path}: id2label in config.json must name the classes 0, 1, 2, ..., got "
+            f"{shown(by_id)}"
+        )
+    return [str(by_id[place]) for place in range(len(by_id))]
+
+
+def _made(
+    model: Any, directory: Directory, task: str, sentences: Sentences
+) -> tuple[nn.Module, list[Output]]:
     """Return the module of a task, and its outputs."""
-    labels = directory.labels or [f"LABEL_{place}" for place in range(2)]
-    problem = directory.config.get("problem_type")
-    if task == "classification":
-        return classification(model, labels, problem), classification_outputs(labels, problem)
+    if task in ("embedding", "cls-embedding"):
+        size = sentences.size or int(model.config.hidden_size)
+        module = Embedding(model, pooling=sentences.pooling, after=sentences.after)
+        return module, [Output("embedding", shape=[size])]
+    labels = _labels(model.config, directory.path)
     if task == "token-classification":
         output = Output("labels", labels=labels, lengths_of=IDS)
         return Classification(model, activation="softmax", outputs=1), [output]
-    pooling = "cls" if task == "cls-embedding" else directory.pooling()
-    module = Embedding(model, pooling=pooling, normalizes=directory.normalizes())
-    return module, [Output("embedding", shape=[int(model.config.hidden_size)])]
+    problem = model.config.problem_type
+    if problem not in PROBLEMS:
+        raise BundleError(
+            f"{directory.path}: problem_type in config.json is {shown(problem)}, which is unknown; "
+            f"use one of {list(PROBLEMS)}"
+        )
+    return classification(model, labels, problem), classification_outputs(labels, problem)
 
 
 FORMAT = TransformersFormat()

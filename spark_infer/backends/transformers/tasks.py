@@ -31,6 +31,9 @@ TASKS = {
     "cls-embedding": Task("AutoModel", "Model"),
 }
 
+PROBLEMS = (None, "regression", "single_label_classification", "multi_label_classification")
+"""What a configuration says that scores of texts are."""
+
 
 class Embedding(nn.Module):
     """One vector for each text.
@@ -38,17 +41,17 @@ class Embedding(nn.Module):
     Args:
         model: Returns a vector for each token.
         pooling: ``mean`` of the real tokens, or ``cls``, the first.
-        normalizes: Whether vectors are scaled to length 1.
+        after: What is done with the vectors then, (rows, size) to (rows, size).
     """
 
-    def __init__(self, model: nn.Module, *, pooling: str, normalizes: bool) -> None:
+    def __init__(self, model: nn.Module, *, pooling: str, after: Sequence[nn.Module] = ()) -> None:
         super().__init__()
         self.model = model
         self.takes_mean = pooling == "mean"
-        self.normalizes = normalizes
+        self.after = nn.Sequential(*after)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Return (rows, size)."""
+        """Return vectors, (rows, size)."""
         tokens = self.model(input_ids, attention_mask=attention_mask, return_dict=True)
         vectors = tokens.last_hidden_state
         if self.takes_mean:
@@ -56,7 +59,8 @@ class Embedding(nn.Module):
             vectors = (vectors * real).sum(1) / real.sum(1).clamp(min=1e-9)
         else:
             vectors = vectors[:, 0]
-        return nn.functional.normalize(vectors, dim=1) if self.normalizes else vectors
+        made: torch.Tensor = self.after(vectors)
+        return made
 
 
 class Classification(nn.Module):
@@ -64,7 +68,7 @@ class Classification(nn.Module):
 
     Args:
         model: Returns logits.
-        activation: ``softmax``, ``sigmoid``, or ``none`` for numbers that are no classes.
+        activation: ``softmax``, ``sigmoid``, or ``none`` for numbers that are no shares.
         outputs: How often the scores are returned.
     """
 
@@ -87,10 +91,10 @@ class Classification(nn.Module):
 
 
 def classification(model: nn.Module, labels: Sequence[str], problem: str | None) -> nn.Module:
-    """Return the module of a classifier of texts."""
-    if len(labels) == 1:
+    """Return the module of a classifier of texts: the scores that transformers' pipeline gives."""
+    if problem == "regression":
         return Classification(model, activation="none", outputs=1)
-    if problem == "multi_label_classification":
+    if len(labels) == 1 or problem == "multi_label_classification":
         return Classification(model, activation="sigmoid", outputs=1)
     return Classification(model, activation="softmax", outputs=2)
 
@@ -100,6 +104,6 @@ def classification_outputs(labels: Sequence[str], problem: str | None) -> list[O
     if len(labels) == 1:
         return [Output("score")]
     scores = Output("scores", shape=[len(labels)])
-    if problem == "multi_label_classification":
+    if problem in ("regression", "multi_label_classification"):
         return [scores]
     return [Output("label", labels=list(labels)), scores]

@@ -32,7 +32,7 @@ def check_neighbors(
     alike = accepted(first.decoded)
     alike = alike[alike < NUM_ALIKE]
     half = (len(alike) - 1) // 2
-    if not half:
+    if half < 1:
         return
     beside = [np.append(alike[:1], others) for others in (alike[1:][:half], alike[1:][-half:])]
     trials = [Trial(rows) for rows in beside]

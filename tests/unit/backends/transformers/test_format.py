@@ -23,6 +23,8 @@ from spark_infer.errors import BundleError, SignatureError, SparkInferError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "sat", "on", "a", "mat", "dog", "ran"]
 WORDS += ["free", "money", "now"]
+MARKS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+PLAIN = {"tokenizer_class": "PreTrainedTokenizerFast", **MARKS}
 TEXTS = [
     "the cat sat",
     "FREE money now " * 30,
@@ -54,6 +56,7 @@ def tokenizer() -> Tokenizer:
     found.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
+    found.add_special_tokens(list(MARKS.values()))
     return found
 
 
@@ -63,6 +66,7 @@ def directory(path: Path, kind: str, config: Any = None) -> Path:
     model = getattr(transformers, kind)(config or BertConfig(**SIZES))
     model.save_pretrained(path)
     tokenizer().save(str(path / "tokenizer.json"))
+    (path / "tokenizer_config.json").write_text(json.dumps(PLAIN))
     return path
 
 
@@ -144,6 +148,36 @@ def test_labels_of_tokens(tmp_path: Path) -> None:
         assert labels == [LABELS[int(number)] for number in ask(text).logits[0].argmax(-1)]
 
 
+def test_one_score_is_that_of_the_pipeline(tmp_path: Path) -> None:
+    sizes = {**SIZES, "id2label": {0: "spam"}, "label2id": {"spam": 0}}
+    path = directory(tmp_path / "m", "BertForSequenceClassification", BertConfig(**sizes))
+    found = predict(si.save_bundle(tmp_path / "b", path))["score"]
+    pipeline = transformers.pipeline("text-classification", model=str(path))
+    for text, score in zip(TEXTS, found, strict=False):
+        (expected,) = pipeline(text, truncation=True, max_length=24)
+        assert score == pytest.approx(expected["score"], abs=1e-5)
+
+
+@pytest.mark.parametrize("problem", ["regression", "multi_label_classification", None])
+@pytest.mark.parametrize("count", [1, 3])
+def test_scores_are_those_of_the_pipeline(tmp_path: Path, problem: str | None, count: int) -> None:
+    names = {number: f"n{number}" for number in range(count)}
+    sizes = {**SIZES, "id2label": names, "label2id": {n: i for i, n in names.items()}}
+    config = BertConfig(**sizes, problem_type=problem)
+    path = directory(tmp_path / "m", "BertForSequenceClassification", config)
+    taken = take(path)
+    ids = torch.tensor([[2, 5, 3]])
+    with torch.inference_mode():
+        scores = taken.model(ids, torch.ones_like(ids))[-1][0].tolist()
+    pipeline = transformers.pipeline("text-classification", model=str(path), top_k=None)
+    expected = {found["label"]: found["score"] for found in pipeline(["cat"])[0]}
+    assert scores == pytest.approx([expected[names[n]] for n in range(count)], abs=1e-5)
+    is_label = problem is None and count > 1
+    outputs = [output.name for output in taken.signature.outputs]
+    scored = "score" if count == 1 else "scores"
+    assert outputs == (["label", scored] if is_label else [scored])
+
+
 def take(path: Path, **said: Any) -> Any:
     return find_format("transformers").take(path, Said(**said))
 
@@ -170,28 +204,12 @@ def changed(source: Path, **settings: Any) -> dict[str, Any]:
 def test_the_signature_follows_the_configuration(classifier: Path, tmp_path: Path) -> None:
     (item,) = take(classifier).signature.inputs
     assert (item.max_length, item.pad_value, item.column) == (24, 0, "text")
-    short = copied(classifier, tmp_path / "s", tokenizer_config={"model_max_length": 9})
+    short = copied(classifier, tmp_path / "s", tokenizer_config={**PLAIN, "model_max_length": 9})
     (item,) = take(short, columns=["note"]).signature.inputs
     assert (item.max_length, item.column) == (9, "note")
     config = changed(classifier, problem_type="multi_label_classification")
     several = take(copied(classifier, tmp_path / "m", config=config)).signature.outputs
     assert [(output.name, output.shape) for output in several] == [("scores", (3,))]
-
-
-def test_pooling_is_that_of_sentence_transformers(classifier: Path, tmp_path: Path) -> None:
-    path = copied(classifier, tmp_path / "m")
-    (path / "1_Pooling").mkdir()
-    pooling = path / "1_Pooling" / "config.json"
-    pooling.write_text(json.dumps({"pooling_mode_cls_token": True, "pooling_mode_mean": False}))
-    (path / "modules.json").write_text(json.dumps([{"type": "sentence_transformers.Normalize"}]))
-    module = take(path, task="embedding").model
-    assert not module.takes_mean
-    ids = torch.tensor([[2, 5, 3]])
-    vector = module(ids, torch.ones_like(ids)).detach()
-    assert float(vector.norm()) == pytest.approx(1.0)
-    pooling.write_text(json.dumps({"pooling_mode_max_tokens": True}))
-    with pytest.raises(BundleError, match="it pools by pooling_mode_max_tokens"):
-        take(path, task="embedding")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +241,7 @@ def test_a_directory_that_lacks_something(
         ({}, {"inputs": {"input_ids": "a"}}, "no signature or inputs"),
         ({"tokenizer_config": {"auto_map": {"AutoTokenizer": "x.Y"}}}, {}, "code of its own"),
         ({"tokenizer": [1]}, {}, "must hold a JSON object"),
-        ({"tokenizer": {"model": 1}}, {}, "does not read the tokenizer"),
+        ({"tokenizer": {"model": 1}}, {}, "does not load its tokenizer"),
     ],
 )
 def test_what_is_refused(
