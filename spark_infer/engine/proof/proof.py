@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.backends import Backend
-from spark_infer.backends.fault import sentence
 from spark_infer.backends.original import Original
 from spark_infer.bundle import Signature
 from spark_infer.bundle.files.examples import Examples
@@ -18,8 +17,14 @@ from spark_infer.engine.proof.answers import (
     has_infinities,
     has_large_numbers,
 )
-from spark_infer.engine.proof.checks import check_history, check_neighbors, check_repeats
+from spark_infer.engine.proof.checks import (
+    check_history,
+    check_neighbors,
+    check_repeats,
+    check_stored,
+)
 from spark_infer.engine.proof.checks.kept import examples_of
+from spark_infer.engine.proof.checks.stored import Failing
 from spark_infer.engine.proof.empty import with_min_lengths
 from spark_infer.engine.proof.evidence import silent, unknown
 from spark_infer.engine.proof.probe import (
@@ -31,9 +36,9 @@ from spark_infer.engine.proof.probe import (
     probe,
 )
 from spark_infer.engine.proof.trials import Shown, plan
-from spark_infer.engine.proof.words import dependence, shown_row
+from spark_infer.engine.proof.words import dependence
 from spark_infer.engine.proof.yardstick import Slack, Yardstick, distances
-from spark_infer.errors import BundleError, SignatureError
+from spark_infer.errors import SignatureError
 from spark_infer.tensors import Decoded
 from spark_infer.tensors.rows import Positions
 from spark_infer.transforms import make_decoder
@@ -86,7 +91,7 @@ class Proof:
         self._noise = resolution
         self._tolerance = max(TOLERANCE, _ROUNDINGS * resolution)
         self._shown: list[Shown] = []
-        self._failing: list[tuple[pa.RecordBatch | pa.Table, Decoded, Trial]] = []
+        self._failing: list[Failing] = []
         self._silent: dict[str, str] = {}
         self._yardstick = Yardstick(self._tolerance, ())
 
@@ -186,42 +191,8 @@ class Proof:
         Raises:
             BundleError: It answers otherwise than the model that it was made from.
         """
-        # What the model fitted to the first rows that it saw, this one fits to others.
-        for shown in reversed(self._shown):
-            if not shown.trial.is_for_both:
-                continue
-            try:
-                answers = shown.trial.run(loaded, shown.decoded)
-            except Exception as error:
-                # A model may raise anything.
-                raise BundleError(
-                    f"the bundle is not saved: the stored model fails where the model does not "
-                    f"({sentence(error)}); {hint}"
-                ) from None
-            if not self._compares:
-                continue
-            for row, ours, theirs in zip(shown.trial.rows, shown.answers, answers, strict=True):
-                if found := self._difference(ours, theirs, shown.slack.get(int(row))):
-                    output, expected, got = found
-                    is_empty = any(not of[row] for of in shown.decoded.ragged.values())
-                    hint = "give the ragged inputs min_length=1" if is_empty else hint
-                    raise BundleError(
-                        f"the bundle is not saved: the stored model answers otherwise than the "
-                        f"model, {output!r} is {got} instead of {expected} for the row "
-                        f"{shown_row(shown.source, int(row))}; {hint}"
-                    )
-        self._check_failing(loaded)
-
-    def _check_failing(self, loaded: Backend) -> None:
-        """Raise BundleError where the stored model predicts a row on which the model fails."""
-        for source, decoded, trial in self._failing if self._compares else ():
-            if runs(loaded, decoded, trial):
-                raise BundleError(
-                    f"the bundle is not saved: the model fails on the row "
-                    f"{shown_row(source, int(trial.rows[0]))}, and the stored model predicts it; "
-                    "check such rows in forward() with an operation that is stored, "
-                    "torch._assert_async(condition, message), or clamp what it cannot take"
-                )
+        compare = self._difference if self._compares else None
+        check_stored(loaded, self._shown, self._failing, compare, hint=hint)
 
     def _difference(
         self, one: Answer, other: Answer, slack: Slack | None = None
@@ -302,7 +273,7 @@ class Proof:
             rows = rows[(rows < last - NUM_ODD_FLOATS) | (rows == last)]
         odd = [Trial(np.array([row])) for row in rows[rows > last - num_odd(self.signature)]]
         failing = [trial for trial in odd if not runs(model, decoded, trial)]
-        self._failing += [(source, decoded, trial) for trial in failing]
+        self._failing += [Failing(source, decoded, trial) for trial in failing]
         return rows[~np.isin(rows, [trial.rows[0] for trial in failing])]
 
     def _check_independence(self) -> None:

@@ -18,22 +18,16 @@ from spark_infer.backends.boosters.arrays import (
     MAX_CLASSES,
     MAX_FEATURES,
     Floats,
-    Ints,
-    check_tree,
     floats,
     ints,
     keys,
 )
+from spark_infer.backends.boosters.xgb.trees import NO_CATEGORIES, check_trees, count_of
 from spark_infer.bundle.documents import parse
 
-_ROOT = 2**31 - 1
-_MAX_CATEGORY = 2**24
 _OBJECTIVE = re.compile("[a-z]+:[a-z0-9_]+")
-_NO_CATEGORIES: dict[str, list[Any]] = {"enc": [], "feature_segments": [], "sorted_idx": []}
 _IN_JSON = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]\s*\}\s*\Z')
 _IN_UBJSON = re.compile(rb"version\[#L\0{7}\x03i(.)i(.)i(.)\}\Z", re.S)
-_NODES = ("base_weights", "loss_changes", "sum_hessian")
-_CATEGORIES = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
 
 
 @dataclass(frozen=True)
@@ -93,7 +87,7 @@ def stored(text: bytes) -> Document:
     booster = learner["gradient_booster"]
     model = booster.get("gbtree", booster)["model"]
     if "cats" in model:
-        model["cats"] = _NO_CATEGORIES
+        model["cats"] = NO_CATEGORIES
     if learner["objective"]["name"] == "multi:softmax":
         learner["objective"]["name"] = "multi:softprob"
     return _checked(data)
@@ -125,9 +119,9 @@ def _checked(data: Any) -> Document:
         ("base_score", "num_class", "num_feature"),
         ("num_target", "boost_from_average"),
     )
-    count = _count(learner["learner_model_param"], "num_feature", 1, MAX_FEATURES)
-    classes = _count(learner["learner_model_param"], "num_class", 0, MAX_CLASSES)
-    targets = _count(learner["learner_model_param"], "num_target", 1, MAX_CLASSES)
+    count = count_of(learner["learner_model_param"], "num_feature", 1, MAX_FEATURES)
+    classes = count_of(learner["learner_model_param"], "num_class", 0, MAX_CLASSES)
+    targets = count_of(learner["learner_model_param"], "num_target", 1, MAX_CLASSES)
     if classes > 1 and targets > 1:
         raise ValueError("learner_model_param: there are classes and targets")
     width = max(classes, targets, 1)
@@ -143,11 +137,11 @@ def _checked(data: Any) -> Document:
         if type(model.get("boosted_rounds", 0)) is not int:
             raise ValueError("model: boosted_rounds must be a whole number")
     elif name == "gbtree":
-        _check_trees(booster, count, width, splits)
+        check_trees(booster, count, width, splits)
     elif name == "dart":
         keys(booster, "gradient_booster", ("name", "gbtree", "weight_drop"))
         trees = keys(booster["gbtree"], "gbtree", ("model",), ("name",))
-        number = _check_trees({"name": "gbtree", **trees}, count, width, splits)
+        number = check_trees({"name": "gbtree", **trees}, count, width, splits)
         floats(booster["weight_drop"], "weight_drop", number)
     else:
         raise ValueError("gradient_booster: its name must be gbtree, dart or gblinear")
@@ -191,15 +185,6 @@ def _names(learner: Mapping[str, Any], key: str, count: int) -> list[str]:
     return names
 
 
-def _count(data: Mapping[str, Any], key: str, least: int, most: int) -> int:
-    text = data.get(key, "1")
-    if not isinstance(text, str) or not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError(f"{key} must be a number in quotes")
-    if not least <= int(text) <= most:
-        raise ValueError(f"{key} must be from {least} to {most}, and is {text}")
-    return int(text)
-
-
 def _check_base_score(text: object, width: int) -> None:
     number = r"-?[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?"
     if not isinstance(text, str) or not re.fullmatch(rf"\[?{number}(,{number})*\]?", text):
@@ -207,100 +192,3 @@ def _check_base_score(text: object, width: int) -> None:
     found = text.strip("[]").split(",")
     if len(found) not in (1, width) or not np.isfinite([float(part) for part in found]).all():
         raise ValueError(f"base_score must be {width} finite numbers")
-
-
-def _check_trees(booster: Any, count: int, width: int, splits: dict[int, list[Floats]]) -> int:
-    """Check the trees, gather where they split, and return how many there are."""
-    keys(booster, "gradient_booster", ("name", "model"))
-    model = keys(
-        booster["model"],
-        "model",
-        ("gbtree_model_param", "tree_info", "trees"),
-        ("cats", "iteration_indptr"),
-    )
-    if model.get("cats", _NO_CATEGORIES) != _NO_CATEGORIES:
-        raise ValueError("model: cats must be empty")
-    trees = model["trees"]
-    if not isinstance(trees, list):
-        raise ValueError("model: trees must be a list")
-    number = len(trees)
-    param = keys(
-        model["gbtree_model_param"],
-        "gbtree_model_param",
-        ("num_trees", "num_parallel_tree"),
-        ("size_leaf_vector",),
-    )
-    if _count(param, "num_trees", 0, _ROOT) != number:
-        raise ValueError(f"num_trees is {param['num_trees']}, and there are {number}")
-    _count(param, "num_parallel_tree", 1, _ROOT)
-    ints(model["tree_info"], "tree_info", number, 0, width - 1)
-    if "iteration_indptr" in model:
-        ends = ints(model["iteration_indptr"], "iteration_indptr", None, 0, number)
-        if not len(ends) or ends[0] != 0 or ends[-1] != number or (np.diff(ends) < 0).any():
-            raise ValueError("iteration_indptr does not cover the trees")
-    for place, tree in enumerate(trees):
-        _check_tree(tree, f"tree {place}", place, count, splits)
-    return number
-
-
-def _check_tree(
-    tree: Any, what: str, place: int, count: int, splits: dict[int, list[Floats]]
-) -> None:
-    if isinstance(tree, dict) and "leaf_weights" in tree:
-        raise ValueError(f"{what} has several numbers in each leaf")
-    lists = ("left_children", "right_children", "parents", "split_indices", "split_conditions")
-    keys(
-        tree,
-        what,
-        (*lists, *_NODES, *_CATEGORIES, "default_left", "split_type", "id", "tree_param"),
-    )
-    param = keys(
-        tree["tree_param"],
-        f"{what}, tree_param",
-        ("num_nodes", "num_feature"),
-        ("num_deleted", "size_leaf_vector"),
-    )
-    if type(tree["id"]) is not int or tree["id"] != place:
-        raise ValueError(f"{what}: id must be {place}")
-    nodes = _count(param, "num_nodes", 1, _ROOT)
-    _count(param, "num_deleted", 0, nodes)
-    if _count(param, "num_feature", 0, count) != count:
-        raise ValueError(f"{what}: num_feature must be {count}")
-    if _count(param, "size_leaf_vector", 0, _ROOT) > 1:
-        raise ValueError(f"{what} has several numbers in each leaf")
-    left = ints(tree["left_children"], f"{what}, left_children", nodes, -1, nodes - 1)
-    right = ints(tree["right_children"], f"{what}, right_children", nodes, -1, nodes - 1)
-    parents = ints(tree["parents"], f"{what}, parents", nodes, -1, _ROOT)
-    features = ints(tree["split_indices"], f"{what}, split_indices", nodes, 0, count - 1)
-    ints(tree["default_left"], f"{what}, default_left", nodes, 0, 1)
-    kinds = ints(tree["split_type"], f"{what}, split_type", nodes, 0, 1)
-    conditions = floats(tree["split_conditions"], f"{what}, split_conditions", nodes)
-    for name in _NODES:
-        floats(tree[name], f"{what}, {name}", nodes)
-    is_leaf = left == -1
-    if (is_leaf != (right == -1)).any():
-        raise ValueError(f"{what}: a node has one child")
-    reached = check_tree(left, right, is_leaf, what)
-    inner = reached[~is_leaf[reached]]
-    if (parents[left[inner]] != inner).any() or (parents[right[inner]] != inner).any():
-        raise ValueError(f"{what}: parents are not those of the children")
-    if parents[0] not in (_ROOT, -1):
-        raise ValueError(f"{what}: node 0 has a parent")
-    _check_categories(tree, what, kinds)
-    numeric = inner[kinds[inner] == 0]
-    for feature in np.unique(features[numeric]):
-        found = conditions[numeric[features[numeric] == feature]]
-        splits.setdefault(int(feature), []).append(found)
-
-
-def _check_categories(tree: Any, what: str, kinds: Ints) -> None:
-    marked = np.flatnonzero(kinds == 1)
-    nodes = ints(tree["categories_nodes"], f"{what}, categories_nodes", None, 0, len(kinds) - 1)
-    if not np.array_equal(nodes, marked):
-        raise ValueError(f"{what}: categories_nodes are not those of split_type")
-    values = ints(tree["categories"], f"{what}, categories", None, 0, _MAX_CATEGORY)
-    total = len(values)
-    starts = ints(tree["categories_segments"], f"{what}, categories_segments", len(nodes), 0, total)
-    sizes = ints(tree["categories_sizes"], f"{what}, categories_sizes", len(nodes), 0, total)
-    if (starts + sizes > total).any():
-        raise ValueError(f"{what}: categories end before their segments")

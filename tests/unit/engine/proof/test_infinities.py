@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 import spark_infer as si
 from spark_infer.errors import SignatureError
+
+Clean = Callable[[Tensor, int], Tensor]
 
 
 def capped(x: Tensor, dim: int) -> Tensor:
@@ -25,17 +28,21 @@ def floored(x: Tensor, dim: int) -> Tensor:
 
 
 class ByBatch(nn.Module):
-    def __init__(self, function: object) -> None:
+    def __init__(self, function: Clean) -> None:
         super().__init__()
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.function(x, 0).sum(1)  # type: ignore[operator]
+        return self.function(x, 0).sum(1)
 
 
-class ByPosition(ByBatch):
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
-        return (self.function(x, 1) * mask).sum(1)  # type: ignore[operator]
+class ByPosition(nn.Module):
+    def __init__(self, function: Clean) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return (self.function(x, 1) * mask).sum(1)
 
 
 class Convolution(nn.Module):
@@ -56,7 +63,7 @@ class Convolution(nn.Module):
 @pytest.mark.parametrize("function", [capped, floored])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_infinity_may_not_become_a_neighbors_number(
-    tmp_path: Path, function: object, dtype: str
+    tmp_path: Path, function: Clean, dtype: str
 ) -> None:
     item = si.ScalarInput("x", columns=["ratio", "b"], dtype=dtype)
     signature = si.Signature(inputs=[item], outputs=[si.Output("y", dtype=dtype)])
@@ -65,7 +72,7 @@ def test_an_infinity_may_not_become_a_neighbors_number(
 
 
 @pytest.mark.parametrize("function", [capped, floored])
-def test_an_infinity_may_not_become_the_paddings_number(tmp_path: Path, function: object) -> None:
+def test_an_infinity_may_not_become_the_paddings_number(tmp_path: Path, function: Clean) -> None:
     signature = si.Signature(inputs=[si.RaggedInput("x", column="x")], outputs=[si.Output("y")])
     with pytest.raises(SignatureError, match=r"depends on its padding, the row .*inf"):
         si.save_bundle(tmp_path / "b", ByPosition(function), signature=signature)
