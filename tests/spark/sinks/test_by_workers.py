@@ -112,6 +112,31 @@ def test_rows_without_a_prediction_and_odd_partitions(job: Any) -> None:
     assert len(names[0]) == 4
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        "id = 2",
+        "CAST(nullif(id, 2) AS DECIMAL(12, 3))",
+        "CAST(nullif(-id, -2) AS TINYINT)",
+        "id * 9007199254740993L",
+        "make_date(if(id = 1, 1, 9999), 2, 28)",
+        "CAST(null AS STRING)",
+    ],
+)
+def test_partitions_of_every_type(job: Any, part: str) -> None:
+    target = {"partition_by": ["day", "part"], "keep": ["day", "part"]}
+    every = {"source": {"table": "store.tx"}}
+    workers, spark, report = run_both(job, features={"part": part}, target=target, **every)
+    assert report.writer == "workers"
+    assert workers.schema == spark.schema
+    assert rows_of(workers) == rows_of(spark)
+    names = [
+        sorted(row[0] for row in job.spark.sql(f"SHOW PARTITIONS store.{name}").collect())
+        for name in ("auto", "jvm")
+    ]
+    assert names[0] == names[1]
+
+
 def test_a_table_that_is_there_keeps_its_order_and_spelling(job: Any) -> None:
     for name in ("auto", "jvm"):
         job.spark.sql(

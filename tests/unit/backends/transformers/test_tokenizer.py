@@ -122,9 +122,7 @@ def test_another_tokenizer_of_the_same_directory_is_refused(plain: Path, tmp_pat
     path = copied(plain, tmp_path / "m", tokenizer_config=config)
     other.save(str(path / "tokenizer.4.0.0.json"))
     auto = transformers.AutoTokenizer.from_pretrained(path)
-    if auto("cat")["input_ids"] == tokenizer().encode("cat").ids:
-        assert tokens(path)
-        return
+    assert auto("cat")["input_ids"] != tokenizer().encode("cat").ids
     with pytest.raises(BundleError, match="of the text"):
         take(path)
 
