@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import yaml
 from pyspark.sql import SparkSession
 
 import spark_infer as si
 from tests.iceberg.jar import settings
+from tests.jobs import RunnableJob
+from tests.sessions import local_session
 
 COLUMNS = "id INT, a DOUBLE, day DATE, region STRING"
 
@@ -22,23 +20,7 @@ COLUMNS = "id INT, a DOUBLE, day DATE, region STRING"
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     root = tmp_path_factory.mktemp("spark")
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["SPARK_INFER_CACHE"] = str(root / "bundles")
-    builder = (
-        SparkSession.builder.master("local[2]")
-        .appName("spark_infer Iceberg tests")
-        .config("spark.driver.memory", "2g")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.log.level", "OFF")
-        .config("spark.python.daemon.module", "spark_infer.spark.daemon")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.warehouse.dir", str(root / "warehouse"))
-    )
-    for key, value in settings(root / "ice").items():
-        builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    session = local_session(root, "Iceberg tests", settings(root / "ice"))
     yield session
     session.stop()
 
@@ -59,31 +41,17 @@ def double(tmp_path_factory: pytest.TempPathFactory) -> si.Bundle:
     return si.save_bundle(path, Double(), signature=signature)
 
 
-class Job:
+class Job(RunnableJob):
     """Runs a job over ``store.tx`` into ``ice.lake.scores``."""
 
     def __init__(self, spark: SparkSession, folder: Path, bundle: si.Bundle) -> None:
-        self.spark = spark
-        self.folder = folder
-        self.config: dict[str, Any] = {
-            "name": "target",
-            "parameters": {"date": {"type": "date", "default": "2018-08-08"}},
-            "source": {"table": "store.tx"},
-            "key": ["id"],
-            "bundle": {"path": str(bundle.path)},
-            "target": {"table": "ice.lake.scores", "keep": ["day"]},
-            "report": {"path": str(folder / "reports")},
-        }
-
-    def load(self, settings: dict[str, Any] | None = None, **changes: Any) -> si.ScoringJob:
-        target = self.config["target"] | changes.pop("target", {})
-        config = self.config | changes | {"target": target}
-        file = self.folder / "job.yaml"
-        file.write_text(yaml.safe_dump({k: v for k, v in config.items() if v is not None}))
-        return si.ScoringJob.load(file, settings=settings or {})
-
-    def run(self, settings: dict[str, Any] | None = None, **changes: Any) -> si.RunReport:
-        return self.load(settings, **changes).run(self.spark)
+        super().__init__(
+            spark,
+            folder,
+            bundle,
+            source={"table": "store.tx"},
+            target={"table": "ice.lake.scores", "keep": ["day"]},
+        )
 
     def transactions(self, *rows: str) -> None:
         """Replace the source: ``1 8 2.5`` is row 1 of August 8th, 2018, with the number 2.5."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,26 +10,13 @@ import torch
 from pyspark.sql import DataFrame, SparkSession
 
 import spark_infer as si
+from tests.sessions import local_session
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     root = tmp_path_factory.mktemp("spark")
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["SPARK_INFER_CACHE"] = str(root / "bundles")
-    session = (
-        SparkSession.builder.master("local[2]")
-        .appName("spark_infer tests")
-        .config("spark.driver.memory", "2g")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.log.level", "OFF")
-        .config("spark.python.daemon.module", "spark_infer.spark.daemon")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.warehouse.dir", str(root / "warehouse"))
-        .getOrCreate()
-    )
+    session = local_session(root, "tests")
     yield session
     session.stop()
 

@@ -78,6 +78,29 @@ class Target:
             self._table, self._is_known = Table.find(self.spark, self.name), True
         return self._table
 
+    def intent(self, *, empties: bool) -> str:
+        """Say what publishing would do to the table.
+
+        Args:
+            empties: Whether an overwrite empties partitions that it has no rows for.
+        """
+        key, by = ", ".join(self.key), ", ".join(self.config.partition_by)
+        if self.table() is None:
+            return "it is created"
+        if self.is_merged:
+            deleted = ", and those are deleted whose keys have left the source"
+            return (
+                f"rows are updated and added by key ({key})"
+                f"{deleted if self.config.delete_missing else ''}"
+            )
+        if not self.is_overwritten:
+            return f"the rows are added whose keys ({key}) it does not have"
+        emptied = ", those that it is about and has none for are emptied"
+        return (
+            f"the partitions (by {by}) that the run has rows for are replaced"
+            f"{emptied if empties else ''}"
+        )
+
     def check_named(self) -> None:
         """Prove that the table is there, or that one of its name can be made.
 

@@ -5,42 +5,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from pyspark.sql import SparkSession
 
 import spark_infer as si
+from tests.jobs import RunnableJob
 
 COLUMNS = "id INT, a DOUBLE, b INT, day DATE, region STRING"
 
 
-class Job:
+class Job(RunnableJob):
     """Runs a job over ``store.tx`` into ``store.scores``, in a session of the tests."""
 
     def __init__(self, spark: SparkSession, folder: Path, bundle: si.Bundle) -> None:
-        self.spark = spark
-        self.folder = folder
-        self.config: dict[str, Any] = {
-            "name": "target",
-            "parameters": {"date": {"type": "date", "default": "2018-08-08"}},
-            "source": {"table": "store.tx", "filter": "day = :date"},
-            "key": ["id"],
-            "bundle": {"path": str(bundle.path)},
-            "target": {"table": "store.scores", "partition_by": ["day"], "keep": ["day"]},
-            "report": {"path": str(folder / "reports")},
-        }
-
-    def load(self, settings: dict[str, Any] | None = None, **changes: Any) -> si.ScoringJob:
-        target = self.config["target"] | changes.pop("target", {})
-        config = self.config | changes | {"target": target}
-        file = self.folder / "job.yaml"
-        file.write_text(yaml.safe_dump({k: v for k, v in config.items() if v is not None}))
-        return si.ScoringJob.load(file, settings=settings or {})
-
-    def run(self, settings: dict[str, Any] | None = None, **changes: Any) -> si.RunReport:
-        return self.load(settings, **changes).run(self.spark)
+        super().__init__(
+            spark,
+            folder,
+            bundle,
+            source={"table": "store.tx", "filter": "day = :date"},
+            target={"table": "store.scores", "partition_by": ["day"], "keep": ["day"]},
+        )
 
     def transactions(self, *rows: str) -> None:
         """Replace the source: ``1 2018-08-08 EU`` is one row."""

@@ -62,16 +62,7 @@ class FileTable:
 
     def intent(self) -> str:
         """Say what publishing would do to the table."""
-        target = self._target
-        if target.table() is None:
-            return "it is created"
-        if target.is_overwritten:
-            by = ", ".join(target.config.partition_by)
-            return (
-                f"the partitions (by {by}) that the run has rows for are replaced, those that it "
-                "is about and has none for are emptied"
-            )
-        return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
+        return self._target.intent(empties=True)
 
     def recover(self) -> tuple[str, ...]:
         """Complete or undo what runs have left that were killed, and return what is completed."""

@@ -56,14 +56,6 @@ class Merge:
                 "in spark.sql.extensions, or mode overwrite or append"
             )
 
-    def intent(self) -> str:
-        """Say what the statement would do to the table."""
-        deleted = ", and those are deleted whose keys have left the source"
-        return (
-            f"rows are updated and added by key ({', '.join(self.target.key)})"
-            f"{deleted if self.target.config.delete_missing else ''}"
-        )
-
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that each row has one place in the target, and that the rest may be deleted.
 

@@ -47,15 +47,7 @@ class SqlTable:
 
     def intent(self) -> str:
         """Say what publishing would do to the table."""
-        target = self._target
-        if target.table(anew=True) is None:
-            return "it is created"
-        if target.is_overwritten:
-            by = ", ".join(target.config.partition_by)
-            return f"the partitions (by {by}) that the run has rows for are replaced"
-        if target.is_merged:
-            return self._merge.intent()
-        return f"the rows are added whose keys ({', '.join(target.key)}) it does not have"
+        return self._target.intent(empties=False)
 
     def recover(self) -> tuple[str, ...]:
         """Do nothing: what a run that was killed has left is cleared away before writing."""
