@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -34,6 +33,7 @@ from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.keys import check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
 from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.run_id import new_run_id
 from spark_infer.warehouse.sinks import WRITING, Coverage, Sink, Target, choose_sink
 from spark_infer.warehouse.source import read_source, where
 from spark_infer.warehouse.steps import Steps
@@ -60,7 +60,7 @@ class Run:
         self.job = job
         self.given = given
         self.started_at = _now()
-        self.run_id = f"{self.started_at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        self.run_id = new_run_id(self.started_at)
         self.steps = Steps(on_step)
         self.values: Mapping[str, Any] = job.values
         self.bundle: Bundle | None = None

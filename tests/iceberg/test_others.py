@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import DataFrameWriterV2
 
 from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.warehouse.run_id import new_run_id
 from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.iceberg_table import IcebergTable
 from tests.iceberg.test_modes import (
@@ -118,7 +119,7 @@ def test_without_a_local_folder_a_run_is_dead_after_a_day(
 ) -> None:
     job.run(target=APPEND)
     then = dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=hours)
-    branch = f"spark_infer_{then:%Y%m%dT%H%M%SZ}-0123abcd_0"
+    branch = f"spark_infer_{new_run_id(then)}_0"
     job.spark.sql(f"ALTER TABLE ice.lake.scores CREATE BRANCH `{branch}`")
     monkeypatch.setattr(IcebergTable, "_local", lambda ignored: None)
     # What the branch is at was committed by the first run, just now.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,12 @@ from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run import Run
+from spark_infer.warehouse.run_id import EXAMPLE, RUN_ID
 from spark_infer.warehouse.sinks import Coverage, KeepingSink, Published, Target, choose_sink
 
 if TYPE_CHECKING:
     from spark_infer.warehouse.job import ScoringJob
 
-_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _log = logging.getLogger(__name__)
 
 
@@ -52,10 +51,10 @@ class KeptRun(Run):
         on_step: Callable[[str], None] | None,
     ) -> None:
         super().__init__(job, given, on_step)
-        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
             raise ConfigError(
                 f"{shown(run_id)} is no run; the message and the report of a run that was stopped "
-                "name it, such as 20180808T040000Z-0a1b2c3d"
+                f"name it, such as {EXAMPLE}"
             )
         self.run_id = run_id
 

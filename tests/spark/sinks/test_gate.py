@@ -172,7 +172,7 @@ def test_a_dropped_run_is_gone(job: Any) -> None:
     assert not job.spark.catalog.tableExists("store.scores")
 
 
-@pytest.mark.parametrize("run", ["20180808T040000Z-0a1b2c3d", "../tx", "", "20180808"])
+@pytest.mark.parametrize("run", ["20180808T040000.000000Z-0a1b2c3d", "../tx", "", "20180808"])
 def test_a_run_that_was_none(job: Any, run: str) -> None:
     job.run()
     kind, said = (ConfigError, "is no run")
@@ -282,7 +282,7 @@ def test_sinks_that_keep_nothing_say_so_before_they_read(job: Any, by_sql: None)
     report = job.run(gate=[NEVER | {"action": "warn"}])
     assert outcomes(report) == {("range", "score"): (2.0, "warned")}
     with pytest.raises(WarehouseError, match="written by INSERT, which keeps nothing"):
-        job.load().publish("20180808T040000Z-0a1b2c3d", job.spark)
+        job.load().publish("20180808T040000.000000Z-0a1b2c3d", job.spark)
 
 
 @pytest.mark.parametrize(

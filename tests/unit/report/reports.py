@@ -9,7 +9,7 @@ import numpy as np
 from spark_infer.bundle.profile import Distribution, ks, psi
 from spark_infer.report import RunReport
 
-RUN_ID = "20180808T040000Z-0a1b2c3d"
+RUN_ID = "20180808T040000.000000Z-0a1b2c3d"
 
 
 def column(

@@ -29,7 +29,7 @@ def report() -> RunReport:
         status="done",
         finished_at="2018-08-08T04:00:10+00:00",
         versions={"pyspark": "4.3.0"},
-        run_id="20180808T040000Z-0a1b2c3d",
+        run_id="20180808T040000.000000Z-0a1b2c3d",
         started_at="2018-08-08T04:00:00+00:00",
         parameters={"date": "2018-08-08"},
         bundle={"name": "fraud", "digest": "ab" * 32, "path": "bundles/fraud"},
@@ -47,7 +47,7 @@ def report() -> RunReport:
 def test_is_written_whole(report: RunReport, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "reports"
     path = report.write(folder)
-    assert path.name == "nightly-20180808T040000Z-0a1b2c3d.json"
+    assert path.name == "nightly-20180808T040000.000000Z-0a1b2c3d.json"
     assert json.loads(path.read_text()) == report.to_json()
     assert report.page_path(folder) == path.with_suffix(".html")
     assert path.with_suffix(".html").read_text() == page(report)
@@ -162,7 +162,7 @@ def test_a_uri_is_tried_and_written(report: RunReport, bucket: Bucket) -> None:
     check_writable(uri)
     assert [key for key in bucket.names() if not key.endswith("/")] == []
     place = report.write(uri)
-    name = "nightly-20180808T040000Z-0a1b2c3d.json"
+    name = "nightly-20180808T040000.000000Z-0a1b2c3d.json"
     assert str(place) == str(report.path(uri)) == bucket.uri(f"reports/nightly/{name}")
     assert json.loads(bucket.get(f"reports/nightly/{name}")) == report.to_json()
     page_name = name.replace(".json", ".html")
@@ -176,7 +176,7 @@ def test_a_report_behind_a_uri_has_the_jobs_name(
 ) -> None:
     report = dataclasses.replace(report, job=job)
     place = report.write(bucket.uri("reports"))
-    key = f"reports/{job}-20180808T040000Z-0a1b2c3d.json"
+    key = f"reports/{job}-20180808T040000.000000Z-0a1b2c3d.json"
     assert json.loads(bucket.get(key))["job"] == job
     assert str(place) == bucket.uri(quote(key))
 

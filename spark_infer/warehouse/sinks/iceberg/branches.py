@@ -13,12 +13,13 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.casts import literal
+from spark_infer.warehouse.run_id import RUN_ID, begun_at
 from spark_infer.warehouse.sinks.name import TableName
 
 MAIN = "main"
 """The branch that readers see."""
 _PREFIX = "spark_infer_"
-_NAME = re.compile(rf"{_PREFIX}((\d{{8}}T\d{{6}}Z)-[0-9a-f]{{8}})_\d+")
+_NAME = re.compile(rf"{_PREFIX}({RUN_ID.pattern})_[0-9]+")
 _KEPT = "RETAIN 36500 DAYS WITH SNAPSHOT RETENTION 10 SNAPSHOTS"
 """Whatever the table keeps of other branches: expiring snapshots leaves those of a run alone."""
 
@@ -60,10 +61,9 @@ class Branches:
         found: dict[str, list[Branch]] = {}
         for row in refs.collect():
             if parts := _NAME.fullmatch(row["name"]):
-                begun = dt.datetime.strptime(parts[2], "%Y%m%dT%H%M%S%z")
                 committed = times.get(row["snapshot_id"], 0)
                 changed = dt.datetime.fromtimestamp(committed, dt.timezone.utc)
-                branch = Branch(row["name"], max(begun, changed))
+                branch = Branch(row["name"], max(begun_at(parts[1]), changed))
                 found.setdefault(parts[1], []).append(branch)
         return found
 
