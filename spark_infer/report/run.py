@@ -55,6 +55,9 @@ class RunReport:
         rows_rejected: Rows among them that got no prediction.
         seconds: Wall-clock seconds of each step of the job.
         rows_per_second: Rows scored for each second of scoring.
+        throughput: How many rows were scored when: ``seconds`` since scoring began, ``rows``.
+        rejects: The most frequent reasons without a prediction: ``reason``, ``count``, and keys of
+            ``examples``.
         batches: What the predictors counted; their seconds are summed over tasks.
         gate: Each check of the job's gate: check, column, value, limit, action, outcome.
         drift: Each output and feature that the gate compares: its distribution now and in the
@@ -86,6 +89,8 @@ class RunReport:
     rows_rejected: int | None = None
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
+    throughput: Sequence[Mapping[str, float]] = field(default_factory=list)
+    rejects: Sequence[Mapping[str, Any]] = field(default_factory=list)
     batches: Mapping[str, Any] = field(default_factory=dict)
     gate: Sequence[Mapping[str, Any]] = field(default_factory=list)
     drift: Sequence[Mapping[str, Any]] = field(default_factory=list)

@@ -34,6 +34,7 @@ from spark_infer.warehouse.progress import Progress
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.keys import check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
+from spark_infer.warehouse.rows.reasons import reasons_of
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run_id import new_run_id
 from spark_infer.warehouse.sinks import WRITING, Coverage, Sink, Target, choose_sink
@@ -163,6 +164,7 @@ class Run:
                 counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
                 self.found |= {**counts, "batches": batches, "writer": staged.writer}
             with step("keys"), spark_failures("what was scored cannot be read back"):
+                self.found["rejects"] = reasons_of(staged, config.key)
                 keys = check_staged(staged, config)
                 sink.check_rows(staged, keys)
             if config.gate:
@@ -269,6 +271,7 @@ class Run:
             ),
             versions=versions(),
             seconds=seconds,
+            throughput=self.steps.throughput,
             **found,
         )
 

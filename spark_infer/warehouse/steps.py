@@ -28,6 +28,7 @@ class Steps:
         current: The step that has begun last; ``""`` before the first.
         seconds: Wall-clock seconds of each step that has ended, well or not.
         is_stopped: Whether ``on_step`` has raised.
+        throughput: How many rows were scored when, as JSON data for the report.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Steps:
         self.current = ""
         self.is_stopped = False
         self.seconds: dict[str, float] = {}
+        self.throughput: list[dict[str, float]] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -71,11 +73,15 @@ class Steps:
             of_read: See ``Progress``.
         """
         assert self._watch is not None
-        self._watch.counting = Counting(metrics, of_read)
+        watch, counting = self._watch, Counting(metrics, of_read)
+        watch.counting = counting
         try:
             yield
         finally:
-            self._watch.counting = None
+            watch.counting = None
+            with suppress(Exception):  # It is for the report, and no reason to fail.
+                counting.look(watch.seconds)
+            self.throughput = [{"seconds": s, "rows": n} for s, n in counting.points]
 
     def _ask(self, name: str) -> None:
         if self._on_step is None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark import Accumulator, SparkContext
 
@@ -14,26 +14,39 @@ from spark_infer.metrics import Metrics
 from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.warehouse.progress.progress import Progress
 
+_LOOK_SECONDS = 0.5
+"""Between two looks, and two calls of whoever has asked for it."""
 _LIFE_SECONDS = 10.0
-"""Between two lines of the log."""
-_ASKED_SECONDS = 0.5
-"""Between two calls of whoever has asked for it."""
+"""Between two lines of the log where nobody has."""
 _END_SECONDS = 5.0
 """How long a step that has ended waits for whoever is being told of it."""
+_MAX_POINTS = 240
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counting:
     """What is counted while rows are scored.
 
     Attributes:
         metrics: What the tasks that have ended have counted.
         of_read: See ``Progress``.
+        points: How many rows there were when, as far as that has changed: seconds and rows.
     """
 
     metrics: Accumulator[Metrics]
     of_read: int | None
+    points: list[tuple[float, int]] = field(default_factory=list)
+
+    def look(self, seconds: float) -> Metrics:
+        """Return what is counted, and remember how many rows that is."""
+        counted = self.metrics.value
+        before = self.points[-1][1] if self.points else 0
+        if counted.num_rows > before:
+            self.points.append((round(seconds, 3), counted.num_rows))
+        if len(self.points) > _MAX_POINTS:
+            del self.points[-2::-2]
+        return counted
 
 
 class Watch:
@@ -63,13 +76,18 @@ class Watch:
         self._done.set()
         self._thread.join(_END_SECONDS)
 
+    @property
+    def seconds(self) -> float:
+        """Seconds since the step has begun."""
+        return time.perf_counter() - self._start
+
     def now(self) -> Progress:
         """Return how far the step is."""
-        counting, seconds = self.counting, time.perf_counter() - self._start
+        counting, seconds = self.counting, self.seconds
         tasks, of_tasks = tasks_now()
         if counting is None:
             return Progress(step=self._step, seconds=seconds, tasks=tasks, of_tasks=of_tasks)
-        counted = counting.metrics.value
+        counted = counting.look(seconds)
         return Progress(
             step=self._step,
             seconds=seconds,
@@ -81,13 +99,16 @@ class Watch:
         )
 
     def _tell(self) -> None:
-        every = _LIFE_SECONDS if self._on_progress is None else _ASKED_SECONDS
-        while not self._done.wait(every):
+        told = 0.0
+        while not self._done.wait(_LOOK_SECONDS):
             try:
-                if self._on_progress is None:
-                    _log.info("%s", self.now())
-                else:
+                if self._on_progress is not None:
                     self._on_progress(self.now())
+                elif self.seconds - told >= _LIFE_SECONDS:
+                    told = self.seconds
+                    _log.info("%s", self.now())
+                elif (counting := self.counting) is not None:
+                    counting.look(self.seconds)
             except Exception:
                 _log.warning("how far step %s is cannot be told", self._step, exc_info=True)
                 return

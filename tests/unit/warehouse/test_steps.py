@@ -28,6 +28,7 @@ def test_a_long_step_gives_signs_of_life(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_LIFE_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.01)
     steps = Steps()
     with caplog.at_level(logging.INFO, logger=watch.__name__), steps.step("score"):
         while len(caplog.records) < 2:

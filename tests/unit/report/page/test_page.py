@@ -74,7 +74,8 @@ def test_a_run_that_is_done_says_what_came_of_it() -> None:
 def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
     text = page(full_report())
     assert re.findall("<h2>(.*?)</h2>", text) == [
-        *("Time", "Predictions", "Drift", "Gate", "Batches", "What took part"),
+        *("Time", "Rows a second over time", "Rows without a prediction", "Predictions"),
+        *("Drift", "Gate", "Batches", "What took part"),
     ]
     assert text.index("<h1>Done</h1>") < text.index("Rows to score") < text.index("<h2>Time")
 

@@ -24,7 +24,7 @@ class Counted:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ASKED_SECONDS", 0.001)
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.001)
     monkeypatch.setattr(module, "_LIFE_SECONDS", 0.001)
 
 
