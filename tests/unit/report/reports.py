@@ -149,6 +149,7 @@ def full_report(**changes: Any) -> RunReport:
         ],
         "commands": {
             "again": "spark-infer score conf/nightly.yaml --set date=2018-08-08",
+            "score": "spark-infer score conf/nightly.yaml --set date=2018-08-09",
             "recover": "spark-infer recover conf/nightly.yaml --set date=2018-08-08",
             "publish": f"spark-infer publish conf/nightly.yaml {RUN_ID}",
             "drop": f"spark-infer drop conf/nightly.yaml {RUN_ID}",
