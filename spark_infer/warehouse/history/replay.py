@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.documents import check_kind
@@ -18,8 +19,8 @@ from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.names import Names
 from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.history.compare import differences, plain, tolerance_of
 from spark_infer.warehouse.history.key import RowKey
 from spark_infer.warehouse.history.runs import Runs
@@ -56,11 +57,12 @@ class ReplayedRun(Run):
         given: SparkSession | None,
         on_step: Callable[[str], None] | None,
     ) -> None:
-        super().__init__(job, given, on_step)
         check_kind(key, Mapping, name="key", wanted="a dict of text by column")
         texts = {name: str(value) for name, value in key.items()}
         self.key = RowKey.of(job.config.key, texts)
         self.report = Runs(job.config.name, job.config.report.path).find(run_id)
+        values = bind_parameters(job.config.parameters, self.report.parameters)
+        super().__init__(replace(job, values=values), given, on_step)
         if self.report.status in _NEVER or self.report.dry_run:
             raise ConfigError(
                 f"run {self.report.run_id} has published nothing (it is {self.report.status}"
@@ -80,11 +82,10 @@ class ReplayedRun(Run):
         if bundle.digest != self.report.bundle.get("digest"):
             return self._other_bundle(bundle)
         self.bundle = bundle
-        self.values = bind_parameters(self.job.config.parameters, self.report.parameters)
         self._open_session()
         with active(self.spark):
             with self.steps.step("target"), spark_failures("the target cannot be looked at"):
-                published = self._published()
+                published = self._published(bundle)
             if isinstance(published, Replay):
                 return published
             source = self._source()
@@ -99,7 +100,7 @@ class ReplayedRun(Run):
                     )
                 return self._compared(published, predicted, bundle)
 
-    def _published(self) -> Row | Replay:
+    def _published(self, bundle: Bundle) -> Row | Replay:
         """Return the row in the target, or what to say where it is not there."""
         config, run_id = self.job.config, self.report.run_id
         self.target = target = Target(self.spark, config.target, config.key, run_id)
@@ -108,8 +109,11 @@ class ReplayedRun(Run):
                 f"target table {config.target.table!r} is not there, so that there is nothing to "
                 "compare with"
             )
-        # The table may hold the key twice, if by several runs.
-        found = self.key.rows(target.rows()).take(100)
+        outputs = [output.name for output in bundle.signature.outputs]
+        wanted = dict.fromkeys([*config.target.keep, *outputs, REASON_COLUMN, "run_id"])
+        # The table may spell them otherwise, and hold the key twice, if by several runs.
+        rows = self.key.rows(target.rows())
+        found = rows.select(*(F.col(quoted(name)).alias(name) for name in wanted)).take(100)
         ours = [row for row in found if row["run_id"] == run_id]
         if len(ours) > 1:
             raise WarehouseError(
@@ -189,11 +193,9 @@ class ReplayedRun(Run):
 
     def _changed(self, published: Row, predicted: Row) -> list[str]:
         """Return which of the columns that the target keeps are others in the source by now."""
-        key = Names.of_session(self.spark).key
-        was = dict(zip(map(key, published.__fields__), published, strict=True))
         found = []
         for name in self.job.config.target.keep:
-            before, now = was[key(name)], predicted[name]
+            before, now = published[name], predicted[name]
             both_nan = before != before and now != now
             if before != now and not both_nan:
                 found.append(f"{name} in the source is {plain(now)} and was {plain(before)}")

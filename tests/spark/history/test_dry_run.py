@@ -10,7 +10,14 @@ import pytest
 
 import spark_infer as si
 from spark_infer.cli.main import exit_code
-from spark_infer.errors import GateError, SparkInferError, TooManyRejects, WarehouseError
+from spark_infer.errors import (
+    ConfigError,
+    GateError,
+    SparkInferError,
+    TooManyRejects,
+    WarehouseError,
+)
+from spark_infer.report import RunReport
 
 pytestmark = pytest.mark.one_spark
 
@@ -18,7 +25,7 @@ NEVER = {"check": "range", "column": "score", "max": 0, "action": "stop"}
 MODES = ["overwrite", "append"]
 
 
-def dry(job: Any, **changes: Any) -> si.RunReport:
+def dry(job: Any, **changes: Any) -> RunReport:
     return job.load(**changes).run(job.spark, dry_run=True)
 
 
@@ -131,11 +138,11 @@ def test_what_it_raises_says_that_nothing_was_written(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
-        raise si.errors.ConfigError("no room")
+        raise ConfigError("no room")
 
     loaded = job.load()
-    monkeypatch.setattr(si.RunReport, "write", full)
-    with pytest.raises(si.errors.ConfigError, match="the target is as it was, and not its report"):
+    monkeypatch.setattr(RunReport, "write", full)
+    with pytest.raises(ConfigError, match="the target is as it was, and not its report"):
         loaded.run(job.spark, dry_run=True)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-import spark_infer as si
 from spark_infer.cli import render
 from spark_infer.errors import ConfigError
+from spark_infer.report.plan import Expected
 
 pytestmark = pytest.mark.one_spark
 
@@ -153,4 +153,4 @@ def test_a_source_without_rows(job: Any) -> None:
     job.spark.sql("TRUNCATE TABLE store.tx")
     found = plan(job)
     assert (found.reads.rows, found.reads.num_files) == (0, 0)
-    assert found.expected == si.report.plan.Expected()
+    assert found.expected == Expected()

@@ -10,7 +10,7 @@ import torch
 from pyspark.sql import SparkSession
 
 import spark_infer as si
-from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.errors import ConfigError, GateError, WarehouseError
 
 pytestmark = pytest.mark.one_spark
 
@@ -127,7 +127,7 @@ def test_a_rejected_row(job: Any) -> None:
 
 def test_a_run_that_was_published_by_hand(job: Any) -> None:
     never = {"check": "range", "column": "score", "max": 0, "action": "stop"}
-    with pytest.raises(si.errors.GateError):
+    with pytest.raises(GateError):
         job.run(gate=[never])
     with pytest.raises(ConfigError, match="has published nothing"):
         replay(job, id="1")
@@ -152,6 +152,25 @@ def test_an_append_and_a_table_by_sql(job: Any, by_sql: None) -> None:
     job.run(target={"mode": "append"})
     job.run({"date": "2018-08-09"}, target={"mode": "append"})
     assert replay(job, id="3").is_equal
+
+
+def test_a_table_that_spells_its_columns_otherwise(job: Any) -> None:
+    job.spark.sql(
+        "CREATE TABLE store.scores (ID INT, SCORE FLOAT, REJECTED_REASON STRING, BUNDLE_NAME "
+        "STRING, BUNDLE_DIGEST STRING, RUN_ID STRING, SCORED_AT TIMESTAMP, DAY DATE) USING parquet "
+        "PARTITIONED BY (DAY)"
+    )
+    job.run()
+    assert replay(job, id="1").is_equal
+
+
+def test_a_table_that_has_lost_a_column(job: Any) -> None:
+    job.run()
+    job.spark.sql("CREATE TABLE store.less USING parquet AS SELECT id, run_id FROM store.scores")
+    job.spark.sql("DROP TABLE store.scores")
+    job.spark.sql("ALTER TABLE store.less RENAME TO store.scores")
+    with pytest.raises(WarehouseError, match=r"the target cannot be looked at.*`day`"):
+        replay(job, id="1")
 
 
 def test_a_key_that_stands_in_several_rows_by_now(job: Any) -> None:
