@@ -19,7 +19,8 @@ class Reading:
         num_partitions: Partitions of the source; None where it has none, or nobody knows.
         num_files: Files; None where the source is not one of files.
         num_bytes: Their bytes, all columns, as they are stored.
-        rows: About how many rows these hold, before ``source.filter`` chooses among them.
+        rows: About how many rows there are. Where files or the catalog tell, conditions may leave
+            some of them out; where earlier runs tell, they have.
         rows_from: How that was found out; ``""`` where it was not.
     """
 

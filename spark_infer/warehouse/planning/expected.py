@@ -16,13 +16,16 @@ AMONG = 30
 _SCORING = ("wait", "assemble", "run", "unpack")
 
 
-def by_runs(earlier: Sequence[RunReport], digest: str, rows: int | None) -> Expected | None:
+def by_runs(
+    earlier: Sequence[RunReport], digest: str, rows: int | None, *, is_read: bool
+) -> Expected | None:
     """Return what a run would take if it goes like earlier ones; None where none tells.
 
     Args:
         earlier: Runs of the job that were published, the newest first.
         digest: The bundle. Runs of the same count, where there are some.
-        rows: Rows that it would read; None where nobody knows.
+        rows: Rows of the run; None where nobody knows.
+        is_read: Whether these are rows that workers read, of which a filter may leave some out.
     """
     telling = [report for report in earlier if report.rows_per_second]
     same = [report for report in telling if report.bundle.get("digest") == digest]
@@ -30,7 +33,9 @@ def by_runs(earlier: Sequence[RunReport], digest: str, rows: int | None) -> Expe
     if not chosen:
         return None
     speed = median(report.rows_per_second or 0.0 for report in chosen)
-    read = median(report.rows_in or 0 for report in chosen) if rows is None else rows
+    scoring = median(report.seconds.get("score", 0.0) for report in chosen)
+    if rows is not None:
+        scoring = rows * median(_seconds_a_row(report, is_read=is_read) for report in chosen)
     names = dict.fromkeys(name for report in chosen for name in report.seconds)
     others = sum(
         median(report.seconds.get(name, 0.0) for report in chosen)
@@ -38,11 +43,19 @@ def by_runs(earlier: Sequence[RunReport], digest: str, rows: int | None) -> Expe
         if name != "score"
     )
     return Expected(
-        seconds=round(others + read / speed, 1),
+        seconds=round(others + scoring, 1),
         rows_per_second=round(speed, 1),
         taken_from=f"as the last {len(chosen)} run{'' if len(chosen) == 1 else 's'}"
         f"{'' if same else ' of another bundle'}",
     )
+
+
+def _seconds_a_row(report: RunReport, *, is_read: bool) -> float:
+    """Return what a row has taken, of those that were read or of those that were scored."""
+    read = report.batches.get("num_read", 0)
+    if is_read and read:
+        return float(report.seconds.get("score", 0.0) / read)
+    return 1 / (report.rows_per_second or 1.0)
 
 
 def by_sample(counted: Metrics, slots: int, rows: int | None) -> Expected | None:

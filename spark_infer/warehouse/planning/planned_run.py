@@ -59,7 +59,8 @@ class PlannedRun(Run):
                 means = sink.means(predicted)
                 earlier = Runs(config.name, config.report.path).done(NUM_RUNS, among=AMONG)
                 reads = reading_of(source, predicted, self.found["snapshot"], earlier)
-                expected = by_runs(earlier, bundle.digest, reads.rows)
+                is_read = predicted.num_rows is not None
+                expected = by_runs(earlier, bundle.digest, reads.rows, is_read=is_read)
                 if expected is None and sample_rows:
                     expected = self._sampled(source, bundle, sample_rows, reads.rows)
                 replaces = self._replaces()

@@ -60,14 +60,14 @@ def _rows(
         return int(str(known.get())), "as the catalog says"
     if num_bytes == 0:
         return 0, "there are no files"
-    if num_bytes is not None and (sampled := _sampled(source)):
-        rows, of_bytes = sampled
-        return round(rows * num_bytes / of_bytes), "estimated by some of the files"
     for report in earlier:
         before = sum(int(part.get("num_bytes", 0)) for part in report.snapshot)
         if num_bytes and before and report.rows_in:
             text = f"estimated by the rows for each byte of run {report.run_id}"
             return round(report.rows_in * num_bytes / before), text
+    if num_bytes is not None and (sampled := _sampled(source)):
+        rows, of_bytes = sampled
+        return round(rows * num_bytes / of_bytes), "estimated by some of the files"
     if earlier and earlier[0].rows_in is not None:
         return earlier[0].rows_in, f"as in run {earlier[0].run_id}"
     return None, ""
