@@ -50,8 +50,8 @@ def run_list(found: RunList, *, as_json: bool) -> None:
         style = _STYLES.get(row["status"], "bold red")
         table.add_row(*(_cell(text) for text in _row(row)), style=style)
     output.show(table)
-    for file, problem in found.unreadable.items():
-        output.write(f"{printable(file)}: {printable(problem)}\n")
+    for problem in found.unreadable.values():
+        output.write(f"{printable(problem)}\n")
     shown = len(found.runs) + len(found.unreadable)
     if not found.num_runs:
         output.write(f"no run of {found.job} has a report in {found.directory}\n")
@@ -72,12 +72,14 @@ def one_run(report: RunReport, directory: str, *, as_json: bool) -> None:
     facts |= {**report.summary(), "source": report.source}
     for number, part in enumerate(report.snapshot, 1):
         facts[f"snapshot {number}"] = ", ".join(f"{k}={v}" for k, v in part.items() if v != "")
-    facts |= {"writer": report.writer, "report": str(report.path(directory))}
+    facts |= {"writer": report.writer, "digest": report.bundle.get("digest", "")}
+    facts["report"] = str(report.path(directory))
     render.facts("", {name: value for name, value in facts.items() if value})
     counts = {
         text: f"{report.batches[k]:,}" for k, text in _COUNTS.items() if report.batches.get(k)
     }
     render.facts("batches", counts)
+    render.facts("rows without a prediction", dict(map(_reject, report.rejects)))
     seconds = report.batches.get("seconds", {})
     render.facts("seconds in tasks", {name: f"{value:.1f}" for name, value in seconds.items()})
     render.gate(report.gate)
@@ -95,6 +97,11 @@ def replayed(found: Replay, *, as_json: bool) -> None:
 
 def _failed_dry(report: RunReport) -> bool:
     return report.dry_run and report.status != "dry-run"
+
+
+def _reject(found: Mapping[str, Any]) -> tuple[str, str]:
+    examples = (", ".join(f"{k}={v}" for k, v in key.items()) for key in found["examples"])
+    return found["reason"], f"{found['count']:,}, such as {'; '.join(examples)}"
 
 
 def _row(row: Mapping[str, Any]) -> list[str]:

@@ -110,6 +110,7 @@ def test_a_run_is_shown_whole(
     assert code == 0
     for word in (
         *("outcome", "done", "date=2018-08-08", "1,204,331 in", "rows that the model ran"),
+        *("column 'amount' is null", "401, such as tx_id=1007, shop=7; tx_id=99310, shop=<b>"),
         *("1,100,203", "seconds in tasks", "402.8", "row_ratio", "warned", "pyspark", "4.3.0"),
         *("bank.transactions where tx_date = :date", "spark-infer score conf/nightly.yaml"),
     ):
