@@ -89,7 +89,7 @@ class RunReport:
     rows_rejected: int | None = None
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
-    throughput: Sequence[Mapping[str, float]] = field(default_factory=list)
+    throughput: Sequence[Mapping[str, Any]] = field(default_factory=list)
     rejects: Sequence[Mapping[str, Any]] = field(default_factory=list)
     batches: Mapping[str, Any] = field(default_factory=dict)
     gate: Sequence[Mapping[str, Any]] = field(default_factory=list)

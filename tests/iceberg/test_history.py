@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import spark_infer as si
-from spark_infer.errors import GateError
+from spark_infer.errors import WarehouseError
 
 
 def replay(job: Any, run: str = "last", **key: str) -> Any:
@@ -27,12 +27,11 @@ def test_a_dry_run_leaves_no_table_and_no_branch(job: Any, mode: str) -> None:
     assert (job.scores(), job.snapshots(), job.branches()) == before
 
 
-def test_a_dry_run_that_the_gate_would_stop_keeps_no_branch(job: Any) -> None:
-    target = {"mode": "merge"}
-    job.run(target=target)
+def test_a_dry_run_is_refused_what_a_run_is(job: Any) -> None:
+    job.run(target={"mode": "merge"})
     gate = [{"check": "rows", "min": 10, "action": "stop"}]
-    with pytest.raises(GateError, match="the gate would stop this run"):
-        job.load(target=target, gate=gate).run(job.spark, dry_run=True)
+    with pytest.raises(WarehouseError, match="cannot be kept when the gate stops the run"):
+        job.load(target={"mode": "merge"}, gate=gate).run(job.spark, dry_run=True)
     assert job.branches() == ["main"]
 
 

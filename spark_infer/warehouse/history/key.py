@@ -150,9 +150,13 @@ def _check_decimal(kind: DecimalType, text: str) -> None:
     must = f"must be a {kind.simpleString()} such as {Decimal(1).scaleb(-kind.scale)}"
     if not number.is_finite():
         raise ValueError(f"{must}, got {shown(text)}")
-    smallest = Decimal(1).scaleb(-kind.scale)
-    is_whole = number % smallest == 0 if abs(number) < Decimal(10) ** 20 else False
-    if not is_whole or abs(number) >= Decimal(10) ** (kind.precision - kind.scale):
+    # Not by arithmetic, which rounds to 28 digits.
+    _, digits, exponent = number.as_tuple()
+    told = "".join(map(str, digits)).rstrip("0")
+    assert isinstance(exponent, int)
+    places = len(digits) - len(told) + exponent
+    is_too_large = number.adjusted() >= kind.precision - kind.scale
+    if told and (is_too_large or -places > kind.scale):
         raise ValueError(f"{must}, got {shown(text)}, which it does not hold")
 
 

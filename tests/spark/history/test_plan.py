@@ -24,7 +24,7 @@ def plan(job: Any, settings: dict[str, Any] | None = None, **changes: Any) -> An
 def test_before_the_first_run_a_sample_tells(job: Any) -> None:
     found = plan(job)
     assert found.reads.rows == 3
-    assert found.reads.rows_from == "as the files say"
+    assert found.reads.rows_from == "estimated by some of the files"
     assert (found.reads.num_files, found.reads.num_partitions) == (3, None)
     assert found.reads.num_bytes > 0
     assert found.expected.rows_per_second > 0
@@ -58,13 +58,13 @@ def test_earlier_runs_tell_how_long_it_takes(job: Any) -> None:
     assert found.expected.taken_from == "as the last 2 runs"
     speeds = [report.rows_per_second for report in reports]
     assert min(speeds) <= found.expected.rows_per_second <= max(speeds)
-    # All three rows are read by either run, whatever the filter leaves out.
-    assert found.expected.seconds == pytest.approx(
-        sum(
-            (reports[0].seconds[name] + reports[1].seconds[name]) / 2 for name in reports[0].seconds
-        ),
-        abs=0.2,
+    # As many rows for each byte as in the last run.
+    assert found.reads.rows == reports[1].rows_in == 1
+    one, other = (report.seconds["score"] / report.rows_in for report in reports)
+    others = sum(
+        report.seconds[name] / 2 for report in reports for name in report.seconds if name != "score"
     )
+    assert found.expected.seconds == pytest.approx(others + (one + other) / 2, abs=0.1)
 
 
 def test_partitions_that_would_be_replaced_are_named(job: Any) -> None:
@@ -134,11 +134,15 @@ def test_figures_are_printed(job: Any, capsys: pytest.CaptureFixture[str]) -> No
     found = plan(job)
     render.job_plan(found, as_json=True)
     data = json.loads(capsys.readouterr().out)
-    assert data["reads"]["rows"] == 3
+    assert data["reads"]["rows"] == 2
     assert data["replaces"] == ["day=2018-08-08"]
     render.job_plan(found, as_json=False)
     text = capsys.readouterr().out
-    for word in ("runs once for each row", "as the last 1 run", "3 rows (as the files say)"):
+    for word in (
+        "runs once for each row",
+        "as the last 1 run",
+        "2 rows (estimated by the rows for each byte",
+    ):
         assert word in text
 
 

@@ -217,6 +217,8 @@ KEYS: list[tuple[str, str, str, str]] = [
         "12345678901234567890123",
         "12345678901234567890124",
     ),
+    ("DECIMAL(4,2)", "10", "1E1", "10.01"),
+    ("DECIMAL(4,2)", "0", "-0.000", "0.01"),
     ("BINARY", "X'00FF'", "00ff", "00fe"),
 ]
 
@@ -249,6 +251,8 @@ def test_a_key_of_any_type(
         ("DOUBLE", "nan", "key 'k' must be a float"),
         ("DECIMAL(4,2)", "1.505", r"key 'k' must be a decimal\(4,2\) such as 0.01, got '1.505'"),
         ("DECIMAL(4,2)", "100", r"key 'k' must be a decimal\(4,2\)"),
+        ("DECIMAL(4,2)", "1E2", r"key 'k' must be a decimal\(4,2\)"),
+        ("DECIMAL(38,0)", "1" * 39, r"key 'k' must be a decimal\(38,0\)"),
         ("DECIMAL(4,2)", "x", r"key 'k' must be a decimal\(4,2\)"),
         ("DECIMAL(4,2)", "NaN", r"key 'k' must be a decimal\(4,2\)"),
         ("BINARY", "xyz", "key 'k' must be bytes in hexadecimal digits such as 0a1b, got 'xyz'"),
