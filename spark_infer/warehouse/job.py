@@ -214,8 +214,8 @@ class ScoringJob:
     ) -> Replay:
         """Predict one row of a run again, and say whether that is what was published.
 
-        The row is read from the source as it is now, with the run's parameters, and predicted by
-        the bundle, which must have the digest of the run.
+        The row is read from the source as it is now (a table of Iceberg: as the run has read it),
+        with the run's parameters, and predicted by the bundle, which must have the run's digest.
 
         Args:
             run_id: The run, or ``last``. Its parameters count, not those of this job.

@@ -78,3 +78,22 @@ def test_a_row_is_replayed(job: Any) -> None:
     job.transactions("2 8 5.0")
     found = replay(job, id="2")
     assert (found.verdict, found.sentence) == ("different", "score is 10 and was 4")
+
+
+def test_a_source_of_iceberg_is_read_as_it_was(job: Any) -> None:
+    job.spark.sql("CREATE TABLE ice.lake.tx USING iceberg AS SELECT * FROM store.tx")
+    job.run(source={"table": "ice.lake.tx", "filter": "day = :date"}, target={"mode": "merge"})
+    assert replay(job, id="2").is_equal
+    job.spark.sql("UPDATE ice.lake.tx SET a = 50 WHERE id = 1")
+    job.spark.sql("DELETE FROM ice.lake.tx WHERE id = 2")
+    for row in ("1", "2"):
+        found = replay(job, id=row)
+        assert (found.verdict, found.predicted) == ("equal", {"score": 2.0 * int(row)})
+    # Once the snapshot has expired, the table is read as it is.
+    job.spark.sql(
+        "CALL ice.system.expire_snapshots(table => 'lake.tx', retain_last => 1, "
+        "older_than => TIMESTAMP '2999-01-01 00:00:00')"
+    )
+    found = replay(job, id="1")
+    assert (found.verdict, found.sentence) == ("different", "score is 100 and was 2")
+    assert replay(job, id="2").verdict == "not in source"

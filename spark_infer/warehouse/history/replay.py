@@ -21,6 +21,7 @@ from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.wire import quoted
+from spark_infer.warehouse.history.as_of import as_of
 from spark_infer.warehouse.history.compare import differences, plain, tolerance_of
 from spark_infer.warehouse.history.key import RowKey
 from spark_infer.warehouse.history.runs import Runs
@@ -99,6 +100,17 @@ class ReplayedRun(Run):
                         published=self._outputs(published, bundle),
                     )
                 return self._compared(published, predicted, bundle)
+
+    def _source(self) -> DataFrame:
+        """Return the source as it was, where it can tell, and else as it is."""
+        source, then = super()._source(), self.report.snapshot
+        if self.found["snapshot"] == list(then):
+            return source
+        before = as_of(self.spark, self.job.config.source, then, self.values)
+        if before is None:
+            return source
+        self.found["snapshot"] = list(then)
+        return before
 
     def _published(self, bundle: Bundle) -> Row | Replay:
         """Return the row in the target, or what to say where it is not there."""
