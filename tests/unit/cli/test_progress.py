@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -20,6 +21,16 @@ from spark_infer.warehouse.progress import Progress
 
 def at(seconds: float, step: str = "score") -> Progress:
     return Progress(step=step, seconds=seconds, rows=int(seconds * 10))
+
+
+def read_all(main: int) -> str:
+    """Return what was written to a terminal that is closed by now."""
+    pieces = []
+    with contextlib.suppress(OSError):  # So its end is told.
+        while piece := os.read(main, 10_000):
+            pieces.append(piece)
+    os.close(main)
+    return b"".join(pieces).decode()
 
 
 @pytest.fixture
@@ -93,8 +104,7 @@ def test_a_terminal_has_one_line(monkeypatch: pytest.MonkeyPatch, handler: loggi
             on_progress(at(3))
         assert handler.filters == []
         terminal.flush()
-    said = os.read(main, 10_000).decode()
-    os.close(main)
+    said = read_all(main)
     clear = "\r\x1b[K"
     lines = [f"score: {n} s so far, {n}0 rows, 10 rows/s"[:29] for n in (1, 2, 3)]
     assert said == (
