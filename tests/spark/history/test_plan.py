@@ -28,7 +28,7 @@ def test_before_the_first_run_a_sample_tells(job: Any) -> None:
     assert (found.reads.num_files, found.reads.num_partitions) == (3, None)
     assert found.reads.num_bytes > 0
     assert found.expected.rows_per_second > 0
-    assert found.expected.seconds > 0
+    assert found.expected.seconds == round(3 / found.expected.rows_per_second, 1)
     assert found.expected.taken_from.startswith("by a sample of 2 rows, for ")
     assert (found.mode, found.writes, found.replaces) == ("overwrite", "it is created", None)
     assert (found.writer, found.evaluations) == ("workers", 1)

@@ -62,7 +62,7 @@ def test_somebody_is_told_how_far_it_is(job: Any, monkeypatch: pytest.MonkeyPatc
     report = job.load().run(job.spark, on_progress=seen.append)
     assert report.rows_out == 2
     assert threading.active_count() <= before + 1
-    assert {"start", "score", "write"} <= {progress.step for progress in seen}
+    assert {"score", "write"} <= {progress.step for progress in seen}
     scoring = [progress for progress in seen if progress.rows is not None]
     assert {progress.of_read for progress in scoring} == {None}
     assert any(progress.of_tasks for progress in seen)
