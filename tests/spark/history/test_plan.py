@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+import spark_infer as si
 from spark_infer.cli import render
 from spark_infer.errors import ConfigError
 from spark_infer.report.plan import Expected
+from spark_infer.spark.scan.explain import evaluations
 
 pytestmark = pytest.mark.one_spark
 
@@ -157,3 +159,16 @@ def test_a_source_without_rows(job: Any) -> None:
     found = plan(job)
     assert (found.reads.rows, found.reads.num_files) == (0, 0)
     assert found.expected == Expected()
+
+
+@pytest.mark.parametrize("scan", ["auto", "jvm"])
+def test_places_where_a_model_predicts_are_counted(
+    spark: SparkSession, linear: si.Bundle, tmp_path: Path, scan: Any
+) -> None:
+    spark.createDataFrame([(1, 1.0, 2)], "id int, a double, b int").write.parquet(
+        str(tmp_path / "rows")
+    )
+    rows = spark.read.parquet(str(tmp_path / "rows"))
+    scored = si.predict(rows, linear, keep=["id"], scan=scan)
+    assert [evaluations(df) for df in (rows, scored, scored.sort("id"))] == [0, 1, 1]
+    assert evaluations(scored.union(scored)) == 2
