@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -99,5 +100,5 @@ def test_ctrl_c_leaves_one_line(work: Path, bundle: si.Bundle) -> None:
     os.killpg(shown.process.pid, signal.SIGINT)
     assert shown.end() == 130, shown.text
     *before, last = shown.seen
-    assert last.startswith("Interrupted by SIGINT")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", last).startswith("Interrupted by SIGINT: ")
     assert not [line for line in before if "so far" in line or "cannot be told" in line]
