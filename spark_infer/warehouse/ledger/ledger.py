@@ -164,8 +164,8 @@ class Ledger:
         if self._changed is not None:
             self._changed.persist(StorageLevel.MEMORY_AND_DISK)
             changed = self._changed.count()
+            self._tell_unknown()
         self._num_scored = changed
-        self._tell_unknown()
         return {"rows_unchanged": max(rows - changed, 0)}
 
     def counted(self, staged: Staged) -> Staged:
@@ -227,8 +227,6 @@ class Ledger:
 
     def _tell_unknown(self) -> None:
         """Log that hashes are of another kind, which has rows scored that have not changed."""
-        if self._target.table() is None:
-            return
         rows = self._target.rows().where(~F.col(HASH_COLUMN).startswith(f"{VERSION}:"))
         if found := rows.count():
             _log.warning(
