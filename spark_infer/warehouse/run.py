@@ -216,10 +216,8 @@ class Run:
             predicted = self.ledger.beside(predicted)
             self.gate.check(predicted.df, sink)
             if config.quarantine is not None:
-                self.quarantine = Quarantine(
-                    config.quarantine, config, bundle, self.target, self.coverage
-                )
-                self.quarantine.prepare(pending, recover=recover)
+                self.quarantine = Quarantine(config, self.target, self.coverage)
+                self.quarantine.prepare(pending, bundle.signature, recover=recover)
         return predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:

@@ -70,8 +70,9 @@ def run(num_rows: int, repetitions: int) -> Result:
     median = {name: statistics.median(values) for name, values in seconds.items()}
     return Result(
         benchmark="incremental",
-        workload=f"{num_rows:,} rows x 30 floats of which {1 / EVERY:.0%} have changed, transformer "
-        f"over the columns ({LAYERS} layers, width {WIDTH}), Parquet to a table's partition",
+        workload=f"{num_rows:,} rows x 30 floats of which {1 / EVERY:.0%} have changed, "
+        f"transformer over the columns ({LAYERS} layers, width {WIDTH}), Parquet to a table's "
+        "partition",
         rows_per_second=rates(seconds, num_rows),
         seconds=seconds,
         ratios={

@@ -1,4 +1,4 @@
-"""A transformer over the columns of a row: each is a token (FT-Transformer, Gorishniy et al. 2021)."""
+"""A transformer over the columns of a row, each a token (FT-Transformer, Gorishniy et al. 2021)."""
 
 from __future__ import annotations
 

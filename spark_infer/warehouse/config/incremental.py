@@ -14,6 +14,7 @@ HASH_COLUMN = "content_hash"
 GONE_COLUMN = "gone_at"
 """Column of the target: when a run has found that a row had left the source."""
 _SECONDS = {"second": 1, "minute": 60, "hour": 60 * 60, "day": 24 * 60 * 60, "week": 7 * 86400}
+_MOST_DAYS = 36_500
 _LATENESS = re.compile(rf"(\d{{1,9}})(?:\s+({'|'.join(_SECONDS)})s?)?")
 
 
@@ -72,6 +73,8 @@ class IncrementalConfig(Section):
                 f"lateness must be a number of {', '.join(f'{unit}s' for unit in _SECONDS)}, such "
                 f"as 2 hours, or of an integer column a number alone; got {self.lateness!r}"
             )
+        if self.late.is_time and self.late.number > _MOST_DAYS * _SECONDS["day"]:
+            raise ValueError(f"lateness is at most {_MOST_DAYS:,} days, got {self.lateness!r}")
         return self
 
     @property

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
-from spark_infer.bundle import Bundle
+from spark_infer.bundle import Signature
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SparkInferError, WarehouseError
 from spark_infer.spark.failures import spark_failures
@@ -27,7 +27,6 @@ from spark_infer.warehouse.config.quarantine import (
     KIND_COLUMN,
     STAGE_COLUMN,
     VALUES_COLUMN,
-    QuarantineConfig,
 )
 from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
@@ -50,9 +49,7 @@ class Quarantine:
     job are: its rows that the run has not scored stay.
 
     Args:
-        config: The job file's section.
-        job: The job file.
-        bundle: Its bundle.
+        job: The job file, which has a section for it.
         target: The job's target.
         coverage: Which rows of that the run is about.
 
@@ -61,16 +58,10 @@ class Quarantine:
         WarehouseError: It is the target itself.
     """
 
-    def __init__(
-        self,
-        config: QuarantineConfig,
-        job: JobConfig,
-        bundle: Bundle,
-        target: Target,
-        coverage: Coverage,
-    ) -> None:
+    def __init__(self, job: JobConfig, target: Target, coverage: Coverage) -> None:
+        config = job.quarantine
+        assert config is not None
         self._job = job
-        self._bundle = bundle
         self._scored = target
         self._coverage = coverage
         self._spark = target.spark
@@ -88,23 +79,24 @@ class Quarantine:
             }
         )
         self._table = self._target()
-        if self._table.name == target.name:
+        if self._names.key(self._table.name.sql) == self._names.key(target.name.sql):
             raise WarehouseError(
                 f"quarantine.table: {config.table!r} is the target; name another table"
             )
-        self._rows: Featured | None = None
+        self._values: DataFrame | None = None
 
-    def prepare(self, rows: Featured, *, recover: bool) -> None:
+    def prepare(self, rows: Featured, signature: Signature, *, recover: bool) -> None:
         """Prove that the table can take such rows, and complete what a killed run has left of it.
 
         Args:
             rows: Those that are to be scored.
-            recover: Whether to.
+            signature: What the model reads of them.
+            recover: Whether to complete it.
 
         Raises:
             WarehouseError, ConfigError: It is of another shape or kind.
         """
-        self._rows = rows
+        self._values = self._values_of(rows, signature)
         with _about_it():
             sink = self._sink(Coverage.of_nothing())
             if recover:
@@ -113,6 +105,8 @@ class Quarantine:
 
     def publish(self, staged: Staged, keys: Keys) -> int:
         """Put the rows that got no prediction into the table, and take those out that got one.
+
+        Without ``prepare``, as for rows that were kept, nobody knows what the model has read.
 
         Args:
             staged: What the run has staged.
@@ -163,14 +157,9 @@ class Quarantine:
     def _rejected(self, staged: Staged) -> DataFrame:
         """Return the rows that got no prediction, as the table has them."""
         rows = staged.df.where(F.col(REASON_COLUMN).isNotNull())
-        added = {VALUES_COLUMN: VALUES_COLUMN}
-        match = Matched(self._job.key, self._names)
-        if self._rows is not None:
-            keys = match.keys(self._rows.df).columns
-            raw = self._rows.df.select(
-                *map(quoted, keys), self._values(self._rows).alias(VALUES_COLUMN)
-            )
-            rows = match.beside(rows, raw, added, or_null=True)
+        if self._values is not None:
+            match, added = Matched(self._job.key, self._names), {VALUES_COLUMN: VALUES_COLUMN}
+            rows = match.beside(rows, self._values, added, or_null=True)
         else:
             rows = rows.select("*", F.lit(None).cast("string").alias(VALUES_COLUMN))
         reason = F.col(REASON_COLUMN)
@@ -189,11 +178,13 @@ class Quarantine:
         columns = {**own, **others}
         return rows.select(*(columns[name].alias(name) for name in names))
 
-    def _values(self, rows: Featured) -> Column:
-        """Return what the model reads of a row, as JSON."""
-        read = ModelColumns.find(rows, self._bundle.signature, self._names)
+    def _values_of(self, rows: Featured, signature: Signature) -> DataFrame:
+        """Return the keys of rows, and what the model reads of them as JSON."""
+        read = ModelColumns.find(rows, signature, self._names)
         columns = (as_column(column).alias(name) for name, column in read.columns.items())
-        return F.to_json(F.struct(*columns), {"ignoreNullFields": "false"})
+        values = F.to_json(F.struct(*columns), {"ignoreNullFields": "false"})
+        keys = (F.col(quoted(self._spelled(rows.df, name))) for name in self._job.key)
+        return rows.df.select(*keys, values.alias(VALUES_COLUMN))
 
     def _schema(self, rows: DataFrame) -> StructType:
         text, moment = StringType(), TimestampType()
