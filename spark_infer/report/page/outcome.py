@@ -65,7 +65,11 @@ def outcome(report: RunReport) -> Outcome:
 
 def _sentence(report: RunReport, warned: int) -> str:
     if report.status == "done":
-        said = f"{_rows(report.rows_out)} scored and written to {report.target}{_rejected(report)}."
+        scored = report.rows_in if report.rows_carried else report.rows_out
+        said = f"{_rows(scored)} scored and written to {report.target}{_rejected(report)}"
+        if report.rows_carried:
+            said += f"; {_rows(report.rows_carried)} carried over as they were there"
+        said += "."
         return f"{said} The gate warns of {_checks(warned)}." if warned else said
     if report.status == "published":
         return (
@@ -137,5 +141,6 @@ def _checks(number: int) -> str:
 def _rejected(report: RunReport) -> str:
     if not report.rows_rejected:
         return ""
-    share = f" ({percent(report.rows_rejected / report.rows_out)})" if report.rows_out else ""
+    scored = report.rows_in if report.rows_carried else report.rows_out
+    share = f" ({percent(report.rows_rejected / scored)})" if scored else ""
     return f"; {count(report.rows_rejected)} of them{share} got no prediction"
