@@ -89,9 +89,9 @@ def _sentence(report: RunReport, warned: int) -> str:
         )
     where = f"in its step {report.step}" if report.step else "before its first step"
     ended = "was interrupted" if report.status == "interrupted" else "failed"
-    scored = "" if report.rows_in is None else f"; by then {_rows(report.rows_in)} scored"
+    told = "" if report.rows_in is None else f"; by then {_rows(report.rows_in)} scored"
     return (
-        f"The run {ended} {where}{scored}. Unless its reason says otherwise, {report.target} is as "
+        f"The run {ended} {where}{told}. Unless its reason says otherwise, {report.target} is as "
         "it was."
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_infer.bundle import Bundle
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig
@@ -16,7 +17,7 @@ from spark_infer.warehouse.config.incremental import GONE_COLUMN
 from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.sinks import Coverage, Target
 
-_, _, _RUN, _ = LINEAGE_COLUMNS
+_NAME, _DIGEST, _RUN, _ = LINEAGE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class KeptRows:
 
     Attributes:
         config: The job file.
+        bundle: Its bundle.
         target: The target.
         coverage: Which rows of it the run is about.
         match: How a row is found there.
@@ -32,6 +34,7 @@ class KeptRows:
     """
 
     config: JobConfig
+    bundle: Bundle
     target: Target
     coverage: Coverage
     match: Matched
@@ -48,7 +51,7 @@ class KeptRows:
 
         Args:
             rows: Those of the source.
-            same: Those of the target that are not scored again.
+            same: Those of the target that are not scored again; this bundle has scored them.
             columns: Of the result.
         """
         key = self.match.names.key
@@ -57,8 +60,16 @@ class KeptRows:
         kept = rows.select(
             *(self._column(rows, name).alias(name) for name in columns if key(name) in ours)
         )
-        added = {name: self._spelled(same, name) for name in columns if key(name) not in ours}
-        return self._by_this_run(self.match.beside(kept, same, added), columns)
+        # What is alike in all of them need not be sorted with them.
+        alike = {_NAME: self.bundle.name, _DIGEST: self.bundle.digest, REASON_COLUMN: None}
+        added = {
+            name: self._spelled(same, name)
+            for name in columns
+            if key(name) not in ours and name not in alike
+        }
+        found = self.match.beside(kept, same, added)
+        literals = (F.lit(value).cast("string").alias(name) for name, value in alike.items())
+        return self._by_this_run(found.select("*", *literals), columns)
 
     def left(self, rows: DataFrame, columns: Sequence[str]) -> DataFrame:
         """Return the target's rows that have left the source, as far as the run is about them.

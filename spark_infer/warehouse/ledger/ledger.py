@@ -94,7 +94,7 @@ class Ledger:
         self._changed: DataFrame | None = None
         self._num_scored: int | None = None
         self._has_others = False
-        self._kept = KeptRows(config, target, coverage, self._match, started_at)
+        self._kept = KeptRows(config, bundle, target, coverage, self._match, started_at)
 
     def check(self, sink: Sink) -> None:
         """Prove that a sink can write what the ledger leaves of the target.
