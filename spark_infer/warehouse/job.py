@@ -144,8 +144,8 @@ class ScoringJob:
     ) -> JobPlan:
         """Find out what ``run`` would do: check bundle, source, features and target, read no row.
 
-        Of the source's Parquet files the footers are read. Arguments and errors are those of
-        ``run``.
+        Of the source's Parquet files the footers are read, and of the target how far a watermark
+        has come. Arguments and errors are those of ``run``.
         """
         _check_on_step(on_step)
         return Run(self, spark, on_step).plan()
