@@ -92,6 +92,7 @@ class Ledger:
         """Columns that the rows have for it, beside those of any job."""
         self._rows: DataFrame | None = None
         self._changed: DataFrame | None = None
+        self._num_rows = 0
         self._num_scored: int | None = None
         self._has_others = False
         self._kept = KeptRows(config, bundle, target, coverage, self._match, started_at)
@@ -165,13 +166,19 @@ class Ledger:
             self._changed.persist(StorageLevel.MEMORY_AND_DISK)
             changed = self._changed.count()
             self._tell_unknown()
-        self._num_scored = changed
+        self._num_rows, self._num_scored = rows, changed
         return {"rows_unchanged": max(rows - changed, 0)}
 
     def counted(self, staged: Staged) -> Staged:
-        """Return what is staged, with the number of rows in it that were not scored."""
+        """Return what is staged, with the number of rows in it that were not scored.
+
+        Raises:
+            WarehouseError: Rows are missing that were neither scored nor carried over.
+        """
         if self._num_scored is None:
             return staged
+        if self._target.is_overwritten:
+            self._check_all_there(staged)
         return replace(staged, carried=max(staged.rows - self._num_scored, 0))
 
     def end(self) -> None:
@@ -224,6 +231,21 @@ class Ledger:
             values = (F.col(quoted(column)).alias(str(at)) for at, column in enumerate(kept))
             state = F.concat(state, F.to_json(F.struct(*values)))
         return rows.select(*map(quoted, keys.columns), state.alias(name))
+
+    def _check_all_there(self, staged: Staged) -> None:
+        """Prove that each row of the source is staged: what is missing would leave the target."""
+        assert self._rows is not None
+        missing = self._num_rows - staged.rows
+        if self._kept.stay:
+            # Rows that have left the source are staged as well.
+            missing = self._match.those_not_in(self._rows, staged.df).count()
+        if missing > 0:
+            raise WarehouseError(
+                f"{missing:,} rows of the source are neither scored nor carried over: source or "
+                f"target table {self._config.target.table!r} changed while they were compared; "
+                "nothing was published, run again",
+                transient=True,
+            )
 
     def _tell_unknown(self) -> None:
         """Log that hashes are of another kind, which has rows scored that have not changed."""
