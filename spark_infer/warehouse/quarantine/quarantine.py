@@ -78,7 +78,8 @@ class Quarantine:
                 "writer": "jvm",
             }
         )
-        self._table = self._target()
+        with _about_it():
+            self._table = self._target()
         if self._names.key(self._table.name.sql) == self._names.key(target.name.sql):
             raise WarehouseError(
                 f"quarantine.table: {config.table!r} is the target; name another table"
@@ -102,6 +103,12 @@ class Quarantine:
             if recover:
                 sink.recover()
             sink.check(self._schema(rows.df))
+            if isinstance(sink, SqlTable):
+                raise WarehouseError(
+                    f"table {self._config.table!r} is written by INSERT, which does not replace "
+                    "what it reads; use a table of Parquet or ORC in Spark's own catalog, or one "
+                    "of Iceberg"
+                )
 
     def publish(self, staged: Staged, keys: Keys) -> int:
         """Put the rows that got no prediction into the table, and take those out that got one.
@@ -227,13 +234,7 @@ class Quarantine:
         return Target(self._spark, self._config, self._key, self._scored.run_id)
 
     def _sink(self, coverage: Coverage) -> Sink:
-        sink = choose_sink(self._table, coverage)
-        if isinstance(sink, SqlTable):
-            raise WarehouseError(
-                f"table {self._config.table!r} is written by INSERT, which does not replace what "
-                "it reads; use a table of Parquet or ORC in Spark's own catalog, or one of Iceberg"
-            )
-        return sink
+        return choose_sink(self._table, coverage)
 
     def _spelled(self, rows: DataFrame, name: str) -> str:
         return self._names.one(name, rows.columns, where="quarantine")
@@ -244,4 +245,5 @@ def _about_it() -> Iterator[None]:
     try:
         yield
     except SparkInferError as error:
-        raise type(error)(f"quarantine.table: {error}", transient=error.transient) from None
+        told = str(error).replace("target.table ", "").replace("target table", "table")
+        raise type(error)(f"quarantine.table: {told}", transient=error.transient) from None
