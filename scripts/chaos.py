@@ -42,9 +42,12 @@ STEPS = ("check", "load", "score", "keys", "write")
 TARGETS: dict[str, dict[str, Any]] = {
     "overwrite": {"mode": "overwrite", "partition_by": ["day"]},
     "append": {"mode": "append", "partition_by": ["day"]},
+    "content": {"mode": "overwrite", "partition_by": ["day"]},
     "plain": {"mode": "append"},
     "merge": {"mode": "merge", "delete_missing": True},
 }
+INCREMENTAL = ("content",)
+"""Those whose second night scores rows that have changed, and carries the others over."""
 FILES = "scores"
 """The table that has no catalog of its own, and takes no merge."""
 
@@ -88,10 +91,14 @@ class Chaos:
         folder: Where bundle, source and tables are.
         target: The job file's target.
         settings: Spark's, beside those of all targets.
+        by: Which rows are scored.
     """
 
-    def __init__(self, folder: Path, target: dict[str, Any], settings: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, target: dict[str, Any], settings: dict[str, str], by: str = "full"
+    ) -> None:
         self._folder = folder
+        self._by = by
         self._target = target
         self._settings = settings
         self._seconds: dict[str, float] = {}
@@ -124,17 +131,20 @@ class Chaos:
     def _expected(self) -> list[list[Any]]:
         # An append keeps what it has: the first night's scores of the first half of the days.
         keeps = self._target["mode"] == "append"
-        return [
-            [n, n % NUM_DAYS, 2.0 * n * (1 if keeps and n % NUM_DAYS < NUM_DAYS // 2 else 3)]
-            for n in range(NUM_ROWS)
-        ]
+        old = [keeps and n % NUM_DAYS < NUM_DAYS // 2 for n in range(NUM_ROWS)]
+        factors = [1 if old[n] else self._factor(n, 3) for n in range(NUM_ROWS)]
+        return [[n, n % NUM_DAYS, 2.0 * n * factors[n]] for n in range(NUM_ROWS)]
+
+    def _factor(self, number: int, factor: int) -> int:
+        """Return by how much a row is multiplied on a night; some stay as they are."""
+        return 1 if self._by == "content" and number % 3 else factor
 
     def _write_source(self, work: Path, *, num_days: int, factor: int) -> None:
         ids = [n for n in range(NUM_ROWS) if n % NUM_DAYS < num_days]
         columns = {
             "id": ids,
             "day": [n % NUM_DAYS for n in ids],
-            "a": [float(n * factor) for n in ids],
+            "a": [float(n * self._factor(n, factor)) for n in ids],
         }
         pq.write_table(pa.table(columns), work / "tx.parquet", row_group_size=200)
 
@@ -145,6 +155,7 @@ class Chaos:
             "key": ["id"],
             "bundle": {"path": str(self._folder / "bundle")},
             "target": {"keep": ["day"], **self._target},
+            "incremental": {"by": self._by},
             "spark": {
                 "spark.master": "local[2]",
                 "spark.driver.memory": "1g",
@@ -213,7 +224,7 @@ def main() -> int:
             place = Path(folder) / name
             place.mkdir()
             target = {"table": arguments.table, **TARGETS[name]}
-            chaos = Chaos(place, target, settings)
+            chaos = Chaos(place, target, settings, "content" if name in INCREMENTAL else "full")
             for number in range(arguments.runs):
                 kills, is_right = chaos.round(str(number), random_)
                 num_right += is_right

@@ -67,6 +67,13 @@ BENCHMARKS = {
     "job": Benchmark(
         "a job beside predict and a write of the same rows", 4_000_000, 50_000, package=PARQUET
     ),
+    "incremental": Benchmark(
+        "a job of which two rows in a hundred have changed beside one of all rows",
+        2_000_000,
+        20_000,
+        repetitions=3,
+        package=PARQUET,
+    ),
     "growth": Benchmark("more rows and more executors", 4_000_000, 100_000, package=PARQUET),
     "boosters": Benchmark(
         "float columns through boosted trees in Spark, mlflow and the library itself",

@@ -51,8 +51,12 @@ class RunReport:
             workers read, or ``jvm``, with the reason.
         writer: Who wrote the scored rows: ``workers``, or ``jvm``, with the reason.
         rows_in: Rows that were to be scored.
+        rows_unchanged: Rows of the source that were not: the target has them as they would be
+            scored again. None where the job is not incremental.
+        rows_carried: Rows that the target had, and which were written again beside the scored ones.
         rows_out: Rows that were written.
         rows_rejected: Rows among them that got no prediction.
+        rows_quarantined: Rows among them that are in the quarantine. None where there is none.
         seconds: Wall-clock seconds of each step of the job.
         rows_per_second: Rows scored for each second of scoring.
         throughput: How many rows were scored when: ``seconds`` since scoring began, ``rows``.
@@ -85,8 +89,11 @@ class RunReport:
     scan: str = ""
     writer: str = ""
     rows_in: int | None = None
+    rows_unchanged: int | None = None
+    rows_carried: int | None = None
     rows_out: int | None = None
     rows_rejected: int | None = None
+    rows_quarantined: int | None = None
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
     throughput: Sequence[Mapping[str, Any]] = field(default_factory=list)
@@ -180,12 +187,21 @@ class RunReport:
             "target": self.target,
             "scan": self.scan,
             "rows": f"{self.rows_in or 0:,} in, {self.rows_out or 0:,} out, "
-            f"{self.rows_rejected or 0:,} rejected",
+            f"{self.rows_rejected or 0:,} rejected{self._others()}",
             "speed": f"{self.rows_per_second or 0:,.0f} rows/s while scoring",
             "seconds": steps,
             "batches": batches,
             "spark": self.spark_application_id,
         }
+
+    def _others(self) -> str:
+        """Return counts that not every job has."""
+        counts = {
+            "unchanged": self.rows_unchanged,
+            "carried over": self.rows_carried,
+            "in quarantine": self.rows_quarantined,
+        }
+        return "".join(f", {count:,} {what}" for what, count in counts.items() if count is not None)
 
 
 def now_text() -> str:

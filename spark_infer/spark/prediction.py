@@ -27,6 +27,8 @@ class Prediction:
         constants: Columns behind these that are alike in all rows: texts, and points in time.
         num_rows: Rows that the workers read, those that a filter leaves out among them; None where
             Spark reads them, and nobody has counted.
+        others: Rows with the same columns that need no prediction, and stand beside these; None
+            where there are none.
     """
 
     rows: Callable[[Task, StructType], DataFrame]
@@ -34,6 +36,7 @@ class Prediction:
     schema: StructType
     constants: tuple[tuple[str, pa.Scalar], ...] = ()
     num_rows: int | None = None
+    others: DataFrame | None = None
 
     def with_constants(self, constants: Iterable[tuple[str, pa.Scalar]]) -> Prediction:
         """Return it with more of these columns."""
@@ -43,10 +46,12 @@ class Prediction:
     def df(self) -> DataFrame:
         """The rows as they come back to Spark."""
         predicted = self.rows(self.task, self.schema)
-        if not self.constants:
-            return predicted
-        # Not withColumns, which puts them in the place of columns whose names are much like theirs.
-        return predicted.select("*", *(_literal(value).alias(n) for n, value in self.constants))
+        if self.constants:
+            # Not withColumns, which puts them in the place of columns with names much like theirs.
+            constants = (_literal(value).alias(name) for name, value in self.constants)
+            predicted = predicted.select("*", *constants)
+        # By place: the others have the names in this order.
+        return predicted if self.others is None else predicted.union(self.others)
 
 
 def _literal(value: pa.Scalar) -> Column:

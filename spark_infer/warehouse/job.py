@@ -175,8 +175,9 @@ class ScoringJob:
     ) -> JobPlan:
         """Find out what ``run`` would do, from metadata and a sample; nothing is written.
 
-        Of the source's Parquet files the footers are read. How long the run would take is told by
-        earlier ones, or else by a few rows that are predicted. Errors are those of ``run``.
+        Of the source's Parquet files the footers are read, and of the target how far a watermark
+        has come. How long the run would take is told by earlier ones, or else by a few rows that
+        are predicted. Errors are those of ``run``.
 
         Args:
             spark: See ``run``.

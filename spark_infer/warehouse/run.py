@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
-from spark_infer.errors import ConfigError, GateError, SparkInferError
+from spark_infer.errors import ConfigError, GateError
 from spark_infer.report import RunReport
-from spark_infer.report.run import Status, now_text
-from spark_infer.report.versions import versions
+from spark_infer.report.run import Status
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import active, own_session, session
@@ -28,15 +27,17 @@ from spark_infer.spark.scan import explain
 from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.history.snapshot import snapshot_of
-from spark_infer.warehouse.parameters import texts
+from spark_infer.warehouse.ledger import Ledger, above_watermark
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.progress import Progress
+from spark_infer.warehouse.quarantine import Quarantine
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.keys import check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
 from spark_infer.warehouse.rows.reasons import reasons_of
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run_id import new_run_id
+from spark_infer.warehouse.run_report import report_of
 from spark_infer.warehouse.sinks import WRITING, Coverage, Sink, Target, choose_sink
 from spark_infer.warehouse.source import read_source, where
 from spark_infer.warehouse.steps import Steps
@@ -74,6 +75,7 @@ class Run:
         self.values: Mapping[str, Any] = job.values
         self.bundle: Bundle | None = None
         self.target: Target | None = None
+        self.quarantine: Quarantine | None = None
         self.found: dict[str, Any] = {}
         """Fields of the report, as they become known."""
 
@@ -157,11 +159,16 @@ class Run:
             with step("load"):
                 allowed = config.bundle.allow_modules
                 check_executor(self.spark, bundle, config.batch.options(), allowed)
+            if config.incremental.is_on:
+                with step("compare"), spark_failures("source and target cannot be compared"):
+                    self.found |= self.ledger.compare()
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 with self.steps.counting(self.metrics, predicted.num_rows):
-                    staged = sink.stage(predicted)
+                    staged = self.ledger.counted(sink.stage(predicted))
                 batches = self.metrics.value.to_json()
-                counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
+                counts = {"rows_in": staged.scored, "rows_rejected": staged.rejected}
+                if config.incremental.is_on:
+                    counts["rows_carried"] = staged.carried
                 self.found |= {**counts, "batches": batches, "writer": staged.writer}
             with step("keys"), spark_failures("what was scored cannot be read back"):
                 self.found["rejects"] = reasons_of(staged, config.key)
@@ -175,11 +182,15 @@ class Run:
             if self.dry_run:
                 self.found["rows_out"] = 0
                 return
+            if self.quarantine is not None:
+                with step("quarantine"):
+                    self.found["rows_quarantined"] = self.quarantine.publish(staged, keys)
             with step("write"):
                 published = sink.publish(staged, keys)
             self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
         finally:
             sink.discard(staged)
+            self.ledger.end()
             if self.given is not None and self.target is not None:
                 self.target.refresh_in(self.given)
 
@@ -187,16 +198,26 @@ class Run:
         self, source: DataFrame, bundle: Bundle, *, recover: bool = True
     ) -> tuple[Prediction, Sink]:
         """Return the rows with what is predicted of them, and where they go, all of it checked."""
+        config = self.job.config
         with self.steps.step("check"), spark_failures("the job cannot be prepared"):
             rows = self._rows(source, bundle)
             sink = self._sink(rows)
             if recover:
                 sink.recover()
-            check_repeatable(rows.df, self.job.config.key)
+            check_repeatable(rows.df, config.key)
             self.gate = RunGate(self.job, bundle, self.spark, self.values)
-            predicted = self._predicted(replace(rows, df=sink.pending(rows.df)), bundle)
+            rows, sink = self._come_since(rows, sink)
+            assert self.target is not None
+            self.ledger = Ledger(config, bundle, self.target, self.coverage, self.started_at)
+            self.ledger.check(sink)
+            pending = self.ledger.pending(replace(rows, df=sink.pending(rows.df)))
+            predicted = self._predicted(pending, bundle)
             sink.check(predicted.df.schema)
+            predicted = self.ledger.beside(predicted)
             self.gate.check(predicted.df, sink)
+            if config.quarantine is not None:
+                self.quarantine = Quarantine(config, self.target, self.coverage)
+                self.quarantine.prepare(pending, bundle.signature, recover=recover)
         return predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
@@ -227,18 +248,30 @@ class Run:
             values=self.values,
             carried=[name for name in carried if names.find(name, rows.given)],
             derived=list(config.features),
+            present=rows.df if config.incremental.is_on else None,
         )
         coverage.check_condition(rows.df, config.target.partition_by)
         self.coverage = coverage
         self.target = Target(self.spark, config.target, config.key, self.run_id)
         return choose_sink(self.target, coverage)
 
+    def _come_since(self, rows: Featured, sink: Sink) -> tuple[Featured, Sink]:
+        """Leave out rows that are below the watermark, of which the run then is not about."""
+        assert self.target is not None
+        above = above_watermark(self.job.config.incremental, self.target, self.coverage)
+        if above is None:
+            return rows, sink
+        rows = replace(rows, df=where(rows.df, above, self.values, key="incremental.column"))
+        both = above if self.coverage.rows is None else f"(\n{self.coverage.rows}\n) AND {above}"
+        self.coverage = replace(self.coverage, rows=both, present=rows.df)
+        return rows, choose_sink(self.target, self.coverage)
+
     def _predicted(self, rows: Featured, bundle: Bundle) -> Prediction:
         config = self.job.config
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
-        keep = [*config.key, *config.target.keep]
+        keep = [*config.key, *config.target.keep, *self.ledger.columns]
         scan, sample = config.source.scan, self.gate.sample
         predicted = predict_prepared(
             rows, bundle.signature, reference, keep, self.metrics, scan, sample
@@ -247,44 +280,11 @@ class Run:
         return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
-        config, bundle, seconds = self.job.config, self.bundle, self.steps.seconds
-        known = {"path": config.bundle.path} if bundle is None else self._described(bundle)
-        found = {"spark_application_id": "", **self.found}
-        if "rows_in" in found and seconds.get("score"):
-            found["rows_per_second"] = round(found["rows_in"] / seconds["score"], 1)
-        return RunReport(
-            job=config.name,
-            run_id=self.run_id,
-            status=status,
-            dry_run=self.dry_run,
-            step=self.steps.current if error else "",
-            reason=str(error) or type(error).__name__ if error else "",
-            transient=isinstance(error, SparkInferError) and error.transient,
-            started_at=self.started_at.isoformat(timespec="seconds"),
-            finished_at=now_text(),
-            parameters=texts(self.values),
-            bundle=known,
-            source=config.source.described,
-            target=config.target.table,
-            commands=self.job.commands(
-                self.run_id, status, texts(self.values), dry_run=self.dry_run
-            ),
-            versions=versions(),
-            seconds=seconds,
-            throughput=self.steps.throughput,
-            **found,
-        )
+        return report_of(self, status, error)
 
     def _write(self, report: RunReport) -> None:
         config = self.job.config.report
         report.write(config.path, html=config.html)
-
-    def _described(self, bundle: Bundle) -> dict[str, str]:
-        return {
-            "path": self.job.config.bundle.path,
-            "name": bundle.name,
-            "digest": bundle.digest,
-        }
 
 
 def _now() -> dt.datetime:

@@ -11,7 +11,7 @@ import pytest
 CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
 
 
-@pytest.mark.parametrize("target", ["overwrite", "append", "plain"])
+@pytest.mark.parametrize("target", ["overwrite", "content", "append", "plain"])
 def test_tables_are_right_after_kills(target: str) -> None:
     arguments = ("--runs", "1", "--seed", "2", "--target", target)
     done = subprocess.run(

@@ -56,7 +56,9 @@ class Job(RunnableJob):
     def transactions(self, *rows: str) -> None:
         """Replace the source: ``1 8 2.5`` is row 1 of August 8th, 2018, with the number 2.5."""
         values = ", ".join(
-            "({}, {}D, DATE'2018-08-{:0>2}', 'EU')".format(n, *(rest[1:] or [f"{n}.0"]), rest[0])
+            "({}, CAST({} AS DOUBLE), DATE'2018-08-{:0>2}', 'EU')".format(
+                n, *(rest[1:] or [f"{n}.0"]), rest[0]
+            )
             for n, *rest in (row.split() for row in rows)
         )
         self.spark.sql("DROP TABLE IF EXISTS store.tx")

@@ -67,7 +67,7 @@ def run(
 @pytest.fixture
 def folder(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty directory, and a catalog without the examples' tables."""
-    for table in ("transactions", "predictions", "visits"):
+    for table in ("transactions", "predictions", "rejected", "visits"):
         spark.sql(f"DROP TABLE IF EXISTS {table}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -99,6 +99,7 @@ def test_every_example_is_run() -> None:
         "SQL": 1,
         "Job file": 3,
         "Tables of Iceberg, and merging by key": 1,  # tests/iceberg runs it
+        "Incremental runs and quarantine": 1,
         "Gate": 3,
         "Earlier runs": 2,
         "Bundles and reports behind a URI": 1,
@@ -300,6 +301,19 @@ def test_gate(table: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPat
     profile = run("Gate", 1)["bundle"].profile
     sys.modules.pop("training")
     assert profile.inputs["amount"].rows == profile.outputs["y"].rows == 2
+
+
+def test_incremental_runs_and_quarantine(table: dict[str, Any], folder: Path) -> None:
+    ((_, sections),) = blocks("Incremental runs and quarantine")
+    (folder / "conf").mkdir()
+    (folder / "conf" / "nightly.yaml").write_text(blocks("Job file")[0][1] + sections)
+    arguments = ["score", "conf/nightly.yaml", "--set", "date=2018-08-08"]
+    for told in ("3 in, 3 out, 1 rejected, 0 unchanged", "1 in, 3 out, 1 rejected, 2 unchanged"):
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0
+        assert told in done.output
+    (row,) = table["spark"].table("rejected").collect()
+    assert (row["tx_id"], row["reason_stage"], row["reason_kind"]) == (3, "input", "null")
 
 
 def test_bundles_and_reports_behind_a_uri(table: dict[str, Any], bucket: Bucket) -> None:

@@ -79,7 +79,11 @@ def _sentence(report: RunReport, warned: int) -> str:
         )
         return f"{said} The gate warns of {_checks(warned)}." if warned else said
     if report.status == "done":
-        said = f"{_rows(report.rows_out)} scored and written to {report.target}{_rejected(report)}."
+        scored = report.rows_in if report.rows_carried else report.rows_out
+        said = f"{_rows(scored)} scored and written to {report.target}{_rejected(report)}"
+        if report.rows_carried:
+            said += f"; {_rows(report.rows_carried)} carried over as they were there"
+        said += "."
         return f"{said} The gate warns of {_checks(warned)}." if warned else said
     if report.status == "published":
         return (
@@ -99,9 +103,9 @@ def _sentence(report: RunReport, warned: int) -> str:
         )
     where = f"in its step {report.step}" if report.step else "before its first step"
     ended = "was interrupted" if report.status == "interrupted" else "failed"
-    scored = "" if report.rows_in is None else f"; by then {_rows(report.rows_in)} scored"
+    told = "" if report.rows_in is None else f"; by then {_rows(report.rows_in)} scored"
     return (
-        f"The run {ended} {where}{scored}. Unless its reason says otherwise, {report.target} is as "
+        f"The run {ended} {where}{told}. Unless its reason says otherwise, {report.target} is as "
         "it was."
     )
 
@@ -158,6 +162,6 @@ def _checks(number: int) -> str:
 def _rejected(report: RunReport) -> str:
     if not report.rows_rejected:
         return ""
-    rows = report.rows_out or report.rows_in
-    share = f" ({percent(report.rows_rejected / rows)})" if rows else ""
+    scored = report.rows_in if report.rows_carried else report.rows_out or report.rows_in
+    share = f" ({percent(report.rows_rejected / scored)})" if scored else ""
     return f"; {count(report.rows_rejected)} of them{share} got no prediction"

@@ -13,7 +13,9 @@ from spark_infer.spark.names import Names
 from spark_infer.warehouse.config.batch import BatchConfig
 from spark_infer.warehouse.config.bundle import BundleConfig
 from spark_infer.warehouse.config.gate import CheckConfig
+from spark_infer.warehouse.config.incremental import IncrementalConfig
 from spark_infer.warehouse.config.parameter import ParameterConfig
+from spark_infer.warehouse.config.quarantine import QUARANTINE_COLUMNS, QuarantineConfig
 from spark_infer.warehouse.config.source import SourceConfig
 from spark_infer.warehouse.config.target import ReportConfig, TargetConfig
 from spark_infer.warehouse.values import Section, SqlText, WrittenText
@@ -57,6 +59,13 @@ class JobConfig(Section):
         description="How rows are cut into batches and where the model runs.",
     )
     target: TargetConfig = Field(description="Where the predictions go.")
+    incremental: IncrementalConfig = Field(
+        default_factory=lambda: IncrementalConfig.model_validate({}),
+        description="Which of the rows are scored again, and what becomes of those that left.",
+    )
+    quarantine: QuarantineConfig | None = Field(
+        None, description="Where the rows go that got no prediction. Default: nowhere else."
+    )
     gate: tuple[CheckConfig, ...] = Field(
         (), description="Checks of what is staged, before it is published."
     )
@@ -116,8 +125,11 @@ class JobConfig(Section):
             # What is wrong by any rule; the session's rule is known when the job runs.
             self._check_distinct(Names(case_sensitive=True), ())
             self._check_partitions(Names(case_sensitive=False))
+            self._check_watermark(Names(case_sensitive=False))
         except ConfigError as error:
             raise ValueError(str(error)) from None
+        target = self.target
+        self.incremental.check_mode(target.mode, delete_missing=target.delete_missing)
         return self
 
     def check_columns(self, names: Names, outputs: Sequence[str]) -> None:
@@ -132,11 +144,16 @@ class JobConfig(Section):
         """
         self._check_distinct(names, outputs)
         self._check_partitions(names)
+        self._check_watermark(names)
 
     def _check_distinct(self, names: Names, outputs: Sequence[str]) -> None:
         names.check_distinct(
             {
-                "column of the job": (*LINEAGE_COLUMNS, REASON_COLUMN),
+                "column of the job": (
+                    *self.incremental.columns(self.target.mode),
+                    *LINEAGE_COLUMNS,
+                    REASON_COLUMN,
+                ),
                 "prediction column": outputs,
                 "key column": self.key,
                 "target.keep column": self.target.keep,
@@ -144,6 +161,15 @@ class JobConfig(Section):
             hint="give a source column another name with a feature, a prediction column another "
             "one when the bundle is saved",
         )
+        if self.quarantine is not None:
+            names.check_distinct(
+                {
+                    "column of the quarantine": (*QUARANTINE_COLUMNS, *LINEAGE_COLUMNS),
+                    "key column": self.key,
+                    "target.keep column": self.target.keep,
+                },
+                hint="give the source column another name with a feature",
+            )
         names.check_distinct({"feature": self.features}, hint="remove one of them")
         names.check_distinct(
             {"target.partition_by column": self.target.partition_by}, hint="remove one of them"
@@ -156,3 +182,11 @@ class JobConfig(Section):
                 raise ConfigError(
                     f"target.partition_by: {column!r} must be one of key or target.keep ({carried})"
                 )
+
+    def _check_watermark(self, names: Names) -> None:
+        column, carried = self.incremental.column, [*self.key, *self.target.keep]
+        if column is not None and not names.find(column, carried):
+            raise ConfigError(
+                f"incremental.column: {column!r} must be one of key or target.keep ({carried}), so "
+                "that the target tells how far it has come"
+            )

@@ -195,7 +195,7 @@ class Gate:
                 found = sum(measures[text] for text in self._null_texts(measures, name))
                 yield _compared(check, name, _share(found, rows))
         elif check.check == "rejects":
-            yield _compared(check, "", _share(staged.rejected, rows))
+            yield _compared(check, "", _share(staged.rejected, staged.scored))
         elif check.check == "rows":
             yield _compared(check, "", float(rows))
         elif check.check == "row_ratio":

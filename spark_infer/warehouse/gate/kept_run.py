@@ -18,6 +18,7 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.gate.history import History, Remembered
 from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.quarantine import Quarantine
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run import Run
@@ -72,20 +73,25 @@ class KeptRun(Run):
                 about = self._about(sink)
                 given = bind_parameters(config.parameters, about["parameters"])
                 self.values = with_session_zone(self.spark, config.parameters, given)
-                sink = self._keeping(Coverage(**about["coverage"], values=self.values))
+                coverage = Coverage(**about["coverage"], values=self.values)
+                sink = self._keeping(coverage)
+                target = self.target
+                assert target is not None
             staged: Staged | None = None
             try:
                 with step("keys"), spark_failures("what is kept cannot be read back"):
                     staged = sink.reopen()
                     keys = check_staged(staged, self.job.config)
                     sink.check_rows(staged, keys)
+                if config.quarantine is not None:
+                    with step("quarantine"):
+                        Quarantine(config, target, coverage).publish(staged, keys)
                 with step("write"):
                     published = sink.publish(staged, keys)
             finally:
                 sink.discard(staged)
                 assert self.given is not None
-                assert self.target is not None
-                self.target.refresh_in(self.given)
+                target.refresh_in(self.given)
         self._remember(about)
         self._told("published", published)
         return published

@@ -26,6 +26,7 @@ from spark_infer.warehouse.planning.expected import AMONG, NUM_RUNS, by_runs, by
 from spark_infer.warehouse.planning.rows import reading_of
 from spark_infer.warehouse.planning.sql import reading_sql
 from spark_infer.warehouse.run import Run
+from spark_infer.warehouse.run_report import described
 from spark_infer.warehouse.sinks.files.partition import of_path
 
 SAMPLE_ROWS = 2_000
@@ -67,7 +68,7 @@ class PlannedRun(Run):
             return JobPlan(
                 job=config.name,
                 parameters=texts(self.values),
-                bundle=self._described(bundle),
+                bundle=described(self.job, bundle),
                 target=config.target.table,
                 mode=config.target.mode,
                 writes=sink.intent(),

@@ -25,5 +25,6 @@ def check_staged(staged: Staged, config: JobConfig) -> Keys:
             "was published, run again",
             transient=True,
         )
-    check_rejects(staged, config.batch.max_rejected_share)
+    max_rows = None if config.quarantine is None else config.quarantine.max_rows
+    check_rejects(staged, config.batch.max_rejected_share, max_rows)
     return keys

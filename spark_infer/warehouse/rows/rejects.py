@@ -13,24 +13,30 @@ from spark_infer.warehouse.rows.staged import Staged
 _MAX_REASONS = 3
 
 
-def check_rejects(staged: Staged, max_share: float) -> None:
+def check_rejects(staged: Staged, max_share: float, max_rows: int | None = None) -> None:
     """Stop where too many rows got no prediction, for whatever reasons.
 
     Args:
         staged: The rows.
-        max_share: The largest share of them that may, rounded up to a whole row.
+        max_share: The largest share of those that were scored that may, rounded up to a whole row.
+
+        max_rows: The largest number of rows that may; None where there is no such limit.
 
     Raises:
         TooManyRejects: There are more; the message tells the most frequent reasons.
     """
-    if staged.rejected <= math.ceil(max_share * staged.rows):
+    most = math.ceil(max_share * staged.scored)
+    limit, setting = f"{max_share:.2%}", "batch.max_rejected_share"
+    if max_rows is not None and max_rows < most:
+        most, limit, setting = max_rows, f"{max_rows:,}", "quarantine.max_rows"
+    if staged.rejected <= most:
         return
     reason = F.col(REASON_COLUMN)
     found = staged.df.where(reason.isNotNull()).groupBy(reason.alias("reason")).count()
     top = found.orderBy(F.desc("count"), "reason").take(_MAX_REASONS)
     reasons = "; ".join(f"{row['count']:,} x {row['reason']}" for row in top)
     raise TooManyRejects(
-        f"{staged.rejected:,} of {staged.rows:,} rows got no prediction, and at most "
-        f"{max_share:.2%} may ({reasons}); nothing was written: mend the rows, leave them out "
-        "with source.filter, or raise batch.max_rejected_share"
+        f"{staged.rejected:,} of {staged.scored:,} rows got no prediction, and at most "
+        f"{limit} may ({reasons}); nothing was written: mend the rows, leave them out "
+        f"with source.filter, or raise {setting}"
     )

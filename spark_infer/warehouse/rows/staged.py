@@ -20,6 +20,7 @@ class Staged:
         writer: Who wrote them: ``workers``, or ``jvm``, with the reason.
         partitions: The partitions that they are in, where whoever wrote them has seen that no key
             is null or comes twice; else None.
+        carried: Rows that were not scored, and stand beside the others as the target had them.
     """
 
     df: DataFrame
@@ -27,3 +28,9 @@ class Staged:
     rejected: int
     writer: str
     partitions: frozenset[Partition] | None = None
+    carried: int = 0
+
+    @property
+    def scored(self) -> int:
+        """Rows that were scored."""
+        return self.rows - self.carried

@@ -32,6 +32,7 @@ class Coverage:
         carried: Columns that the target has from the source and the job's features: the key and
             those that are kept. Not the bundle's features, which no condition sees.
         derived: Names of the job's features, which ``filter`` does not see.
+        present: The rows that the source has, of which only some are staged; None where all are.
     """
 
     filter: str | None
@@ -40,6 +41,7 @@ class Coverage:
     values: Mapping[str, Any]
     carried: Sequence[str]
     derived: Collection[str]
+    present: DataFrame | None = None
 
     @classmethod
     def of_nothing(cls) -> Coverage:
@@ -176,8 +178,12 @@ class Coverage:
         """Whether the run is about all rows of its source."""
         return self.filter is None and self.rows is None and self.partitions is None
 
-    def owned(self, target: DataFrame) -> DataFrame:
+    def owned(self, target: DataFrame, *, setting: str = "target.delete_missing") -> DataFrame:
         """Return the carried columns of the target's rows that the run is about.
+
+        Args:
+            target: The rows.
+            setting: What in the job file asks.
 
         Raises:
             WarehouseError: The conditions do not tell which rows these are.
@@ -187,7 +193,7 @@ class Coverage:
         told = self._told(target)
         if told is None:
             raise WarehouseError(
-                "target.delete_missing: source.filter and rows are about other columns than the "
+                f"{setting}: source.filter and rows are about other columns than the "
                 "key and target.keep, or are not the same each time, so that nobody can tell "
                 "which rows of the target have left the source; keep their columns, say "
                 "target.partitions, or leave the conditions out"

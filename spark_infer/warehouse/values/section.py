@@ -58,7 +58,7 @@ def _as_declared(value: Any, kind: Any) -> Any:
     if origin is dict:
         return _entries(value, get_args(members[0])[1])
     if _is_section(members[0]):
-        return _section(value)
+        return value if value is None and NoneType in members else _section(value)
     return _scalar(value, members)
 
 

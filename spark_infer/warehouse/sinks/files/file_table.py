@@ -192,6 +192,8 @@ class FileTable:
             NotByWorkers: Spark has to.
         """
         target = self._target
+        if prediction.others is not None:
+            raise NotByWorkers("rows that are not scored again are carried over")
         if (form := target.config.format if table is None else table.format) != "parquet":
             raise NotByWorkers(f"the table is of format {form}")
         if not target.is_overwritten:

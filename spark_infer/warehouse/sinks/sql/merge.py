@@ -84,6 +84,8 @@ class Merge:
                 "same row; nothing was written: remove all but one of them"
             )
         is_emptied = target.config.delete_missing and self.coverage.is_whole and not keys.rows
+        if is_emptied and self.coverage.present is not None:
+            is_emptied = not self.coverage.present.limit(1).count()
         if is_emptied and target.rows().limit(1).count():
             raise WarehouseError(
                 f"there are no rows to score, and target.delete_missing would empty table "
@@ -106,7 +108,8 @@ class Merge:
         """Return the keys that the run is about, and that have left the source."""
         key = list(map(quoted, self.target.key))
         owned = self.coverage.owned(there).select(*key).distinct()
-        return self.target.without_known(owned, rows)
+        present = self.coverage.present
+        return self.target.without_known(owned, rows if present is None else present)
 
     def _source(self, rows: DataFrame, there: DataFrame) -> DataFrame:
         ordered = rows.select(*map(quoted, there.columns))

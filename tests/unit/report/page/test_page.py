@@ -151,6 +151,18 @@ def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
             "Dry run: failed The run failed in its step score",
             ["again"],
         ),
+        (
+            {"rows_in": 8, "rows_carried": 92, "rows_out": 100, "rows_rejected": 2, "gate": []},
+            "8 rows were scored and written to bank.predictions; 2 of them (25.0%) got no "
+            "prediction; 92 rows were carried over as they were there.",
+            [],
+        ),
+        (
+            {"rows_unchanged": 92, "rows_quarantined": 2},
+            "Unchanged, not scored 92 Rows written 1,204,331 Without prediction 412 In quarantine "
+            "2 Rows a second",
+            [],
+        ),
     ],
 )
 def test_an_outcome_says_what_to_do(

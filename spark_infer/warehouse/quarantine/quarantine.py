@@ -1,0 +1,249 @@
+"""The table of the rows that got no prediction, kept by the same sinks as any target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType, TimestampType
+
+from spark_infer.bundle import Signature
+from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.errors import SparkInferError, WarehouseError
+from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.features import Featured
+from spark_infer.spark.model_columns import ModelColumns
+from spark_infer.spark.names import Names
+from spark_infer.spark.prediction import Prediction
+from spark_infer.spark.wire import quoted
+from spark_infer.spark.wire.source import as_column
+from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig, TargetConfig
+from spark_infer.warehouse.config.quarantine import (
+    AT_COLUMN,
+    JOB_COLUMN,
+    KIND_COLUMN,
+    STAGE_COLUMN,
+    VALUES_COLUMN,
+)
+from spark_infer.warehouse.ledger.matched import Matched
+from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
+from spark_infer.warehouse.rows.keys import Keys, Partition, check_keys, partition_texts
+from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.sinks import Coverage, Sink, Target, choose_sink
+from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
+from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
+
+_, _DIGEST, _RUN, _SCORED_AT = LINEAGE_COLUMNS
+
+
+class Quarantine:
+    """Keeps, for each job, the rows of its target that have no prediction.
+
+    It is written before the target: a run that is killed in between is run again, because the
+    target does not have its rows, and writes both anew.
+
+    Of an overwrite, the rows of the same partitions are replaced. Of the other modes, all of the
+    job are: its rows that the run has not scored stay.
+
+    Args:
+        job: The job file, which has a section for it.
+        target: The job's target.
+        coverage: Which rows of that the run is about.
+
+    Raises:
+        ConfigError: The table's name is none, or its catalog is not there.
+        WarehouseError: It is the target itself.
+    """
+
+    def __init__(self, job: JobConfig, target: Target, coverage: Coverage) -> None:
+        config = job.quarantine
+        assert config is not None
+        self._job = job
+        self._scored = target
+        self._coverage = coverage
+        self._spark = target.spark
+        self._names = Names.of_session(target.spark)
+        by = job.target.partition_by if target.is_overwritten else ()
+        self._by = (JOB_COLUMN, *by)
+        self._key = (JOB_COLUMN, *job.key)
+        self._config = TargetConfig.model_validate(
+            {
+                "table": config.table,
+                "format": config.format,
+                "partition_by": self._by,
+                "keep": job.target.keep,
+                "writer": "jvm",
+            }
+        )
+        with _about_it():
+            self._table = self._target()
+        if self._names.key(self._table.name.sql) == self._names.key(target.name.sql):
+            raise WarehouseError(
+                f"quarantine.table: {config.table!r} is the target; name another table"
+            )
+        self._values: DataFrame | None = None
+
+    def prepare(self, rows: Featured, signature: Signature, *, recover: bool) -> None:
+        """Prove that the table can take such rows, and complete what a killed run has left of it.
+
+        Args:
+            rows: Those that are to be scored.
+            signature: What the model reads of them.
+            recover: Whether to complete it.
+
+        Raises:
+            WarehouseError, ConfigError: It is of another shape or kind.
+        """
+        self._values = self._values_of(rows, signature)
+        with _about_it():
+            sink = self._sink(Coverage.of_nothing())
+            if recover:
+                sink.recover()
+            sink.check(self._schema(rows.df))
+            if isinstance(sink, SqlTable):
+                raise WarehouseError(
+                    f"table {self._config.table!r} is written by INSERT, which does not replace "
+                    "what it reads; use a table of Parquet or ORC in Spark's own catalog, or one "
+                    "of Iceberg"
+                )
+
+    def publish(self, staged: Staged, keys: Keys) -> int:
+        """Put the rows that got no prediction into the table, and take those out that got one.
+
+        Without ``prepare``, as for rows that were kept, nobody knows what the model has read.
+
+        Args:
+            staged: What the run has staged.
+            keys: What was found of their keys.
+
+        Returns:
+            How many rows of the run stand there now.
+
+        Raises:
+            SparkInferError: It cannot be written, and the target is as it was.
+        """
+        with _about_it(), spark_failures("it was not written, and the target is as it was"):
+            table = self._table.table(anew=True)
+            rejected = self._rejected(staged)
+            if self._scored.is_overwritten:
+                partitions = self._replaced(keys)
+                if not staged.rejected and not partitions:
+                    return 0
+            else:
+                others = None if table is None else self._others(staged)
+                if not staged.rejected and others is None:
+                    return 0
+                partitions = frozenset({(self._job.name,)})
+                if others is not None:
+                    rejected = rejected.unionByName(others)
+            self._write(rejected, partitions)
+        return staged.rejected
+
+    def _write(self, rows: DataFrame, partitions: frozenset[Partition]) -> None:
+        """Replace partitions by these rows."""
+        found = check_keys(rows, self._key, self._by)
+        kinds = rows.limit(0)
+        about = in_partitions(kinds, self._by, partitions | found.partitions)
+        coverage = replace(Coverage.of_nothing(), partitions=about)
+        self._table = self._target()
+        sink = self._sink(coverage)
+        staged: Staged | None = None
+        try:
+            staged = sink.stage(
+                Prediction(lambda *_: rows, lambda batches: iter(batches), rows.schema)
+            )
+            keys = check_keys(staged.df, self._key, self._by)
+            sink.check_rows(staged, keys)
+            sink.publish(staged, keys)
+        finally:
+            sink.discard(staged)
+
+    def _rejected(self, staged: Staged) -> DataFrame:
+        """Return the rows that got no prediction, as the table has them."""
+        rows = staged.df.where(F.col(REASON_COLUMN).isNotNull())
+        if self._values is not None:
+            match, added = Matched(self._job.key, self._names), {VALUES_COLUMN: VALUES_COLUMN}
+            rows = match.beside(rows, self._values, added, or_null=True)
+        else:
+            rows = rows.select("*", F.lit(None).cast("string").alias(VALUES_COLUMN))
+        reason = F.col(REASON_COLUMN)
+        own = {
+            JOB_COLUMN: F.lit(self._job.name),
+            STAGE_COLUMN: stage_of(reason),
+            KIND_COLUMN: kind_of(reason),
+            AT_COLUMN: F.col(_SCORED_AT),
+        }
+        return self._as_written(rows, own)
+
+    def _as_written(self, rows: DataFrame, own: Mapping[str, Column]) -> DataFrame:
+        """Return rows with the table's columns, some of them given."""
+        names = self._schema(rows).names
+        others = {n: F.col(quoted(self._spelled(rows, n))) for n in names if n not in own}
+        columns = {**own, **others}
+        return rows.select(*(columns[name].alias(name) for name in names))
+
+    def _values_of(self, rows: Featured, signature: Signature) -> DataFrame:
+        """Return the keys of rows, and what the model reads of them as JSON."""
+        read = ModelColumns.find(rows, signature, self._names)
+        columns = (as_column(column).alias(name) for name, column in read.columns.items())
+        values = F.to_json(F.struct(*columns), {"ignoreNullFields": "false"})
+        keys = (F.col(quoted(self._spelled(rows.df, name))) for name in self._job.key)
+        return rows.df.select(*keys, values.alias(VALUES_COLUMN))
+
+    def _schema(self, rows: DataFrame) -> StructType:
+        text, moment = StringType(), TimestampType()
+        given = [
+            StructField(name, rows.schema[self._spelled(rows, name)].dataType)
+            for name in (*self._job.key, *self._job.target.keep)
+        ]
+        texts = (STAGE_COLUMN, KIND_COLUMN, REASON_COLUMN, VALUES_COLUMN, _DIGEST, _RUN)
+        own = [StructField(name, text) for name in texts]
+        return StructType(
+            [StructField(JOB_COLUMN, text), *given, *own, StructField(AT_COLUMN, moment)]
+        )
+
+    def _replaced(self, keys: Keys) -> frozenset[Partition]:
+        """Return the partitions of the table that an overwrite of the target is about."""
+        if self._table.table() is None:
+            return frozenset()
+        target, by = self._scored, self._job.target.partition_by
+        ours = set(keys.partitions)
+        if target.table() is not None:
+            ours |= self._coverage.stale(target.rows(), keys, by, table=self._job.target.table)
+        there = self._table.rows().where(F.col(JOB_COLUMN) == self._job.name)
+        found = there.select(partition_texts(self._by)).distinct().collect()
+        return frozenset(tuple(row[0]) for row in found if tuple(row[0])[1:] in ours)
+
+    def _others(self, staged: Staged) -> DataFrame | None:
+        """Return the job's rows that the run has not scored; None where all of them stay."""
+        there = self._table.rows().where(F.col(JOB_COLUMN) == self._job.name)
+        match = Matched(self._job.key, self._names)
+        stay = match.those_not_in(there, staged.df)
+        if self._scored.config.delete_missing:
+            owned = self._coverage.owned(there)
+            present = self._coverage.present or staged.df
+            stay = match.those_not_in(stay, match.those_not_in(owned, present))
+        if not staged.rejected and stay.count() == there.count():
+            return None
+        return self._as_written(stay, {_RUN: F.lit(self._scored.run_id)})
+
+    def _target(self) -> Target:
+        return Target(self._spark, self._config, self._key, self._scored.run_id)
+
+    def _sink(self, coverage: Coverage) -> Sink:
+        return choose_sink(self._table, coverage)
+
+    def _spelled(self, rows: DataFrame, name: str) -> str:
+        return self._names.one(name, rows.columns, where="quarantine")
+
+
+@contextmanager
+def _about_it() -> Iterator[None]:
+    try:
+        yield
+    except SparkInferError as error:
+        told = str(error).replace("target.table ", "").replace("target table", "table")
+        raise type(error)(f"quarantine.table: {told}", transient=error.transient) from None

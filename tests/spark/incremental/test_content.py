@@ -1,0 +1,233 @@
+"""New and changed rows are scored, the others are carried over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import spark_infer as si
+from spark_infer.errors import ConfigError, TooManyRejects, WarehouseError
+from spark_infer.warehouse.ledger.kept_rows import KeptRows
+
+FIRST = [(1, 8, 1.0), (2, 8, 2.0), (3, 9, 3.0)]
+
+
+def test_only_new_and_changed_rows_are_scored(job: Any) -> None:
+    assert job.counts() == (3, 0, 0, 3)
+    assert job.rows() == FIRST
+    before = job.rows("id, scored_at, bundle_digest, content_hash")
+    job.transactions("1 1 0 8 EU", "2 5 0 8 EU", "3 3 0 9 EU", "4 4 1 9 EU")
+    assert job.counts() == (2, 2, 2, 4)
+    assert job.rows() == [(1, 8, 1.0), (2, 8, 5.0), (3, 9, 3.0), (4, 9, 24.0)]
+    after = job.rows("id, scored_at, bundle_digest, content_hash")
+    assert [after[0], after[2]] == [before[0], before[2]]
+    assert after[1] != before[1]
+
+
+def test_the_same_run_twice_scores_nothing_and_changes_nothing(job: Any) -> None:
+    job.run()
+    columns = "id, day, region, score, content_hash, rejected_reason, bundle_digest, scored_at"
+    before = job.rows(columns)
+    assert job.counts() == (0, 3, 3, 3)
+    assert job.rows(columns) == before
+
+
+def test_what_is_kept_is_the_sources_where_the_row_is_not_scored_again(job: Any) -> None:
+    job.run()
+    job.transactions("1 1 0 8 US", "2 2 0 8 EU", "3 3 0 9 EU")
+    assert job.counts()[:2] == (0, 3)
+    assert job.rows("id, region") == [(1, "US"), (2, "EU"), (3, "EU")]
+
+
+def test_a_column_that_the_model_does_not_read_does_not_count(job: Any) -> None:
+    target = {"keep": ["day"]}
+    job.run(target=target)
+    job.transactions("1 1 0 8 US", "2 2 0 8 US", "3 3 0 9 US")
+    assert job.counts(target=target)[:2] == (0, 3)
+
+
+def test_features_count_as_the_model_reads_them(job: Any) -> None:
+    features = {"a": "round(a)"}
+    job.run(features=features)
+    job.transactions("1 1.2 0 8 EU", "2 2 0 8 EU", "3 4.1 0 9 EU")
+    assert job.counts(features=features)[:2] == (1, 2)
+    assert job.rows() == [(1, 8, 1.0), (2, 8, 2.0), (3, 9, 4.0)]
+
+
+def test_rows_that_another_bundle_has_scored_are_scored_again(job: Any, tmp_path: Path) -> None:
+    job.run()
+    model = torch.nn.Linear(2, 1)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[2.0, 0.0]]))
+        model.bias.zero_()
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a", "b"])], outputs=[si.Output("score")]
+    )
+    other = si.save_bundle(tmp_path / "other", model, signature=signature)
+    assert job.counts(bundle={"path": str(other.path)})[:2] == (3, 0)
+    assert [row[2] for row in job.rows()] == [2.0, 4.0, 6.0]
+    assert job.counts(bundle={"path": str(other.path)})[:2] == (0, 3)
+
+
+def test_rows_that_moved_to_another_partition_leave_the_old_one(job: Any) -> None:
+    job.run()
+    job.transactions("1 1 0 8 EU", "2 2 0 9 EU", "3 3 0 9 EU")
+    assert job.counts()[:2] == (1, 2)
+    assert job.rows() == [(1, 8, 1.0), (2, 9, 2.0), (3, 9, 3.0)]
+
+
+def test_one_key_in_two_partitions_is_two_rows(job: Any) -> None:
+    day = {"source": {"table": "store.tx", "filter": "day = :date"}}
+    job.transactions("1 1 0 8 EU", "1 7 0 9 EU")
+    job.run(**day)
+    job.run(settings={"date": "2018-08-09"}, **day)
+    assert job.counts(**day) == (0, 1, 1, 1)
+    assert job.rows() == [(1, 8, 1.0), (1, 9, 7.0)]
+
+
+def test_a_run_of_one_day_leaves_the_others_alone(job: Any) -> None:
+    job.run()
+    job.transactions("1 9 0 8 EU", "3 9 0 9 EU")
+    report = job.counts(source={"table": "store.tx", "filter": "day = :date"})
+    assert report == (1, 0, 0, 1)
+    assert job.rows() == [(1, 8, 9.0), (3, 9, 3.0)]
+
+
+def test_a_day_that_has_lost_its_rows_is_emptied(job: Any) -> None:
+    job.run()
+    job.transactions("3 3 0 9 EU")
+    source = {"table": "store.tx", "filter": "day <= DATE'2018-08-09'"}
+    assert job.counts(source=source) == (0, 1, 1, 1)
+    assert job.rows() == [(3, 9, 3.0)]
+
+
+def test_rows_without_a_prediction_are_tried_again(job: Any) -> None:
+    batch = {"max_rejected_share": 1}
+    job.transactions("1 1 0 8 EU", "2 NULL 0 8 EU")
+    assert job.counts(batch=batch)[:2] == (2, 0)
+    assert job.counts(batch=batch)[:2] == (1, 1)
+    assert job.rows("id, rejected_reason") == [(1, None), (2, "column 'a' is null")]
+
+
+def test_the_limit_of_rejects_is_a_share_of_what_is_scored(job: Any) -> None:
+    rows = [f"{n} {n} 0 8 EU" for n in range(100)]
+    job.transactions(*rows)
+    job.run()
+    job.transactions(*rows, *(f"{n} NULL 0 8 EU" for n in range(100, 103)))
+    # Three of 103 would be less than 5 %.
+    with pytest.raises(TooManyRejects, match="3 of 3 rows got no prediction"):
+        job.run()
+    assert len(job.rows()) == 100
+
+
+def test_a_null_key_is_refused(job: Any) -> None:
+    job.run()
+    job.transactions("NULL 1 0 8 EU", "2 2 0 8 EU")
+    with pytest.raises(WarehouseError, match="1 hold a null"):
+        job.run()
+    assert job.rows() == FIRST
+
+
+@pytest.mark.parametrize("rows", [["1 1 0 8 EU"] * 2, ["1 5 0 8 EU"] * 2])
+def test_a_repeated_key_is_refused(job: Any, rows: list[str]) -> None:
+    job.run()
+    job.transactions(*rows, "2 2 0 8 EU")
+    with pytest.raises(WarehouseError, match="does not identify the rows"):
+        job.run()
+    assert job.rows() == FIRST
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "CAST(NULL AS STRING)",
+        "''",
+        "'nonsense'",
+        "concat('2', substring(content_hash, 2))",
+        "concat('1:0', substring(content_hash, 3))",
+    ],
+)
+def test_a_ledger_that_is_damaged_or_of_another_version_has_rows_scored(
+    job: Any, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    job.run()
+    others = "id, region, score, rejected_reason, bundle_name, bundle_digest, run_id, scored_at"
+    job.spark.sql(
+        f"CREATE TABLE store.copy USING parquet AS SELECT {others}, {damage} AS hash, day "
+        "FROM store.scores"
+    )
+    job.spark.sql(
+        "INSERT OVERWRITE store.scores SELECT id, region, hash, score, rejected_reason, "
+        "bundle_name, bundle_digest, run_id, scored_at, day FROM store.copy"
+    )
+    assert job.counts()[:2] == (3, 0)
+    assert ("is damaged" in caplog.text) == ("NULL" not in damage and "1:" not in damage)
+    assert job.rows() == FIRST
+    assert job.counts()[:2] == (0, 3)
+
+
+def test_one_run_of_everything(job: Any) -> None:
+    job.run()
+    assert job.counts(settings={"incremental.by": "full"}) == (3, None, None, 3)
+    assert job.rows() == FIRST
+    assert job.counts()[:2] == (0, 3)
+
+
+def test_a_table_that_was_written_without_is_told_what_to_do(job: Any) -> None:
+    job.run(incremental=None)
+    with pytest.raises(WarehouseError, match=r"no column content_hash.*ALTER TABLE") as found:
+        job.run()
+    statement = str(found.value).split("; ")[1].split(", and")[0]
+    job.spark.sql(statement)
+    assert job.counts() == (3, 0, 0, 3)
+    assert job.counts() == (0, 3, 3, 3)
+    assert job.rows() == FIRST
+
+
+def test_a_source_with_a_column_of_that_name_is_refused(job: Any) -> None:
+    with pytest.raises(ConfigError, match="the source has a column 'content_hash', which"):
+        job.run(features={"Content_Hash": "1"})
+
+
+def test_a_table_that_is_written_by_sql_is_refused(job: Any) -> None:
+    with pytest.raises(WarehouseError, match="written by INSERT, which cannot carry rows over"):
+        job.run(target={"format": "avro"})
+
+
+def test_a_plan_reads_nothing_and_says_what_is_written(job: Any) -> None:
+    job.run()
+    broken = {"table": "store.tx", "filter": "raise_error('read') IS NULL"}
+    plan = job.load(source=broken).plan(job.spark)
+    assert "content_hash STRING" in plan.columns
+
+
+def test_the_gate_sees_what_the_table_will_hold(job: Any) -> None:
+    gate = [{"check": "sql", "name": "sum", "expression": "sum(score) = 6"}]
+    assert job.counts(gate=gate)[0] == 3
+    assert job.counts(gate=gate) == (0, 3, 3, 3)
+
+
+@pytest.mark.parametrize("gone", [None, "keep"])
+def test_rows_that_are_lost_between_comparing_and_staging_stop_the_run(
+    job: Any, gone: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incremental = {"by": "content", **({} if gone is None else {"gone": gone})}
+    job.run(incremental=incremental)
+    job.transactions("1 1 0 8 EU", "2 2 0 8 EU")
+    carried = KeptRows.carried
+
+    def without_one(self: KeptRows, *arguments: Any) -> Any:
+        # As where another run, of another bundle, has written the table meanwhile.
+        return carried(self, *arguments).where("id <> 1")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptRows, "carried", without_one)
+        with pytest.raises(WarehouseError, match="1 rows of the source are neither") as found:
+            job.run(incremental=incremental)
+    assert found.value.transient
+    assert job.rows() == FIRST
+    job.run(incremental=incremental)
+    assert [row[0] for row in job.rows()][:2] == [1, 2]
