@@ -1,9 +1,9 @@
 """A run of which one row in fifty has changed, beside a run of all rows.
 
 The rows are thirty floats, and the model is the kind that is worth sparing: a transformer over a
-row's columns. The changed rows lie everywhere in the source, which changes to and fro, and in the one
-partition of the table, so that all its rows are read, compared and written again. ``compare`` is
-the floor: reading and hashing the source, and the join with what the target remembers.
+row's columns. The changed rows lie everywhere in the source, which changes to and fro, and in the
+one partition of the table, so that all its rows are read, compared and written again. ``compare``
+is the floor: reading and hashing the source, and the join with what the target remembers.
 """
 
 from __future__ import annotations
