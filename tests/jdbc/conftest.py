@@ -15,6 +15,14 @@ from tests.jobs import RunnableJob
 from tests.sessions import local_session
 
 COLUMNS = "id INT, a DOUBLE, day DATE"
+# Zones in which times of the tests do not exist, and midnights do not; the server has another one.
+SETTINGS = {
+    "spark.jars": str(JAR),
+    "spark.driver.extraJavaOptions": "-Duser.timezone=America/Sao_Paulo",
+    "spark.sql.session.timeZone": "Australia/Lord_Howe",
+    # Tasks that fail are tried again.
+    "spark.master": "local[2,3]",
+}
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +40,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[SparkSession]:
     root = tmp_path_factory.mktemp("spark")
-    session = local_session(root, "JDBC tests", {"spark.jars": str(JAR)})
+    session = local_session(root, "JDBC tests", SETTINGS)
     yield session
     session.stop()
 

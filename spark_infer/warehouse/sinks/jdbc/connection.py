@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from spark_infer.errors import ConfigError
 from spark_infer.spark.failures import SPARK_FAILURES
-from spark_infer.warehouse.sinks.jdbc.dialect import DRIVER, literal
+from spark_infer.warehouse.sinks.jdbc.dialect import DRIVER
 from spark_infer.warehouse.sinks.jdbc.failures import SqlError
 
 _SECONDS_TO_TELL = 5
@@ -73,10 +73,6 @@ class Connection:
         """Run a statement, and return how many rows it has changed."""
         with _sql_errors(), self._statement() as statement:
             return int(statement.executeUpdate(sql))
-
-    def set_timeout(self, seconds: int) -> None:
-        """Set how long a statement waits for locks."""
-        self.execute(f"SET lock_timeout = {literal(f'{seconds}s')}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -45,6 +45,8 @@ class Database:
             "tcpKeepAlive": "true",
             "reWriteBatchedInserts": "true",
             "ApplicationName": f"spark_infer {run_id}",
+            # Of each session, Spark's own among them.
+            "options": f"-c lock_timeout={self._config.lock_timeout_seconds * 1000}",
             **self._config.credentials(),
         }
         # Spark's plans show neither user nor password, whatever the cluster hides.
@@ -59,13 +61,7 @@ class Database:
 
     def open(self) -> Connection:
         """Connect. Errors are those of ``Connection.open``."""
-        connection = Connection.open(self._spark, self._config.url, self._given)
-        try:
-            connection.set_timeout(self._config.lock_timeout_seconds)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return Connection.open(self._spark, self._config.url, self._given)
 
     @contextmanager
     def connected(self, what: str) -> Iterator[Connection]:
