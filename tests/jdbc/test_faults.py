@@ -12,8 +12,8 @@ import pytest
 import spark_infer as si
 from spark_infer.cli.main import exit_code
 from spark_infer.errors import ConfigError, SparkInferError, WarehouseError
-from spark_infer.warehouse.sinks.jdbc.catalog import DatabaseName
 from spark_infer.warehouse.sinks.jdbc.jdbc_table import JdbcTable
+from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseName
 from spark_infer.warehouse.sinks.jdbc.staging import Staging
 from tests.jdbc.test_modes import APPEND, DELETE, FIRST, MERGE, ONE_DAY, OVERWRITE
 
@@ -209,7 +209,7 @@ def test_a_server_that_is_out_of_reach(job: Any) -> None:
 
 
 def test_a_driver_that_is_not_there(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = "spark_infer.warehouse.sinks.jdbc.connection.DRIVER"
+    driver = "spark_infer.warehouse.sinks.jdbc.postgresql.connection.DRIVER"
     monkeypatch.setattr(driver, "org.postgresql.Missing")
     fails(
         job, r"is not in Spark's class path; start Spark with .* spark\.jars", code=2, source=BROKEN

@@ -25,7 +25,7 @@ from pyspark import SparkContext
 
 import spark_infer as si
 from spark_infer.spark import session
-from spark_infer.warehouse.sinks.jdbc.connection import Connection
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.jdbc_table import JdbcTable
 from spark_infer.warehouse.sinks.jdbc.publication import Publication
 from spark_infer.warehouse.sinks.jdbc.staging import Staging

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from spark_infer.errors import WarehouseError
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 OVERWRITE = {"partition_by": ["day"]}
 APPEND = {"mode": "append"}
 MERGE = {"mode": "merge"}
@@ -74,7 +78,8 @@ def test_partitions_by_several_columns_with_nulls_and_odd_values(job: Any) -> No
         found = f"SELECT id, coalesce(p, 'none') FROM lake.by{len(by)} ORDER BY id"
         expected = [("0", "none"), ("1", ""), ("2", "a b/c=d"), ("3", "é'\\"), ("4", "{x}?$1")]
         assert job.server.sql(found) == expected
-        job.run(source={"table": "store.odd", "filter": "id = 4"}, target=target)
+        job.spark.sql("CREATE OR REPLACE TEMP VIEW last AS SELECT * FROM store.odd WHERE id = 4")
+        job.run(source={"table": "last"}, target=target)
         assert job.server.sql(found) == expected[4:]
 
 
@@ -205,3 +210,17 @@ def test_a_table_without_schema_and_staging_in_another(job: Any) -> None:
         assert job.tables() == ["scores"]
     finally:
         job.server.sql("ALTER ROLE scorer RESET search_path")
+
+
+def test_the_example_of_the_readme(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, text = README.read_text(encoding="utf-8").split("### Tables of PostgreSQL", 1)
+    found = re.search(r"```yaml\n(.*?)```", text, re.S)
+    assert found is not None
+    monkeypatch.setenv("SCORES_USER", "scorer")
+    monkeypatch.setenv("SCORES_PASSWORD", "not asked for")
+    target = yaml.safe_load(found[1])["target"]
+    job.config["target"] = target | {"jdbc": target["jdbc"] | {"url": job.server.url()}}
+    job.run()
+    job.transactions("2 8 100", "4 9")
+    job.run()
+    assert job.scores("lake.predictions") == [(2, 8, 200.0), (4, 9, 8.0)]

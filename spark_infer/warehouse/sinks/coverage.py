@@ -110,24 +110,16 @@ class Coverage:
             )
         return frozenset()
 
-    def emptied(
-        self, target: Target, keys: Keys, there: DataFrame | None = None
-    ) -> frozenset[Partition]:
+    def emptied(self, target: Target, keys: Keys) -> frozenset[Partition]:
         """Return the partitions that an overwrite is about and has no rows for.
-
-        Args:
-            target: The table.
-            keys: The run's.
-            there: The table's rows; None where Spark's catalog has them.
 
         Raises:
             WarehouseError: Nobody can tell, or rows would be removed that the run is not about.
         """
         by, table = target.config.partition_by, target.config.table
-        rows = target.rows() if there is None else there
-        stale = self.stale(rows, keys, by, table=table)
+        stale = self.stale(target.rows(), keys, by, table=table)
         partitions = keys.partitions | stale
-        self.check_replaced(target.within(rows, partitions), partitions, by, table=table)
+        self.check_replaced(target.in_partitions(partitions), partitions, by, table=table)
         return stale
 
     def check_replaced(

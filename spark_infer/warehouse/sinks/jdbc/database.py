@@ -9,12 +9,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import DataType, StructField
 
 from spark_infer.errors import WarehouseError
-from spark_infer.spark.names import Names
 from spark_infer.warehouse.config import TargetConfig
-from spark_infer.warehouse.sinks.jdbc.catalog import DatabaseName, DatabaseTable
-from spark_infer.warehouse.sinks.jdbc.connection import Connection
-from spark_infer.warehouse.sinks.jdbc.dialect import DRIVER, received, sent_sql, to_wire
-from spark_infer.warehouse.sinks.jdbc.failures import database_failures
+from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseName, DatabaseTable
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
+from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import DRIVER, received, sent_sql, to_wire
+from spark_infer.warehouse.sinks.jdbc.postgresql.failures import database_failures
 from spark_infer.warehouse.sinks.jdbc.staging import Staging
 from spark_infer.warehouse.values.identifiers import identifiers
 
@@ -107,31 +106,30 @@ class Database:
         """Return the target; None where it is not there."""
         return DatabaseTable.find(connection, self.staging(connection).target)
 
-    def read(self, table: str, columns: Sequence[tuple[str, str, DataType]]) -> DataFrame:
+    def read(
+        self,
+        table: str,
+        columns: Sequence[tuple[str, str, DataType]],
+        *,
+        where: str = "true",
+        distinct: bool = False,
+    ) -> DataFrame:
         """Return rows of a table.
 
         Args:
             table: Its name in SQL.
             columns: What each is to be called, what the table calls it, and its type.
+            where: Condition of the database that they meet.
+            distinct: Whether like ones come once.
         """
         wanted = ", ".join(sent_sql(name, there, kind) for name, there, kind in columns)
+        select = "SELECT DISTINCT" if distinct else "SELECT"
         reader = self._spark.read.format("jdbc").options(
-            **self._options(f"(SELECT {wanted} FROM {table}) spark_infer"),
+            **self._options(f"({select} {wanted} FROM {table} WHERE {where}) spark_infer"),
             fetchsize=str(_FETCH_ROWS),
             sessionInitStatement="SET TIME ZONE 'UTC'",
         )
         return reader.load().select(*(received(name, kind) for name, _, kind in columns))
-
-    def read_target(
-        self, table: DatabaseTable, fields: Sequence[StructField], names: Names
-    ) -> DataFrame:
-        """Return columns of the target, which has them, under the names of some fields."""
-        spelled = table.spelled([field.name for field in fields], names)
-        columns = [
-            (field.name, there, field.dataType)
-            for field, there in zip(fields, spelled, strict=True)
-        ]
-        return self.read(table.name.sql, columns)
 
     def write(self, rows: DataFrame, fields: Sequence[StructField], table: str, *also: str) -> None:
         """Send rows to a table: in one transaction for each attempt of a task.

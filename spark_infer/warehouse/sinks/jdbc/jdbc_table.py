@@ -14,17 +14,22 @@ from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SparkInferError, WarehouseError, some
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
-from spark_infer.warehouse.rows.keys import Keys, Partition
+from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.files.kept import Kept
 from spark_infer.warehouse.sinks.jdbc.attempts import Attempts
-from spark_infer.warehouse.sinks.jdbc.catalog import DatabaseTable, check_schema, check_writable
-from spark_infer.warehouse.sinks.jdbc.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.database import Database
-from spark_infer.warehouse.sinks.jdbc.dialect import check_column, literal
+from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import (
+    DatabaseTable,
+    check_schema,
+    check_writable,
+)
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
+from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import check_column, literal
 from spark_infer.warehouse.sinks.jdbc.publication import Publication
+from spark_infer.warehouse.sinks.jdbc.replaced import Replaced
 from spark_infer.warehouse.sinks.jdbc.staging import Staging, table_lock
 from spark_infer.warehouse.sinks.sink import Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
@@ -63,6 +68,7 @@ class JdbcTable:
         self._merge = Merge(target, coverage)
         self._database = Database(target.spark, target.config, target.run_id)
         self._names = Names.of_session(target.spark)
+        self._replaced = Replaced(target, coverage, self._database, self._names)
         self._held: Connection | None = None
         """Holds the run's lock while rows are staged."""
         self._staging: Staging | None = None
@@ -89,13 +95,13 @@ class JdbcTable:
             if table is None and not is_beside:
                 check_schema(connection, staging.target.schema, "target.table")
             if table is not None and target.config.delete_missing:
-                self._coverage.owned(self._there(table, schema))
+                self._coverage.owned(self._replaced.there(table, schema.fields))
 
     def intent(self) -> str:
         """Say what publishing would do to the table."""
         with self._database.connected("cannot be looked at") as connection:
             is_there = self._database.find(connection) is not None
-        if is_there and self._replaces_all:
+        if is_there and self._replaced.is_all:
             return "all rows are replaced"
         return self._target.intent(empties=True, is_there=is_there)
 
@@ -114,8 +120,8 @@ class JdbcTable:
             table = self._database.find(connection)
         if table is None or not table.has(target.key, self._names):
             return rows  # The check of the table's columns tells.
-        fields = self._key(rows.schema)
-        return target.without_known(rows, self._database.read_target(table, fields, self._names))
+        known = self._replaced.there(table, self._key(rows.schema))
+        return target.without_known(rows, known)
 
     def stage(self, prediction: Prediction) -> Staged:
         """Score the rows into a table of the run's own, and count them."""
@@ -132,7 +138,7 @@ class JdbcTable:
         """Prove that publishing these rows removes none that the run is not about."""
         assert self._held is not None
         with self._database.failures("cannot be looked at"):
-            self._check_rows(staged, keys, self._database.find(self._held))
+            self._replaced.check(staged, keys, self._database.find(self._held))
 
     def publish(self, staged: Staged, keys: Keys) -> Published:
         """Make the rows visible.
@@ -148,7 +154,7 @@ class JdbcTable:
             self._wait(connection, table_lock(staging.target))
             # Again: another run may have written it since.
             table = self._check_table(connection, schema)
-            partitions = keys.partitions | self._check_rows(staged, keys, table)
+            partitions = keys.partitions | self._replaced.check(staged, keys, table)
             key = self._key(schema)
             publication = Publication(target.config, key, schema, self._names, staging, table)
             if self._is_kept:
@@ -156,7 +162,7 @@ class JdbcTable:
             names_gone = target.config.delete_missing and not self._coverage.is_whole
             if names_gone and table is not None:
                 staging.create_gone(connection, StructType([*key]))
-                gone = self._merge.gone(staged.df, self._there(table, schema))
+                gone = self._merge.gone(staged.df, self._replaced.there(table, schema.fields))
                 self._database.write(gone, key, staging.gone)
             published = publication.publish(connection, partitions, names_gone=names_gone)
             self._is_kept = False
@@ -216,26 +222,6 @@ class JdbcTable:
         finally:
             self.discard(None)
 
-    def _check_rows(
-        self, staged: Staged, keys: Keys, table: DatabaseTable | None
-    ) -> frozenset[Partition]:
-        """Do as ``check_rows`` says, and return the partitions that are to be emptied."""
-        target, config = self._target, self._target.config
-        self._coverage.check_inside(staged.df, config.partition_by)
-        if table is None:
-            target.check_has_rows(keys)
-            return frozenset()
-        there = self._there(table, staged.df.schema)
-        if target.is_overwritten and config.partition_by:
-            return self._coverage.emptied(target, keys, there)
-        is_all = self._replaces_all or (config.delete_missing and self._coverage.is_whole)
-        if is_all and not keys.rows and there.limit(1).count():
-            raise WarehouseError(
-                f"there are no rows to score, and the run would empty table {config.table!r}; "
-                "nothing was written: look at the source, or delete the rows yourself"
-            )
-        return frozenset()
-
     def _check_table(self, connection: Connection, schema: StructType) -> DatabaseTable | None:
         """Prove that the table takes the rows; return None where it is not there."""
         target, table = self._target, self._database.find(connection)
@@ -286,10 +272,6 @@ class JdbcTable:
             staging.partitions(connection, key, by),
         )
 
-    def _there(self, table: DatabaseTable, schema: StructType) -> DataFrame:
-        """Return the rows of the target."""
-        return self._database.read_target(table, schema.fields, self._names)
-
     def _key(self, schema: StructType) -> list[StructField]:
         names = [self._names.one(name, schema.names, where="key") for name in self._target.key]
         return [schema[name] for name in names]
@@ -314,8 +296,3 @@ class JdbcTable:
             table = self._target.config.table
             _log.warning("another run writes table %s; waiting until it is done", table)
             connection.query(f"SELECT pg_advisory_lock({number})")
-
-    @property
-    def _replaces_all(self) -> bool:
-        config = self._target.config
-        return self._target.is_overwritten and not config.partition_by

@@ -12,9 +12,9 @@ from spark_infer.errors import WarehouseError
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.config import TargetConfig
 from spark_infer.warehouse.rows.keys import Partition
-from spark_infer.warehouse.sinks.jdbc.catalog import DatabaseTable
-from spark_infer.warehouse.sinks.jdbc.connection import Connection
-from spark_infer.warehouse.sinks.jdbc.dialect import (
+from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseTable
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
+from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import (
     from_wire_sql,
     in_partitions,
     name_sql,

@@ -17,16 +17,16 @@ from spark_infer.warehouse.run_id import RUN_ID, begun_at
 from spark_infer.warehouse.sinks.files.kept import Kept
 from spark_infer.warehouse.sinks.files.run_folder import KEPT_DAYS
 from spark_infer.warehouse.sinks.jdbc.attempts import Counts
-from spark_infer.warehouse.sinks.jdbc.catalog import DatabaseName
-from spark_infer.warehouse.sinks.jdbc.connection import Connection
-from spark_infer.warehouse.sinks.jdbc.dialect import (
+from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseName
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
+from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import (
     from_wire_sql,
     literal,
     name_sql,
     type_sql,
     wire_type_sql,
 )
-from spark_infer.warehouse.sinks.jdbc.failures import SqlError
+from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
 
 _PREFIX = "spark_infer"
 _HEX_DIGITS = 8

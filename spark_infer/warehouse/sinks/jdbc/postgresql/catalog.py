@@ -9,8 +9,8 @@ from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.names import Names
-from spark_infer.warehouse.sinks.jdbc.connection import Connection
-from spark_infer.warehouse.sinks.jdbc.dialect import literal, name_sql, type_sql
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
+from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import literal, name_sql, type_sql
 
 _SAME = {"character varying": "text", "character varying[]": "text[]"}
 """Types that hold the same values."""

@@ -117,7 +117,7 @@ def from_wire_sql(name: str, kind: DataType) -> str:
 
 
 def sent_sql(name: str, there: str, kind: DataType) -> str:
-    """Return SQL of the database for a column that Spark reads.
+    """Return SQL of the database for a column that Spark reads, in a session in UTC.
 
     Texts are compared as Spark compares them, byte by byte.
 
@@ -129,7 +129,7 @@ def sent_sql(name: str, there: str, kind: DataType) -> str:
     value = name_sql(there)
     if isinstance(kind, ArrayType):
         value = f"CAST(array_to_json(CAST({value} AS text[])) AS text)"
-    elif isinstance(kind, TimestampNTZType):
+    elif isinstance(kind, _TIMES):
         value = f"CAST({value} AS text)"
     elif isinstance(kind, StringType):
         value = f'{value} COLLATE "C"'
@@ -142,7 +142,9 @@ def received(name: str, kind: DataType) -> Column:
     if isinstance(kind, ArrayType):
         element = kind.elementType
         items = F.from_json(value, "array<string>")
-        value = F.transform(items, lambda item: _received_item(item, element))
+        value = F.transform(items, lambda item: _received(item, element))
+    elif not isinstance(kind, BinaryType):
+        value = _received(value, kind)
     return value.cast(kind).alias(name)
 
 
@@ -230,9 +232,10 @@ def _item(item: Column, kind: DataType, name: str) -> Column:
     return F.concat(F.lit('"'), text, F.lit('"'))
 
 
-def _received_item(item: Column, kind: DataType) -> Column:
+def _received(value: Column, kind: DataType) -> Column:
     if isinstance(kind, BinaryType):
-        return F.unhex(F.substring(item, 3, 2**31 - 1))
+        return F.unhex(F.substring(value, 3, 2**31 - 1))
     if isinstance(kind, TimestampType):
-        return F.regexp_replace(item, r"\+00$", "Z").cast(kind)
-    return item.cast(kind)
+        # The session of the database is in UTC.
+        return F.regexp_replace(value, r"\+00$", "Z").cast(kind)
+    return value.cast(kind)

@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from spark_infer.errors import ConfigError
 from spark_infer.spark.failures import SPARK_FAILURES
-from spark_infer.warehouse.sinks.jdbc.dialect import DRIVER
-from spark_infer.warehouse.sinks.jdbc.failures import SqlError
+from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import DRIVER
+from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
 
 _SECONDS_TO_TELL = 5
 Row = tuple[str | None, ...]
