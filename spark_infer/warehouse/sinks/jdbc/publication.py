@@ -80,6 +80,11 @@ class Publication:
         return published
 
     @property
+    def _has_index(self) -> bool:
+        """Whether a unique index is on the key; where the table is created, there is."""
+        return self.table is None or self.table.finds(self.table.spelled(self._key, self.names))
+
+    @property
     def _key(self) -> list[str]:
         return [field.name for field in self.key]
 
@@ -134,11 +139,12 @@ class Publication:
         (reason,) = self._there([REASON_COLUMN])
         values = ", ".join(f"r.{name_sql(name)}" for name in ours)
         condition, conflict = "true", ""
+        key = self._there(self._key)
         if self.config.mode == "append":
             condition = f"NOT EXISTS (SELECT FROM {self.target} t WHERE {self._same('r')})"
-            conflict = "ON CONFLICT DO NOTHING"
+            if self._has_index:  # Another program may add such a row meanwhile.
+                conflict = f"ON CONFLICT ({', '.join(key)}) DO NOTHING"
         elif self.config.mode == "merge":
-            key = self._there(self._key)
             updates = ", ".join(f"{c} = EXCLUDED.{c}" for c in there if c not in key)
             conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
         return (

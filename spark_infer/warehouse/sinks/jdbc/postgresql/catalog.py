@@ -98,6 +98,10 @@ class DatabaseTable:
         """Return some columns, all of which are there, as the table spells them."""
         return [self._spelled(name, names) or name for name in columns]
 
+    def finds(self, key: Sequence[str]) -> bool:
+        """Return whether a unique index is on a key, as the table spells it."""
+        return frozenset(key) in self.unique
+
     def has(self, columns: Sequence[str], names: Names) -> bool:
         """Return whether columns of these names are there."""
         return all(self._spelled(name, names) is not None for name in columns)
@@ -151,7 +155,7 @@ class DatabaseTable:
             WarehouseError: There is none.
         """
         columns = self.spelled(key, names)
-        if frozenset(columns) not in self.unique:
+        if not self.finds(columns):
             raise WarehouseError(
                 f"target table {text} has no unique index on the key {list(key)}, by which a merge "
                 f"finds its rows; CREATE UNIQUE INDEX ON {self.name.sql} ("
@@ -192,7 +196,8 @@ def check_schema(connection: Connection, schema: str, key: str) -> None:
         WarehouseError: The schema is not there, or the user may not.
     """
     found = connection.query(
-        "SELECT pg_catalog.has_schema_privilege(oid, 'CREATE'), current_user "
+        "SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') "
+        "AND pg_catalog.has_schema_privilege(oid, 'USAGE'), current_user "
         f"FROM pg_catalog.pg_namespace WHERE nspname = {literal(schema)}"
     )
     if not found:

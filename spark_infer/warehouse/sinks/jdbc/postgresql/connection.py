@@ -108,6 +108,11 @@ class Connection:
             # Braces are no escapes.
             statement.setEscapeProcessing(False)
             yield statement
+        except BaseException:
+            # Whoever interrupts the run does not wait for what it waits for.
+            with suppress(*SPARK_FAILURES):
+                statement.cancel()
+            raise
         finally:
             with suppress(*SPARK_FAILURES):
                 statement.close()
