@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,16 +77,31 @@ class Server:
         assert done.returncode == 0, done.stderr
         return [tuple(row) for row in csv.reader(io.StringIO(done.stdout))]
 
-    def session(self) -> subprocess.Popen[str]:
-        """Open a session that takes statements line by line, and answers ``\\echo``."""
+    @contextmanager
+    def holding(self, text: str) -> Iterator[Callable[[], None]]:
+        """Run statements in a session that stays, with its locks; yield what ends it before."""
         arguments = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", "postgres"]
-        return subprocess.Popen(
+        with subprocess.Popen(
             [self.program, *arguments, "-X", "-A", "-t", "-q"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            bufsize=1,
-        )
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(f"{text};\n\\echo held\n")
+            process.stdin.flush()
+            while process.stdout.readline() != "held\n":
+                assert process.poll() is None
+
+            def end() -> None:
+                process.stdin.close()
+                process.wait()
+
+            try:
+                yield end
+            finally:
+                end()
 
 
 @contextmanager

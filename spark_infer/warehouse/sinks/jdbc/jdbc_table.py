@@ -118,9 +118,9 @@ class JdbcTable:
             return rows
         with self._database.connected("cannot be looked at") as connection:
             table = self._database.find(connection)
-        if table is None or not table.has(target.key, self._names):
-            return rows  # The check of the table's columns tells.
-        known = self._replaced.there(table, self._key(rows.schema))
+            if table is None or not table.has(target.key, self._names):
+                return rows  # The check of the table's columns tells.
+            known = self._replaced.there(table, self._key(rows.schema))
         return target.without_known(rows, known)
 
     def stage(self, prediction: Prediction) -> Staged:

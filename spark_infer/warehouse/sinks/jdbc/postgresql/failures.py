@@ -57,8 +57,8 @@ def database_failures(before: str, *, seconds: int) -> Iterator[None]:
         if not texts:
             raise told from None
         # Not as Spark tells it, with the statement, which holds values.
-        message = f"{before}: PostgreSQL: {texts[0]}"
-        raise WarehouseError(message, transient=told.transient) from None
+        state = _LOCKED if "lock timeout" in texts[0] else ""
+        raise _told(SqlError(state, texts[0]), before, seconds, told.transient) from None
 
 
 def _words(message: str) -> str:
@@ -67,7 +67,7 @@ def _words(message: str) -> str:
     return found[1] if found else message
 
 
-def _told(error: SqlError, before: str, seconds: int) -> SparkInferError:
+def _told(error: SqlError, before: str, seconds: int, is_passing: bool = False) -> SparkInferError:
     kind: type[SparkInferError] = WarehouseError
     advice = ""
     if error.state == _LOCKED:
@@ -79,6 +79,7 @@ def _told(error: SqlError, before: str, seconds: int) -> SparkInferError:
         advice = "; have its owner GRANT what is missing"
     elif error.state in _REFUSED:
         kind, advice = ConfigError, "; correct what target.jdbc's user and password name"
-    elif error.is_passing:
+    elif is_passing := is_passing or error.is_passing:
         advice = "; run the same range again"
-    return kind(f"{before}: PostgreSQL: {error.text}{advice}", transient=error.is_passing)
+    message = f"{before}: PostgreSQL: {error.text}{advice}"
+    return kind(message, transient=is_passing or error.is_passing)
