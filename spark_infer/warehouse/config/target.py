@@ -35,8 +35,8 @@ class TargetConfig(Section):
         "and kept columns), which would be lost. append scores and adds the rows whose keys the "
         "table does not have; others are not looked at. merge updates the rows whose keys the "
         "table has and adds the others, by MERGE, for which its catalog must have row-level SQL "
-        "(Iceberg; Delta and Hudi are not tested). A second run of the same rows gives the same "
-        "table.",
+        "(Iceberg; Delta and Hudi are not tested), or in PostgreSQL by a unique index. A second "
+        "run of the same rows gives the same table.",
     )
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."
