@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 import spark_infer as si
 from spark_infer.warehouse.sinks.jdbc.jdbc_table import JdbcTable
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
+from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
 from spark_infer.warehouse.sinks.jdbc.staging import Staging
 from tests.jdbc.test_faults import before, fails
 from tests.jdbc.test_modes import APPEND, DELETE, FIRST, MERGE, ONE_DAY, OVERWRITE
@@ -134,6 +138,22 @@ def test_a_table_that_leaves_rows_out(job: Any) -> None:
     )
     fails(job, "it took 2 of 3 rows; look for triggers", code=2, target=MERGE)
     assert job.scores() == FIRST
+
+
+def test_an_answer_that_is_lost(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction is committed, and its client does not hear of it."""
+    transaction = Connection.transaction
+
+    @contextmanager
+    def lost(connection: Connection) -> Iterator[None]:
+        with transaction(connection):
+            yield
+        raise SqlError("08006", "An I/O error occurred while sending to the backend.")
+
+    monkeypatch.setattr(Connection, "transaction", lost)
+    assert job.run(target=APPEND).rows_out == 3
+    assert job.scores() == FIRST
+    assert job.tables() == ["scores"]
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructField, StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
-from spark_infer.errors import SparkInferError, WarehouseError, some
+from spark_infer.errors import SparkInferError, WarehouseError
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.warehouse.rows.keys import Keys
@@ -158,13 +158,15 @@ class JdbcTable:
             key = self._key(schema)
             publication = Publication(target.config, key, schema, self._names, staging, table)
             if self._is_kept:
-                self._check_latest(publication.later_runs(connection, partitions))
+                publication.check_latest(connection, partitions)
             names_gone = target.config.delete_missing and not self._coverage.is_whole
             if names_gone and table is not None:
                 staging.create_gone(connection, StructType([*key]))
                 gone = self._merge.gone(staged.df, self._replaced.there(table, schema.fields))
                 self._database.write(gone, key, staging.gone)
-            published = publication.publish(connection, partitions, names_gone=names_gone)
+            published = publication.publish(
+                connection, keys, partitions, names_gone=names_gone, is_done=self._is_done
+            )
             self._is_kept = False
             return published
 
@@ -235,13 +237,11 @@ class JdbcTable:
             table.check_unique(target.key, self._names, text)
         return table
 
-    def _check_latest(self, runs: list[str]) -> None:
-        if runs:
-            raise WarehouseError(
-                f"run {some(runs)} has since written rows that run {self._target.run_id} would "
-                "replace with older predictions, and nothing was published; drop what is kept of "
-                "it, or run the same range again"
-            )
+    def _is_done(self) -> bool:
+        """Return whether what was staged is dropped, as it is by whoever has published it."""
+        assert self._staging is not None
+        with self._database.connected("was perhaps written") as connection:
+            return not self._staging.is_there(connection)
 
     def _find_kept(self, connection: Connection, staging: Staging) -> Kept:
         if (kept := staging.kept(connection)) is not None:

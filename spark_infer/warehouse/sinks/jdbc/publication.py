@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql.types import DataType, StructField, StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import WarehouseError, some
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.config import TargetConfig
-from spark_infer.warehouse.rows.keys import Partition
+from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseTable
 from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import (
@@ -20,6 +20,7 @@ from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import (
     name_sql,
     type_sql,
 )
+from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
 from spark_infer.warehouse.sinks.jdbc.staging import Staging
 from spark_infer.warehouse.sinks.sink import Published
 
@@ -45,39 +46,57 @@ class Publication:
     table: DatabaseTable | None
 
     def publish(
-        self, connection: Connection, partitions: Collection[Partition], *, names_gone: bool
+        self,
+        connection: Connection,
+        keys: Keys,
+        partitions: Collection[Partition],
+        *,
+        names_gone: bool,
+        is_done: Callable[[], bool],
     ) -> Published:
         """Change the target, and drop what was staged: both, or neither.
 
         Args:
             connection: The database.
+            keys: What was found when the rows' keys were checked.
             partitions: Those that an overwrite replaces.
             names_gone: Whether the keys that have left the source are in a table of the run.
+            is_done: Finds out, by another connection, whether what was staged is dropped.
 
         Raises:
             WarehouseError: Other rows were written than are staged.
             SqlError: The database refuses.
         """
-        with connection.transaction():
-            if self.table is None:
-                self._create(connection)
-            elif self.config.mode == "overwrite":
-                self._delete_partitions(connection, partitions)
-            elif self.config.delete_missing:
-                self._delete_keys(connection, names_gone)
-            ((expected,),) = connection.query(f"SELECT count(*) FROM {self.staging.rows}")
-            ((rows, rejected),) = connection.query(self._insert())
-            published = Published(int(rows or 0), int(rejected or 0))
-            if self.config.mode != "append" and published.rows != int(expected or 0):
-                raise WarehouseError(
-                    f"target table {self.config.table!r} was not written: it took "
-                    f"{published.rows:,} of {int(expected or 0):,} rows; look for triggers, rules "
-                    "and policies of the table that leave rows out"
-                )
-            # Where these are there, nothing was published.
-            for table in (self.staging.rows, self.staging.gone):
-                connection.execute(f"DROP TABLE IF EXISTS {table}")
+        published: Published | None = None
+        try:
+            with connection.transaction():
+                published = self._write(connection, partitions, names_gone)
+                if self.config.mode != "append" and published.rows != keys.rows:
+                    raise WarehouseError(
+                        f"target table {self.config.table!r} was not written: it took "
+                        f"{published.rows:,} of {keys.rows:,} rows; look for triggers, rules and "
+                        "policies of the table that leave rows out"
+                    )
+                # Where these are there, nothing was published.
+                for table in (self.staging.rows, self.staging.gone):
+                    connection.execute(f"DROP TABLE IF EXISTS {table}")
+        except SqlError as error:
+            # It may be the answer that was lost.
+            if published is None or not error.is_passing or not is_done():
+                raise
         return published
+
+    def _write(
+        self, connection: Connection, partitions: Collection[Partition], names_gone: bool
+    ) -> Published:
+        if self.table is None:
+            self._create(connection)
+        elif self.config.mode == "overwrite":
+            self._delete_partitions(connection, partitions)
+        elif self.config.delete_missing:
+            self._delete_keys(connection, names_gone)
+        ((rows, rejected),) = connection.query(self._insert())
+        return Published(int(rows or 0), int(rejected or 0))
 
     @property
     def _has_index(self) -> bool:
@@ -93,10 +112,14 @@ class Publication:
         """The table's name in SQL."""
         return self.staging.target.sql
 
-    def later_runs(self, connection: Connection, partitions: Collection[Partition]) -> list[str]:
-        """Return the runs that have since published what this one would replace."""
+    def check_latest(self, connection: Connection, partitions: Collection[Partition]) -> None:
+        """Prove that no later run has published what one that was kept would replace.
+
+        Raises:
+            WarehouseError: One has.
+        """
         if self.table is None or self.config.mode == "append":
-            return []
+            return
         (run_id,) = self._there(["run_id"])
         condition = "true"
         if self.config.mode == "merge":
@@ -107,7 +130,13 @@ class Publication:
             f"SELECT DISTINCT {run_id} FROM {self.target} t "
             f"WHERE {run_id} COLLATE \"C\" > '{self.staging.run_id}' AND ({condition}) ORDER BY 1"
         )
-        return [str(run) for (run,) in found]
+        if found:
+            runs = [str(run) for (run,) in found]
+            raise WarehouseError(
+                f"run {some(runs)} has since written rows that run {self.staging.run_id} would "
+                "replace with older predictions, and nothing was published; drop what is kept of "
+                "it, or run the same range again"
+            )
 
     def _create(self, connection: Connection) -> None:
         columns = [f"{name_sql(f.name)} {type_sql(f.dataType)}" for f in self.schema.fields]

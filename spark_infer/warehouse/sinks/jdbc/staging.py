@@ -140,6 +140,11 @@ class Staging:
             return frozenset(connection.query(f"SELECT FROM {self.rows} LIMIT 1"))
         return frozenset(connection.query(f"SELECT DISTINCT {', '.join(texts)} FROM {self.rows}"))
 
+    def is_there(self, connection: Connection) -> bool:
+        """Return whether the table with the rows is there."""
+        found = connection.query(f"SELECT to_regclass({literal(self.rows)}) IS NOT NULL")
+        return found == [("t",)]
+
     def keep(self, connection: Connection, kept: Kept) -> None:
         """Have the rows outlast the run, and a crash of the database."""
         connection.execute(f"ALTER TABLE {self.rows} SET LOGGED")
