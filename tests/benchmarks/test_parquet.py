@@ -57,7 +57,7 @@ def test_growth_measures_three_sizes_and_two_clusters(tmp_path: Path) -> None:
     assert set(result["bars"]) < set(result["ratios"])
     assert list(result["seconds"]) == [
         *("200 rows", "800 rows", "3,200 rows"),
-        *("1 executor", "2 executors"),
+        *("1 executor", "2 executors", "loop, 1 thread", "loop, 2 threads"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 The time of a row of a table beside that of one with a quarter of its rows, in files of the same
 size, in one session with two cores; and for the largest table one executor with one core beside
-two.
+two. What a second core of this machine is worth to a loop without Spark stands beside that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.workloads.small_network import NUM_FEATURES
 
 FACTOR = 4
 GROWTH, FIRST_GROWTH = "row_time_of_4x_rows", "row_time_of_4x_few_rows"
-EXECUTORS = "two_executors_vs_one"
+EXECUTORS, THREADS = "two_executors_vs_one", "two_threads_of_a_loop_vs_one"
 BARS = {GROWTH: 1.1, EXECUTORS: 1.7}
 
 
@@ -58,6 +58,7 @@ def run(num_rows: int, repetitions: int) -> Result:
             GROWTH: middle / many,
             FIRST_GROWTH: few / middle,
             EXECUTORS: rate["2 executors"] / rate["1 executor"],
+            THREADS: rate["loop, 2 threads"] / rate["loop, 1 thread"],
         },
         bars=BARS,
         at_most=[GROWTH, FIRST_GROWTH],
@@ -83,20 +84,20 @@ def of_sizes(
 def on_executors(
     bundle: si.Bundle, many_rows: int, num_rows: int, repetitions: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of the largest table with one executor and with two."""
+    """Return the seconds of the largest table with one executor and with two, and of loops."""
     source = even_files(many_rows, many_rows * NUM_FILES // num_rows)
-    numbers = {"1 executor": "1", "2 executors": "2"}
+    cluster, loop = "benchmarks.parquet.cluster", "benchmarks.peers.with_pyarrow"
+    contenders = {
+        "1 executor": (cluster, "1", str(bundle.path)),
+        "2 executors": (cluster, "2", str(bundle.path)),
+        "loop, 1 thread": (loop, "1"),
+        "loop, 2 threads": (loop, "2"),
+    }
     with ExitStack() as stack:
         return measure(
             {
-                name: Pass(
-                    stack.enter_context(
-                        kept("benchmarks.parquet.cluster", number, str(bundle.path))
-                    ),
-                    source,
-                    many_rows,
-                )
-                for name, number in numbers.items()
+                name: Pass(stack.enter_context(kept(*contender)), source, many_rows)
+                for name, contender in contenders.items()
             },
             repetitions,
         )

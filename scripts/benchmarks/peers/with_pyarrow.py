@@ -1,10 +1,11 @@
-"""A good loop written by hand: pyarrow and torch in one process, a thread for each core.
+"""A good loop written by hand: pyarrow and torch in one process, a thread for each of its cores.
 
 Each thread takes one file after the other. Batches are small enough for the processor's cache.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,10 +24,15 @@ BATCH_ROWS = 10_000
 
 
 @contextmanager
-def started() -> Iterator[WriteScores]:
-    """Load the network."""
+def started(num_threads: str = str(NUM_CORES)) -> Iterator[WriteScores]:
+    """Load the network.
+
+    Args:
+        num_threads: As a program gets it; they share as many cores.
+    """
     model = one_thread_network()
-    with ThreadPoolExecutor(NUM_CORES) as threads:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(num_threads)])
+    with ThreadPoolExecutor(int(num_threads)) as threads:
 
         def write_scores(source: Path, target: Path) -> None:
             target.mkdir()

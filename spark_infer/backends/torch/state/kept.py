@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from types import NoneType
 from typing import Any
@@ -14,6 +15,17 @@ import torch
 
 PLAIN = frozenset({NoneType, bool, int, float, complex, str, bytes})
 """Kinds that hold nothing that may change."""
+
+_BUILT_IN = (OrderedDict, dict, list, deque, set, frozenset, tuple, bytearray, array)
+
+
+def built_in(value: Any) -> Any:
+    """Return the built-in class of a container.
+
+    Its methods give and take what is there; those of a subclass may make something else of it, such
+    as an object where a class is.
+    """
+    return next(kind for kind in _BUILT_IN if isinstance(value, kind))
 
 
 class Kept(ABC):
@@ -99,13 +111,14 @@ class Array(Kept):
 
     def __init__(self, value: npt.NDArray[Any], name: str) -> None:
         super().__init__(value, name)
-        self._copy = value.copy()
+        self._view = value.view(np.ndarray)
+        self._copy = self._view.copy()
 
     def _is_changed(self) -> bool:
-        return bool(self.value.tobytes() != self._copy.tobytes())
+        return bool(self._view.tobytes() != self._copy.tobytes())
 
     def _restore(self) -> None:
-        self.value[...] = self._copy
+        self._view[...] = self._copy
 
     def _parts(self) -> Iterable[tuple[Any, Any]]:
         return enumerate(self._copy.flat) if self._copy.dtype == object else ()
@@ -116,13 +129,13 @@ class Buffer(Kept):
 
     def __init__(self, value: array[Any] | bytearray, name: str) -> None:
         super().__init__(value, name)
-        self._copy = value[:]
+        self._copy = built_in(value).__getitem__(value, slice(None))
 
     def _is_changed(self) -> bool:
-        return bytes(self.value) != bytes(self._copy)
+        return bytes(memoryview(self.value)) != bytes(memoryview(self._copy))
 
     def _restore(self) -> None:
-        self.value[:] = self._copy
+        built_in(self.value).__setitem__(self.value, slice(None), self._copy)
 
 
 class Collection(Kept):
@@ -130,17 +143,18 @@ class Collection(Kept):
 
     def __init__(self, value: Any, name: str) -> None:
         super().__init__(value, name)
-        self._copy = list(value)
+        self._copy = self._read()
+
+    def _read(self) -> list[Any]:
+        return list(built_in(self.value).__iter__(self.value))
 
     def _is_changed(self) -> bool:
-        return list(map(id, list(self.value))) != list(map(id, self._copy))
+        return list(map(id, self._read())) != list(map(id, self._copy))
 
     def _restore(self) -> None:
-        if isinstance(self.value, list):
-            self.value[:] = self._copy
-        else:
-            self.value.clear()
-            (self.value.update if isinstance(self.value, set) else self.value.extend)(self._copy)
+        kind = built_in(self.value)
+        kind.clear(self.value)
+        (kind.update if kind is set else kind.extend)(self.value, self._copy)
 
     def _parts(self) -> Iterable[tuple[Any, Any]]:
         return enumerate(self._copy)

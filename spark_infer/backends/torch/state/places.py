@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from types import CellType, FunctionType, MemberDescriptorType
 from typing import Any
 
-from spark_infer.backends.torch.state.kept import PLAIN, Kept
+from spark_infer.backends.torch.state.kept import PLAIN, Kept, built_in
 
 
 class Places(Kept):
@@ -71,17 +71,18 @@ class Items(Places):
     """
 
     def __init__(self, value: dict[Any, Any], name: str, *, as_attributes: bool = False) -> None:
-        super().__init__(value, name)
+        self._kind = built_in(value)
         self._as_attributes = as_attributes
+        super().__init__(value, name)
 
     def _read(self) -> dict[Any, Any]:
-        return dict(self.value)
+        return dict(self._kind.items(self.value))
 
     def _put(self, key: Any, part: Any) -> None:
-        self.value[key] = part
+        self._kind.__setitem__(self.value, key, part)
 
     def _drop(self, key: Any) -> None:
-        del self.value[key]
+        self._kind.__delitem__(self.value, key)
 
     def _named(self, key: Any) -> str:
         if self._as_attributes:
@@ -91,9 +92,10 @@ class Items(Places):
 
     def _restore(self) -> None:
         super()._restore()
-        if list(map(id, self.value)) != list(map(id, self._copy)):
-            self.value.clear()
-            self.value.update(self._copy)
+        if list(map(id, self._read())) != list(map(id, self._copy)):
+            self._kind.clear(self.value)
+            for key, part in self._copy.items():
+                self._put(key, part)
 
 
 class Attributes(Items):
@@ -135,10 +137,11 @@ class ClassAttributes(Places):
         return {key: part for key, part in vars(self.value).items() if not key.startswith("__")}
 
     def _put(self, key: Any, part: Any) -> None:
-        setattr(self.value, key, part)
+        # As without a metaclass, which may allow none.
+        type.__setattr__(self.value, key, part)
 
     def _drop(self, key: Any) -> None:
-        delattr(self.value, key)
+        type.__delattr__(self.value, key)
 
 
 class Globals(Places):

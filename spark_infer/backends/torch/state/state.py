@@ -30,6 +30,7 @@ from spark_infer.backends.torch.state.kept import (
     Collection,
     Fixed,
     Kept,
+    built_in,
     keep_tensor,
     num_bytes,
 )
@@ -196,7 +197,8 @@ def _plain(value: Any, name: str) -> Kept | None:
     if isinstance(value, list | deque | set):
         return Collection(value, name)
     if isinstance(value, tuple | frozenset):
-        return Fixed(value, name, ((f"{name}[{i}]", part) for i, part in enumerate(value)))
+        parts = enumerate(built_in(value).__iter__(value))
+        return Fixed(value, name, ((f"{name}[{i}]", part) for i, part in parts))
     inside = [(name, part) for part in _inside(value)]
     return Fixed(value, name, inside) if inside else None
 
@@ -237,4 +239,4 @@ def _num_places(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return 1 + (value.size if value.dtype == object else 0)
     is_collection = isinstance(value, dict | list | deque | set | frozenset | tuple)
-    return 1 + len(value) if is_collection else 1
+    return 1 + (built_in(value).__len__(value) if is_collection else 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from spark_infer.backends.torch.state import State, state
+from spark_infer.backends.torch.state.places import Items
 from tests.unit import keeps
 
 
@@ -21,22 +21,6 @@ class Held:
 
     def __init__(self, inner: Any = None) -> None:
         self.inner = inner
-
-
-class Watched(dict[str, int]):
-    """A dict that notes which items are written."""
-
-    def __init__(self, **items: int) -> None:
-        super().__init__(**items)
-        # Not a list, which would be put back too.
-        self.written: SimpleQueue[str] = SimpleQueue()
-
-    def __setitem__(self, key: str, value: int) -> None:
-        self.written.put(key)
-        super().__setitem__(key, value)
-
-    def clear(self) -> None:
-        raise AssertionError("whoever else uses it would see it empty")
 
 
 class Model(nn.Module):
@@ -48,14 +32,99 @@ class Model(nn.Module):
         self.held = Held(held)
 
 
-def test_only_what_changed_is_written() -> None:
-    items = Watched(a=1, b=2)
+def test_only_what_changed_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = {"a": 1, "b": 2}
     kept = State(Model(items))
-    dict.update(items, a=3, c=4)
+    items.update(a=3, c=4)
     assert kept.changed() == ["held.inner['a']", "held.inner['c']"]
+    written: list[Any] = []
+    put = Items._put
+
+    def noted(self: Items, key: Any, part: Any) -> None:
+        written.append(key)
+        put(self, key, part)
+
+    monkeypatch.setattr(Items, "_put", noted)
     kept.restore()
     assert items == {"a": 1, "b": 2}
-    assert (items.written.get(), items.written.empty()) == ("a", True)
+    assert written == ["a"]
+
+
+class Instances(OrderedDict[str, Any]):
+    """Gives an object where a class is, as transformers' table of activations does."""
+
+    def __getitem__(self, key: str) -> Any:
+        return super().__getitem__(key)()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, getattr(value, "made", value))
+
+    def keys(self) -> Any:
+        raise AssertionError("it would load them all")
+
+
+class Doubles(list[int]):
+    """Gives what it does not hold."""
+
+    def __iter__(self) -> Any:
+        return iter([2 * item for item in super().__iter__()])
+
+    def __getitem__(self, place: Any) -> Any:
+        raise AssertionError("not asked for")
+
+
+class Hides(set[int]):
+    """Says that it is empty."""
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def clear(self) -> None:
+        raise AssertionError("whoever else uses it would see it empty")
+
+
+class Sealed(type):
+    """Makes classes whose attributes cannot be set."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        raise AttributeError(name)
+
+
+class Shared(metaclass=Sealed):
+    """Has an attribute that its objects share."""
+
+    count = 0
+
+
+def test_containers_are_kept_by_what_they_hold_and_not_by_what_they_give() -> None:
+    instances, doubles, hides = Instances(a=dict), Doubles([1, 2]), Hides([3])
+    kept = State(Model([instances, doubles, hides]))
+    assert kept.changed() == []
+    kept.restore()
+    OrderedDict.__setitem__(instances, "a", list)
+    list.append(doubles, 5)
+    set.add(hides, 4)
+    assert kept.changed() == [
+        "held.inner[0]['a']",
+        "held.inner[1]",
+        "held.inner[2]",
+    ]
+    kept.restore()
+    assert kept.changed() == []
+    assert list(OrderedDict.items(instances)) == [("a", dict)]
+    assert instances["a"] == {}
+    assert list(list.__iter__(doubles)) == [1, 2]
+    assert set.__len__(hides) == 1
+
+
+def test_a_class_that_lets_nothing_be_set_is_put_back_too() -> None:
+    kept = State(Model(Shared()))
+    type.__setattr__(Shared, "count", 7)
+    kept.restore()
+    assert Shared.count == 0
 
 
 def test_items_keep_their_order() -> None:
