@@ -28,9 +28,9 @@ class Stop:
     """Runs a command that signals can stop.
 
     The command runs in a thread of its own, so that this one is free for signals. When one comes,
-    Spark's jobs are cancelled: the call that waits for them fails, and all is cleared away as after
-    any failure. A command that is between two steps ends there. A second signal, or a minute
-    without an end, ends the process as it is.
+    Spark's jobs and a database's statements are cancelled: the call that waits for them fails, and
+    all is cleared away as after any failure. A command that is between two steps ends there. A
+    second signal, or a minute without an end, ends the process as it is.
 
     Attributes:
         signal: The signal that came, or None.
@@ -120,9 +120,18 @@ class Stop:
             # Nothing can be half done, and the start of Spark cannot be cancelled.
             deadline = time.monotonic() + _START_SECONDS
             self._unfinished = "nothing was written, Spark was still starting"
+        else:
+            _cancel_statements()  # Once: those that clear away come after.
         while not done.wait(_POLL_SECONDS) and time.monotonic() < deadline:
             with contextlib.suppress(Exception):  # Whatever fails here, the command will end.
                 _context().cancelAllJobs()
+
+
+def _cancel_statements() -> None:
+    """Have the call of a database fail that waits for one, such as for another's lock."""
+    connection = sys.modules.get("spark_infer.warehouse.sinks.jdbc.postgresql.connection")
+    if connection is not None:
+        connection.cancel_all()
 
 
 def _context() -> Any:

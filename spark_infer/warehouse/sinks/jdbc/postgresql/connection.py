@@ -15,6 +15,8 @@ from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import DRIVER
 from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
 
 _SECONDS_TO_TELL = 5
+_running: dict[int, Any] = {}
+"""Statements of this process that have not ended."""
 Row = tuple[str | None, ...]
 
 
@@ -104,18 +106,22 @@ class Connection:
     @contextmanager
     def _statement(self) -> Iterator[Any]:
         statement = self._java.createStatement()
+        _running[id(statement)] = statement
         try:
             # Braces are no escapes.
             statement.setEscapeProcessing(False)
             yield statement
-        except BaseException:
-            # Whoever interrupts the run does not wait for what it waits for.
-            with suppress(*SPARK_FAILURES):
-                statement.cancel()
-            raise
         finally:
+            _running.pop(id(statement))
             with suppress(*SPARK_FAILURES):
                 statement.close()
+
+
+def cancel_all() -> None:
+    """End the statements that run, in whatever thread: they fail there."""
+    for statement in list(_running.values()):
+        with suppress(*SPARK_FAILURES):
+            statement.cancel()
 
 
 @contextmanager
