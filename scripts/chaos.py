@@ -69,8 +69,8 @@ job.run(spark, on_step=lambda step: print("STEP", step, flush=True))
 if jdbc is None:
     found = spark.table(table)
 else:
-    place = {"url": jdbc.url, "dbtable": table, **jdbc.credentials()}
-    found = spark.read.format("jdbc").options(**place).load()
+    place = {"url": jdbc.url, "driver": "org.postgresql.Driver", **jdbc.credentials()}
+    found = spark.read.format("jdbc").options(dbtable=table, **place).load()
 rows = found.select("id", "day", "score").orderBy("id", "score").collect()
 print("FOUND", json.dumps([list(row) for row in rows]), flush=True)
 """

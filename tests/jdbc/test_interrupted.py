@@ -21,10 +21,9 @@ from tests.jdbc.test_modes import FIRST, MERGE
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_at_once_and_leaves_nothing(job: Any, number: signal.Signals) -> None:
     job.run(target=MERGE)
-    pq.write_table(pa.table({"id": [1, 4], "a": [9.0, 9.0], "day": [8, 8]}), job.folder / "tx")
-    job.load(
-        source={"path": "tx"}, features={"day": "date_add(DATE'2018-07-31', day)"}, target=MERGE
-    )
+    days = pa.array([17_751, 17_751], pa.date32())
+    pq.write_table(pa.table({"id": [1, 4], "a": [9.0, 9.0], "day": days}), job.folder / "tx")
+    job.load(source={"path": "tx"}, target=MERGE)
     config = yaml.safe_load((job.folder / "job.yaml").read_text())
     config["spark"] = {
         "spark.master": "local[2]",
@@ -32,8 +31,9 @@ def test_it_ends_at_once_and_leaves_nothing(job: Any, number: signal.Signals) ->
         "spark.jars": str(JAR),
     }
     (job.folder / "job.yaml").write_text(yaml.safe_dump(config))
-    with job.server.holding(LOCK):
-        process = subprocess.Popen(
+    with (
+        job.server.holding(LOCK),
+        subprocess.Popen(
             [sys.executable, "-m", "spark_infer", "score", "job.yaml"],
             cwd=job.folder,
             env={**os.environ, "PYSPARK_PYTHON": sys.executable},
@@ -41,7 +41,8 @@ def test_it_ends_at_once_and_leaves_nothing(job: Any, number: signal.Signals) ->
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
+        ) as process,
+    ):
         assert process.stdout is not None
         lines = []
         for line in process.stdout:
