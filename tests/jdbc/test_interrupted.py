@@ -22,7 +22,8 @@ from tests.jdbc.test_modes import FIRST, MERGE
 def test_it_ends_at_once_and_leaves_nothing(job: Any, number: signal.Signals) -> None:
     job.run(target=MERGE)
     days = pa.array([17_751, 17_751], pa.date32())
-    pq.write_table(pa.table({"id": [1, 4], "a": [9.0, 9.0], "day": days}), job.folder / "tx")
+    ids = pa.array([1, 4], pa.int32())
+    pq.write_table(pa.table({"id": ids, "a": [9.0, 9.0], "day": days}), job.folder / "tx")
     job.load(source={"path": "tx"}, target=MERGE)
     config = yaml.safe_load((job.folder / "job.yaml").read_text())
     config["spark"] = {
