@@ -13,6 +13,7 @@ from torch import nn
 
 from spark_infer.backends.fault import sentence
 from spark_infer.backends.formats import Said, Taken
+from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.backends.torch.program.format import ExportFormat
 from spark_infer.backends.transformers import tokenizer
 from spark_infer.backends.transformers.directory import Directory
@@ -40,7 +41,7 @@ class TransformersFormat(ExportFormat):
 
     hint = (
         "the traced program keeps one way through the model's code, and this model takes another "
-        "for other lengths; export it to ONNX (optimum-cli export onnx) and save that"
+        f"for other lengths; put it into a class of your own, and {MODULE_FORMAT}"
     )
 
     def take(self, model: Any, said: Said) -> Taken:
@@ -60,7 +61,7 @@ class TransformersFormat(ExportFormat):
         sentences = _sentences(directory, task)
         loaded = _load(directory, task)
         theirs = tokenizer.load(directory)
-        limit = _limit(directory, loaded.config, theirs, sentences)
+        limit = _limit(directory, loaded, theirs, sentences)
         item = RaggedInput(
             IDS,
             column=columns[0],
@@ -168,17 +169,23 @@ def _no_native_code() -> Iterator[None]:
         kernels.get_kernel = found
 
 
-def _limit(directory: Directory, config: Any, theirs: Any, sentences: Sentences) -> int | None:
+def _limit(directory: Directory, model: Any, theirs: Any, sentences: Sentences) -> int | None:
     """Return the most tokens that the model takes; None where nothing says."""
     told = sentences.max_length or tokenizer.most_tokens(directory.path, theirs)
     known = [] if told is None else [told]
-    places = getattr(config, "max_position_embeddings", None)
+    places = getattr(model.config, "max_position_embeddings", None)
     if isinstance(places, int) and places > 0:
-        # Models of this family number places from behind the id of padding.
-        model = str(config.model_type)
-        is_shifted = "roberta" in model or model in ("camembert", "mpnet", "xmod", "esm")
-        known.append(places - (_pad_id(config) + 1 if is_shifted else 0))
+        known.append(places - _first_place(model))
     return min(known, default=None)
+
+
+def _first_place(model: Any) -> int:
+    """Return the number of the first place: models like RoBERTa count from behind the padding's."""
+    for name, part in model.named_modules():
+        if name.endswith("position_embeddings"):
+            padding = getattr(part, "padding_idx", None)
+            return 0 if padding is None else int(padding) + 1
+    return 0
 
 
 def _pad_id(config: Any) -> int:

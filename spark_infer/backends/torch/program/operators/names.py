@@ -67,10 +67,10 @@ ATEN = frozenset(
     special_ndtri special_polygamma special_psi special_round special_sinc special_softmax
     special_xlog1py special_xlogy special_zeta split split_with_sizes sqrt square squeeze stack std
     std_mean stft sub subtract sum svd swapaxes swapdims sym_constrain_range
-    sym_constrain_range_for_size sym_numel sym_size t take take_along_dim tan tanh tensor_split
-    tensordot threshold tile to topk trace transpose trapezoid trapz triangular_solve tril
-    tril_indices triu triu_indices true_divide trunc type_as unbind unflatten unfold uniform
-    unique_consecutive unique_dim unique_dim_consecutive unsqueeze upsample_bicubic2d
+    sym_constrain_range_for_size sym_numel sym_size sym_storage_offset t take take_along_dim tan
+    tanh tensor_split tensordot threshold tile to topk trace transpose trapezoid trapz
+    triangular_solve tril tril_indices triu triu_indices true_divide trunc type_as unbind unflatten
+    unfold uniform unique_consecutive unique_dim unique_dim_consecutive unsqueeze upsample_bicubic2d
     upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d
     upsample_trilinear3d vander var var_mean vdot view view_as view_as_complex view_as_real vsplit
     vstack where xlogy zero zeros zeros_like
