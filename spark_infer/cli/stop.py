@@ -120,11 +120,10 @@ class Stop:
             # Nothing can be half done, and the start of Spark cannot be cancelled.
             deadline = time.monotonic() + _START_SECONDS
             self._unfinished = "nothing was written, Spark was still starting"
-        else:
-            _cancel_statements()  # Once: those that clear away come after.
         while not done.wait(_POLL_SECONDS) and time.monotonic() < deadline:
             with contextlib.suppress(Exception):  # Whatever fails here, the command will end.
                 _context().cancelAllJobs()
+                _cancel_statements()
 
 
 def _cancel_statements() -> None:

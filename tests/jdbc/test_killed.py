@@ -48,10 +48,10 @@ if moment == "half":
     # The rows are in the table, for this session alone.
     execute = Connection.execute
 
-    def half(connection, sql):
+    def half(connection, sql, **named):
         if "DROP" in sql and not connection._java.getAutoCommit():
             die()
-        return execute(connection, sql)
+        return execute(connection, sql, **named)
 
     Connection.execute = half
 else:

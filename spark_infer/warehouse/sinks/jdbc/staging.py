@@ -166,7 +166,7 @@ class Staging:
     def _drop_one(self, connection: Connection, table: str) -> None:
         """Drop a table, unless somebody holds it, such as a task that nobody waits for."""
         try:
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
+            connection.execute(f"DROP TABLE IF EXISTS {table}", clears=True)
         except SqlError as error:
             _log.warning("table %s of a run is not dropped yet: %s", table, error.text)
 

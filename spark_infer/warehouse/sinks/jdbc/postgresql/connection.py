@@ -16,7 +16,7 @@ from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
 
 _SECONDS_TO_TELL = 5
 _running: dict[int, Any] = {}
-"""Statements of this process that have not ended."""
+"""Statements of this process that have not ended, but those that clear away."""
 Row = tuple[str | None, ...]
 
 
@@ -71,9 +71,14 @@ class Connection:
                 rows.append(tuple(result.getString(place + 1) for place in range(width)))
             return rows
 
-    def execute(self, sql: str) -> int:
-        """Run a statement, and return how many rows it has changed."""
-        with _sql_errors(), self._statement() as statement:
+    def execute(self, sql: str, *, clears: bool = False) -> int:
+        """Run a statement, and return how many rows it has changed.
+
+        Args:
+            sql: The statement.
+            clears: Whether it clears something away, and is not cancelled.
+        """
+        with _sql_errors(), self._statement(clears) as statement:
             return int(statement.executeUpdate(sql))
 
     @contextmanager
@@ -104,15 +109,16 @@ class Connection:
             self._java.close()
 
     @contextmanager
-    def _statement(self) -> Iterator[Any]:
+    def _statement(self, clears: bool = False) -> Iterator[Any]:
         statement = self._java.createStatement()
-        _running[id(statement)] = statement
+        if not clears:
+            _running[id(statement)] = statement
         try:
             # Braces are no escapes.
             statement.setEscapeProcessing(False)
             yield statement
         finally:
-            _running.pop(id(statement))
+            _running.pop(id(statement), None)
             with suppress(*SPARK_FAILURES):
                 statement.close()
 
