@@ -38,36 +38,36 @@ def interrupted(by: signal.Signals | None, problem: BaseException, stream: TextI
 def run_report(report: RunReport, directory: str, *, html: bool, as_json: bool) -> None:
     """Print a run report."""
     if as_json:
-        _json(report.to_json())
+        json_data(report.to_json())
         return
     places = {"report": str(report.path(directory))}
     if html:
         places["page"] = str(report.page_path(directory))
-    _facts("", {**report.summary(), **places})
-    _gate(report.gate)
+    facts("", {**report.summary(), **places})
+    gate(report.gate)
 
 
 def job_plan(plan: JobPlan, *, as_json: bool) -> None:
     """Print what a run would do."""
     if as_json:
-        _json(plan.to_json())
+        json_data(plan.to_json())
         return
-    _facts("", plan.summary())
+    facts("", plan.summary())
 
 
 def recovered(table: str, completed: Sequence[str]) -> None:
     """Print which runs were completed."""
     runs = ", ".join(completed) or "none was being published"
-    _facts("", {"target": table, "completed": runs})
+    facts("", {"target": table, "completed": runs})
 
 
 def decided(table: str, run_id: str, rows: int | None) -> None:
     """Print what became of a run that was kept."""
     outcome = "dropped" if rows is None else f"published, {rows:,} rows"
-    _facts("", {"target": table, "run": f"{run_id} {outcome}"})
+    facts("", {"target": table, "run": f"{run_id} {outcome}"})
 
 
-def _gate(results: Sequence[Mapping[str, Any]]) -> None:
+def gate(results: Sequence[Mapping[str, Any]]) -> None:
     """Print what came of each check; those that are not met stand out."""
     if not results:
         return
@@ -97,32 +97,32 @@ def bundle(bundle: Bundle, tried: Tried | None = None, *, as_json: bool) -> None
     if tried is not None:
         data["tried"] = dataclasses.asdict(tried)
     if as_json:
-        _json(data)
+        json_data(data)
         return
     base = manifest.base
-    facts = {
+    known = {
         "bundle": manifest.name,
         "digest": bundle.digest,
         "format": f"{base.format} {base.model.get('module', '')}".strip(),
         "built with": ", ".join(f"{name} {v}" for name, v in manifest.built_with.items()),
     }
     if manifest.stochastic:
-        facts["stochastic"] = "equal rows may get different predictions; none is shared"
+        known["stochastic"] = "equal rows may get different predictions; none is shared"
     if not manifest.row_independent:
-        facts["rows"] = "one at a time, without repeats and cache: they depend on each other"
+        known["rows"] = "one at a time, without repeats and cache: they depend on each other"
     if manifest.description:
-        facts["description"] = manifest.description
-    _facts("", facts)
+        known["description"] = manifest.description
+    facts("", known)
     # Under a heading of their own: names of metadata are free, and could be those above.
     metadata = {str(name): json.dumps(value) for name, value in manifest.metadata.items()}
-    _facts("metadata", metadata)
-    _facts("inputs", {i.name: _describe_input(i.to_json()) for i in manifest.signature.inputs})
-    _facts("outputs", {o.name: _describe_output(o) for o in manifest.signature.outputs})
-    _facts("features", manifest.features)
-    _facts("types of source columns", manifest.source_types)
-    _facts("files", {name: f"{size:,} bytes" for name, size in bundle.files.items()})
+    facts("metadata", metadata)
+    facts("inputs", {i.name: _describe_input(i.to_json()) for i in manifest.signature.inputs})
+    facts("outputs", {o.name: _describe_output(o) for o in manifest.signature.outputs})
+    facts("features", manifest.features)
+    facts("types of source columns", manifest.source_types)
+    facts("files", {name: f"{size:,} bytes" for name, size in bundle.files.items()})
     if tried is not None:
-        _facts("tried", {"here": _describe_trial(tried)})
+        facts("tried", {"here": _describe_trial(tried)})
 
 
 _BETWEEN: dict[Any, str] = {dict: "<name>.", tuple: "<number>."}
@@ -209,20 +209,22 @@ def _describe_trial(tried: Tried) -> str:
     )
 
 
-def _facts(title: str, facts: Any) -> None:
-    if not facts:
+def facts(title: str, found: Mapping[str, Any]) -> None:
+    """Print facts, a line each, under a title; nothing where there are none."""
+    if not found:
         return
     table = Table(box=None, show_header=False, pad_edge=False, title=title or None)
     table.title_justify = "left"
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in facts.items():
+    for name, value in found.items():
         one_line = printable(name).replace("\n", "\\n")
         table.add_row(escape(one_line), escape(printable(value)))
     output.show(table)
 
 
-def _json(data: Any) -> None:
+def json_data(data: Any) -> None:
+    """Print JSON data, in letters that the stream has."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     # Not ensure_ascii, which would escape all letters but the English ones.
     text = json.dumps(data, indent=2, ensure_ascii=False)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import json
 import logging
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
-from spark_infer.bundle.places import Place, as_place
-from spark_infer.errors import ConfigError, is_full
+from pydantic import TypeAdapter, ValidationError
+
+from spark_infer.bundle.places import Place
+from spark_infer.errors import ConfigError
+from spark_infer.report.files import folder_of, read_text, write_text
 from spark_infer.report.page import page
 
-_NUM_CHARACTERS = 2**18
-"""More than a report and its page have, unless the gate compares a hundred columns."""
-_MAX_BYTES = 2**26
 _log = logging.getLogger(__name__)
 
-Status = Literal["done", "failed", "interrupted", "stopped", "published", "dropped"]
+Status = Literal["done", "dry-run", "failed", "interrupted", "stopped", "published", "dropped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +32,8 @@ class RunReport:
         job: Name of the job.
         run_id: Identifies the run in the target table.
         status: How it ended; one that its gate has ``stopped`` is ``published`` or ``dropped`` by
-            hand.
+            hand, and ``dry-run`` is one that would have been ``done``.
+        dry_run: Whether nothing of it was to be published, however it ended.
         step: The step in which it failed; ``""`` where it did not.
         reason: What the error said; ``""`` where there was none.
         transient: Whether its cause passes by itself.
@@ -43,6 +42,8 @@ class RunReport:
         parameters: What the run was given.
         bundle: Name, digest and path of the bundle.
         source: Table or files that were read, with the filter.
+        snapshot: What each table or folder under the source held when it was read: of Iceberg its
+            snapshot, of files how many there were, their bytes, and a digest of their list.
         target: Table that was written, or was to be.
         spark_application_id: The application in Spark's history.
         versions: Of spark_infer, Python and the libraries that took part.
@@ -54,6 +55,9 @@ class RunReport:
         rows_rejected: Rows among them that got no prediction.
         seconds: Wall-clock seconds of each step of the job.
         rows_per_second: Rows scored for each second of scoring.
+        throughput: How many rows were scored when: ``seconds`` since scoring began, ``rows``.
+        rejects: The most frequent reasons without a prediction: ``reason``, ``count``, and keys of
+            ``examples``.
         batches: What the predictors counted; their seconds are summed over tasks.
         gate: Each check of the job's gate: check, column, value, limit, action, outcome.
         drift: Each output and feature that the gate compares: its distribution now and in the
@@ -65,6 +69,7 @@ class RunReport:
     job: str
     run_id: str
     status: Status
+    dry_run: bool = False
     step: str = ""
     reason: str = ""
     transient: bool = False
@@ -73,6 +78,7 @@ class RunReport:
     parameters: Mapping[str, str]
     bundle: Mapping[str, str]
     source: str = ""
+    snapshot: Sequence[Mapping[str, Any]] = field(default_factory=list)
     target: str
     spark_application_id: str
     versions: Mapping[str, str]
@@ -83,6 +89,8 @@ class RunReport:
     rows_rejected: int | None = None
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
+    throughput: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    rejects: Sequence[Mapping[str, Any]] = field(default_factory=list)
     batches: Mapping[str, Any] = field(default_factory=dict)
     gate: Sequence[Mapping[str, Any]] = field(default_factory=list)
     drift: Sequence[Mapping[str, Any]] = field(default_factory=list)
@@ -94,11 +102,11 @@ class RunReport:
 
     def path(self, directory: str | os.PathLike[str]) -> Path | Place:
         """Return the place of the report: ``<directory>/<job>-<run id>.json``."""
-        return _folder(directory) / self._name
+        return folder_of(directory) / self._name
 
     def page_path(self, directory: str | os.PathLike[str]) -> Path | Place:
         """Return the place of the page: ``<directory>/<job>-<run id>.html``."""
-        return _folder(directory) / f"{self._stem}.html"
+        return folder_of(directory) / f"{self._stem}.html"
 
     @property
     def _name(self) -> str:
@@ -136,9 +144,25 @@ class RunReport:
         """Return the report of a run; None where there is none that can be read."""
         try:
             text = read_text(directory, f"{job}-{run_id}.json")
-            return None if text is None else cls(**json.loads(text))
-        except (ConfigError, TypeError, ValueError):
+            return None if text is None else cls.from_text(text)
+        except (ConfigError, ValueError):
             return None
+
+    @classmethod
+    def from_text(cls, text: str) -> RunReport:
+        """Read what ``write`` has written. What a later version says beside is passed over.
+
+        Raises:
+            ValueError: It is none; the message says in a few words what is wrong.
+        """
+        try:
+            return _adapter().validate_python(json.loads(text))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{where}: {first['msg']}") from None
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
     def summary(self) -> dict[str, str]:
         """Return what a person wants to see first, label by label."""
@@ -146,12 +170,13 @@ class RunReport:
         num_batches = self.batches.get("num_batches", 0)
         batches = f"{num_batches:,}"
         if num_batches:
-            batches += f" of {self.batches['num_predicted'] / num_batches:,.0f} rows"
-            batches += f", {self.batches['padding_efficiency']:.0%} of positions real"
+            batches += f" of {self.batches.get('num_predicted', 0) / num_batches:,.0f} rows"
+            batches += f", {self.batches.get('padding_efficiency', 1):.0%} of positions real"
         return {
             "job": f"{self.job}, run {self.run_id}",
             "parameters": ", ".join(f"{k}={v}" for k, v in self.parameters.items()) or "none",
-            "bundle": f"{self.bundle['name']} {self.bundle['digest'][:12]}",
+            "bundle": f"{self.bundle.get('name', '')} {self.bundle.get('digest', '')[:12]}".strip()
+            or self.bundle.get("path", ""),
             "target": self.target,
             "scan": self.scan,
             "rows": f"{self.rows_in or 0:,} in, {self.rows_out or 0:,} out, "
@@ -168,78 +193,6 @@ def now_text() -> str:
     return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
 
 
-def write_text(directory: str | os.PathLike[str], name: str, text: str) -> Path | Place:
-    """Write a file into the reports' directory. Errors are those of ``RunReport.write``."""
-    folder = _folder(directory)
-    if isinstance(folder, Place):
-        folder.write(name, io.BytesIO(text.encode()))
-        return folder / name
-    with _writing(folder) as file:
-        file.write(text)
-        file.flush()
-        # Not by its name, which others could have given to something else by now.
-        os.fchmod(file.fileno(), 0o644)
-        Path(file.name).rename(folder / name)
-    return folder / name
-
-
-def read_text(directory: str | os.PathLike[str], name: str) -> str | None:
-    """Return the text of a file in the reports' directory; None where it is not there.
-
-    Raises:
-        ConfigError: It cannot be read, or is larger than any that is written there.
-    """
-    folder = _folder(directory)
-    try:
-        if isinstance(folder, Place):
-            if name not in folder.files():
-                return None
-            return folder.read(name, _MAX_BYTES).decode()
-        with (folder / name).open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"report.path {folder}: {name} cannot be read: {error}") from None
-    if len(content) > _MAX_BYTES:
-        raise ConfigError(f"report.path {folder}: {name} has more than {_MAX_BYTES:,} bytes")
-    return content.decode(errors="replace")
-
-
-def check_writable(directory: str | os.PathLike[str]) -> None:
-    """Prove that a report can be written, by writing as much as one holds.
-
-    Raises:
-        ConfigError: The directory cannot be made or written, or its disk is full.
-    """
-    folder = _folder(directory)
-    if isinstance(folder, Place):
-        folder.check_writable(_NUM_CHARACTERS)
-        return
-    with _writing(folder) as file:
-        file.write(" " * _NUM_CHARACTERS)
-        file.flush()
-
-
-def _folder(directory: str | os.PathLike[str]) -> Path | Place:
-    return as_place(directory, name="report.path", what="report.path", error=ConfigError)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[IO[str]]:
-    """Open a hidden file, which is gone at the end unless it has been given another name."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=folder, prefix=".", suffix=".json", delete=False, encoding="utf-8"
-        ) as file:
-            try:
-                yield file
-            finally:
-                Path(file.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"report.path {folder} cannot be written: {error.strerror}; make room there, or name "
-            "another directory",
-            transient=is_full(error),
-        ) from None
+@cache
+def _adapter() -> TypeAdapter[RunReport]:
+    return TypeAdapter(RunReport)

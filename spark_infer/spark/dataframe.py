@@ -144,7 +144,8 @@ def predict_prepared(
             name = mark(f"direct: {direct}")
             none = frozenset[str]()
             task = PredictTask(reference, found.signature, none, tuple(keep), metrics, name, sample)
-            return Prediction(partial(direct.map, metrics=metrics), task, schema)
+            rows = partial(direct.map, metrics=metrics)
+            return Prediction(rows, task, schema, num_rows=direct.num_rows)
     if scan == "direct":
         raise ConfigError(f"scan 'direct' cannot be: {reason}; use 'auto' or 'jvm'")
     wire = Wire.build(found.signature, found.columns, found.types)

@@ -25,12 +25,15 @@ class Prediction:
         task: What predicts them.
         schema: Of what that returns.
         constants: Columns behind these that are alike in all rows: texts, and points in time.
+        num_rows: Rows that the workers read, those that a filter leaves out among them; None where
+            Spark reads them, and nobody has counted.
     """
 
     rows: Callable[[Task, StructType], DataFrame]
     task: Task
     schema: StructType
     constants: tuple[tuple[str, pa.Scalar], ...] = ()
+    num_rows: int | None = None
 
     def with_constants(self, constants: Iterable[tuple[str, pa.Scalar]]) -> Prediction:
         """Return it with more of these columns."""

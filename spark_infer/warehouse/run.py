@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
 from spark_infer.errors import ConfigError, GateError, SparkInferError
-from spark_infer.report import JobPlan, RunReport
+from spark_infer.report import RunReport
 from spark_infer.report.run import Status, now_text
 from spark_infer.report.versions import versions
 from spark_infer.spark.dataframe import predict_prepared
@@ -27,11 +27,14 @@ from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan import explain
 from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.gate import RunGate
+from spark_infer.warehouse.history.snapshot import snapshot_of
 from spark_infer.warehouse.parameters import texts
 from spark_infer.warehouse.preflight import check_executor
+from spark_infer.warehouse.progress import Progress
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.keys import check_repeatable
 from spark_infer.warehouse.rows.lineage import with_lineage
+from spark_infer.warehouse.rows.reasons import reasons_of
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run_id import new_run_id
 from spark_infer.warehouse.sinks import WRITING, Coverage, Sink, Target, choose_sink
@@ -49,6 +52,8 @@ class Run:
         job: The job.
         given: The session beside which the run has its own; None for one that runs or is started.
         on_step: See ``ScoringJob.run``.
+        dry_run: See ``ScoringJob.run``.
+        on_progress: See ``ScoringJob.run``.
     """
 
     def __init__(
@@ -56,12 +61,16 @@ class Run:
         job: ScoringJob,
         given: SparkSession | None,
         on_step: Callable[[str], None] | None,
+        *,
+        dry_run: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.job = job
         self.given = given
         self.started_at = _now()
         self.run_id = new_run_id(self.started_at)
-        self.steps = Steps(on_step)
+        self.dry_run = dry_run
+        self.steps = Steps(on_step, on_progress)
         self.values: Mapping[str, Any] = job.values
         self.bundle: Bundle | None = None
         self.target: Target | None = None
@@ -81,33 +90,18 @@ class Run:
             with suppress(ConfigError):  # That is the reason, or does not hide it.
                 self._write(report)
             raise
-        report = self._report("done")
+        report = self._report("dry-run" if self.dry_run else "done")
         try:
-            self.gate.remember(self.run_id)
+            if not self.dry_run:
+                self.gate.remember(self.run_id)
             self._write(report)
         except ConfigError as error:
             raise ConfigError(
-                f"the target was written, but not its report: {error}", transient=error.transient
+                f"the target {'is as it was, and' if self.dry_run else 'was written, but'} not its "
+                f"report: {error}",
+                transient=error.transient,
             ) from None
         return report
-
-    def plan(self) -> JobPlan:
-        """Return what a run would do. Errors are those of ``ScoringJob.run``."""
-        self._start()
-        config, bundle = self.job.config, self.bundle
-        assert bundle is not None
-        with active(self.spark):
-            predicted, sink = self._prepared(self._source(), bundle, recover=False)
-            fields = predicted.df.schema.fields
-            return JobPlan(
-                job=config.name,
-                parameters=texts(self.values),
-                bundle=self._described(bundle),
-                target=config.target.table,
-                writes=sink.intent(),
-                columns=tuple(f"{f.name} {f.dataType.simpleString().upper()}" for f in fields),
-                scan=self.found["scan"],
-            )
 
     def recover(self) -> tuple[str, ...]:
         """Complete or undo what killed runs have left, and return the runs that are completed.
@@ -144,7 +138,9 @@ class Run:
         config = self.job.config
         with self.steps.step("source"), spark_failures("the job cannot be prepared"):
             self.values = with_session_zone(self.spark, config.parameters, self.job.values)
-            return read_source(self.spark, config.source, self.values)
+            source = read_source(self.spark, config.source, self.values)
+            self.found["snapshot"] = snapshot_of(source)
+        return source
 
     def score_and_publish(self, source: DataFrame) -> None:
         """Score rows of the source to where no reader looks, look at them, and publish them.
@@ -155,18 +151,20 @@ class Run:
         """
         config, step, bundle = self.job.config, self.steps.step, self.bundle
         assert bundle is not None
-        predicted, sink = self._prepared(source, bundle)
+        predicted, sink = self._prepared(source, bundle, recover=not self.dry_run)
         staged: Staged | None = None
         try:
             with step("load"):
                 allowed = config.bundle.allow_modules
                 check_executor(self.spark, bundle, config.batch.options(), allowed)
             with step("score"), spark_failures("scoring failed and the target is as it was"):
-                staged = sink.stage(predicted)
+                with self.steps.counting(self.metrics, predicted.num_rows):
+                    staged = sink.stage(predicted)
                 batches = self.metrics.value.to_json()
                 counts = {"rows_in": staged.rows, "rows_rejected": staged.rejected}
                 self.found |= {**counts, "batches": batches, "writer": staged.writer}
             with step("keys"), spark_failures("what was scored cannot be read back"):
+                self.found["rejects"] = reasons_of(staged, config.key)
                 keys = check_staged(staged, config)
                 sink.check_rows(staged, keys)
             if config.gate:
@@ -174,6 +172,9 @@ class Run:
                     results = self.gate.look(staged)
                     self.found |= {"gate": results, "drift": self.gate.compared()}
                     self.gate.decide(sink, staged, self)
+            if self.dry_run:
+                self.found["rows_out"] = 0
+                return
             with step("write"):
                 published = sink.publish(staged, keys)
             self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
@@ -255,6 +256,7 @@ class Run:
             job=config.name,
             run_id=self.run_id,
             status=status,
+            dry_run=self.dry_run,
             step=self.steps.current if error else "",
             reason=str(error) or type(error).__name__ if error else "",
             transient=isinstance(error, SparkInferError) and error.transient,
@@ -264,9 +266,12 @@ class Run:
             bundle=known,
             source=config.source.described,
             target=config.target.table,
-            commands=self.job.commands(self.run_id, status, texts(self.values)),
+            commands=self.job.commands(
+                self.run_id, status, texts(self.values), dry_run=self.dry_run
+            ),
             versions=versions(),
             seconds=seconds,
+            throughput=self.steps.throughput,
             **found,
         )
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from pyspark import SparkContext
+from pyspark import Accumulator
 
-from spark_infer.spark.failures import SPARK_FAILURES
+from spark_infer.metrics import Metrics
+from spark_infer.warehouse.progress import Counting, Progress, Watch
 
-_LIFE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -22,28 +21,37 @@ class Steps:
     Args:
         on_step: Is called with the name of each step before it begins, and when it has failed.
             What it raises ends the run.
+        on_progress: Is called about twice a second with how far the step is; without it the log
+            has a line every ten seconds.
 
     Attributes:
         current: The step that has begun last; ``""`` before the first.
         seconds: Wall-clock seconds of each step that has ended, well or not.
         is_stopped: Whether ``on_step`` has raised.
+        throughput: How many rows were scored when, as JSON data for the report.
     """
 
-    def __init__(self, on_step: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_step: Callable[[str], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
         self._on_step = on_step
+        self._on_progress = on_progress
+        self._watch: Watch | None = None
         self.current = ""
         self.is_stopped = False
         self.seconds: dict[str, float] = {}
+        self.throughput: list[dict[str, float]] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Measure a step; log every ten seconds that it goes on, and at its end what it took."""
+        """Measure a step; tell how far it is while it goes on, and log at its end what it took."""
         self._ask(name)
         self.current = name
         start = time.perf_counter()
-        done = threading.Event()
-        alive = threading.Thread(target=_tell, args=(name, start, done), daemon=True)
-        alive.start()
+        self._watch = watch = Watch(name, self._on_progress)
+        watch.begin()
         try:
             yield
         except Exception:
@@ -52,10 +60,28 @@ class Steps:
                 self._ask(name)
             raise
         finally:
-            done.set()
-            alive.join()
+            watch.end()
             self.seconds[name] = round(time.perf_counter() - start, 3)
         _log.info("%s: %.1f s", name, self.seconds[name])
+
+    @contextmanager
+    def counting(self, metrics: Accumulator[Metrics], of_read: int | None) -> Iterator[None]:
+        """Have the step that goes on tell of rows as well.
+
+        Args:
+            metrics: Where its tasks count.
+            of_read: See ``Progress``.
+        """
+        assert self._watch is not None
+        watch, counting = self._watch, Counting(metrics, of_read)
+        watch.counting = counting
+        try:
+            yield
+        finally:
+            watch.counting = None
+            with suppress(Exception):  # It is for the report, and no reason to fail.
+                counting.look(watch.seconds)
+            self.throughput = [{"seconds": s, "rows": n} for s, n in counting.points]
 
     def _ask(self, name: str) -> None:
         if self._on_step is None:
@@ -65,23 +91,3 @@ class Steps:
         except BaseException:
             self.is_stopped = True
             raise
-
-
-def _tell(name: str, start: float, done: threading.Event) -> None:
-    while not done.wait(_LIFE_SECONDS):
-        _log.info("%s: %.0f s so far%s", name, time.perf_counter() - start, _tasks())
-
-
-def _tasks() -> str:
-    """Return how far Spark is with what it runs, where it runs anything."""
-    context = SparkContext._active_spark_context
-    if context is None or getattr(context, "_jsc", None) is None:
-        return ""  # It is about to start, or has ended.
-    try:
-        tracker = context.statusTracker()
-        stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
-    except SPARK_FAILURES:
-        return ""
-    done = sum(stage.numCompletedTasks for stage in stages if stage)
-    of = sum(stage.numTasks for stage in stages if stage)
-    return f", {done:,} of {of:,} tasks" if of else ""

@@ -91,7 +91,7 @@ def test_a_signal_ends_the_run_with_one_line(
     assert len(lines) == 1, rest
     assert lines[0].startswith(f"Interrupted by {number.name}")
     told = ("the target is as it was", "nothing was written", "cannot be read")
-    assert any(text in lines[0] for text in told)
+    assert any(text in lines[0] for text in told), lines
     assert not running(work)
     assert not list(work.glob("spark_infer_catalog/warehouse/*"))
     if step:

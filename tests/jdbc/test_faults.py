@@ -232,7 +232,15 @@ def test_a_plan_writes_nothing(job: Any) -> None:
     assert job.load(target=MERGE).plan(job.spark).writes == "it is created"
     assert len(job.tables()) == 1
     job.run(target=MERGE)
-    assert job.load(target=MERGE).plan(job.spark).writes == "rows are updated and added by key (id)"
+    plan = job.load(target=MERGE).plan(job.spark)
+    assert plan.writes == "rows are updated and added by key (id)"
+    assert 'ON CONFLICT ("id") DO UPDATE SET' in str(plan)
+
+
+def test_a_replay_is_refused(job: Any) -> None:
+    run = job.run(target=MERGE).run_id
+    with pytest.raises(WarehouseError, match="is in a database, and replay reads tables of Spark"):
+        job.load(target=MERGE).replay(run, {"id": "1"}, job.spark)
 
 
 def test_no_session_is_left(job: Any) -> None:

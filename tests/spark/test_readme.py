@@ -100,6 +100,7 @@ def test_every_example_is_run() -> None:
         "Job file": 3,
         "Tables of Iceberg, and merging by key": 1,  # tests/iceberg runs it
         "Gate": 3,
+        "Earlier runs": 2,
         "Bundles and reports behind a URI": 1,
         "Batches and bad rows": 1,
         "Airflow": 3,
@@ -237,6 +238,33 @@ def test_job_file_and_command(
     for line in told.splitlines():
         assert re.fullmatch(r"[0-9:]{8} INFO \w+: [0-9.]+ s", line)
         assert line.split()[2] in steps
+
+
+def test_earlier_runs(table: dict[str, Any], folder: Path) -> None:
+    (_, job), (_, score), *_ = blocks("Job file")
+    (folder / "conf").mkdir()
+    (folder / "conf" / "nightly.yaml").write_text(job)
+    (_, commands), (language, view) = blocks("Earlier runs")
+    for more in (["--dry-run"], []):
+        arguments = [*score.split()[1:], *more]
+        assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    outputs = []
+    for line in commands.splitlines():
+        done = CliRunner().invoke(app, line.split()[1:], catch_exceptions=False)
+        assert done.exit_code == 0
+        outputs.append(" ".join(done.output.split()))
+    assert "of 2 runs" not in outputs[0]
+    assert "3 in, 3 out, 1 rejected" in outputs[1]
+    assert "equal: the prediction is the one that was published" in outputs[2]
+    assert language == "sql"
+    spark = table["spark"]
+    spark.sql(view.replace("'reports/", f"'{folder}/reports/"))  # Spark's own folder is another.
+    query = "SELECT status, parameters['date'], rows_in FROM runs ORDER BY run_id"
+    assert [tuple(row) for row in spark.sql(query).collect()] == [
+        ("dry-run", "2018-08-08", 3),
+        ("done", "2018-08-08", 3),
+    ]
+    spark.catalog.dropTempView("runs")
 
 
 def test_gate(table: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

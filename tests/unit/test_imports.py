@@ -65,7 +65,7 @@ def test_a_local_path_needs_no_other_file_system(fraud: Bundle, tmp_path: Path) 
     code = """
 import sys
 from spark_infer import Bundle
-from spark_infer.report.run import check_writable
+from spark_infer.report.files import check_writable
 Bundle.load(sys.argv[1])
 check_writable(sys.argv[2])
 print("pyarrow.fs" in sys.modules)

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "done": "Done",
+    "dry-run": "Dry run",
     "failed": "Failed",
     "interrupted": "Interrupted",
     "stopped": "Stopped by the gate",
     "published": "Published by hand",
     "dropped": "Dropped by hand",
 }
+_PASSED = ("done", "dry-run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +56,28 @@ class Outcome:
 def outcome(report: RunReport) -> Outcome:
     """Return how a run ended."""
     kind = {"done": "good", "published": "good", "dropped": "odd", "stopped": "odd"}
+    kind["dry-run"] = "good"
     warned = sum(result["outcome"] == "warned" for result in report.gate)
     return Outcome(
-        kind="odd" if report.status == "done" and warned else kind.get(report.status, "bad"),
-        title=_TITLES[report.status],
+        kind="odd" if report.status in _PASSED and warned else kind.get(report.status, "bad"),
+        title=_title(report),
         sentence=_sentence(report, warned),
         advice=_advice(report),
     )
 
 
+def _title(report: RunReport) -> str:
+    title = _TITLES[report.status]
+    return f"Dry run: {title.lower()}" if report.dry_run and report.status != "dry-run" else title
+
+
 def _sentence(report: RunReport, warned: int) -> str:
+    if report.status == "dry-run":
+        said = (
+            f"{_rows(report.rows_in)} scored, checked and discarded{_rejected(report)}. "
+            f"{report.target} is as it was; a run would have published them."
+        )
+        return f"{said} The gate warns of {_checks(warned)}." if warned else said
     if report.status == "done":
         said = f"{_rows(report.rows_out)} scored and written to {report.target}{_rejected(report)}."
         return f"{said} The gate warns of {_checks(warned)}." if warned else said
@@ -95,6 +109,13 @@ def _sentence(report: RunReport, warned: int) -> str:
 def _advice(report: RunReport) -> list[Advice]:
     commands = report.commands
     again = commands.get("again", "")
+    if report.status == "dry-run":
+        return [
+            Advice(text="To score the rows and publish them:", command=commands.get("score", ""))
+        ]
+    if report.status == "stopped" and report.dry_run:
+        text = "Look at the checks that are not met. Nothing of a dry run is kept. To try again:"
+        return [Advice(text=text, command=again)]
     if report.status == "stopped":
         return [
             Advice(
@@ -137,5 +158,6 @@ def _checks(number: int) -> str:
 def _rejected(report: RunReport) -> str:
     if not report.rows_rejected:
         return ""
-    share = f" ({percent(report.rows_rejected / report.rows_out)})" if report.rows_out else ""
+    rows = report.rows_out or report.rows_in
+    share = f" ({percent(report.rows_rejected / rows)})" if rows else ""
     return f"; {count(report.rows_rejected)} of them{share} got no prediction"

@@ -14,6 +14,7 @@ from spark_infer.errors import printable
 from spark_infer.report.page import drawing, numbers
 from spark_infer.report.page.distributions import shown
 from spark_infer.report.page.outcome import outcome
+from spark_infer.report.page.throughput import throughput
 
 if TYPE_CHECKING:
     from spark_infer.report.run import RunReport
@@ -65,6 +66,8 @@ def page(report: RunReport) -> str:
         model_speed=_model_speed(report.batches),
         columns=[{**column, "shown": shown(column)} for column in report.drift],
         counts=_counts(report.batches),
+        throughput=throughput(report.throughput),
+        reasons=_reasons(report),
         sizes=_shares(report.batches.get("batch_rows", {})),
         lengths=_shares(report.batches.get("row_lengths", {})),
     )
@@ -149,6 +152,21 @@ def _model_speed(batches: Mapping[str, Any]) -> float | None:
 def _counts(batches: Mapping[str, Any]) -> dict[str, int]:
     """Return what was counted, and is not nothing, with its meaning."""
     return {text: batches[key] for key, text in _COUNTS.items() if batches.get(key)}
+
+
+def _reasons(report: RunReport) -> list[dict[str, Any]]:
+    """Return each reason without a prediction, how often it was met, and keys of such rows."""
+    return [
+        {
+            "reason": reject["reason"],
+            "count": reject["count"],
+            "examples": [
+                ", ".join(f"{name}={text}" for name, text in example.items())
+                for example in reject["examples"]
+            ],
+        }
+        for reject in report.rejects
+    ]
 
 
 def _shares(found: Mapping[str, int]) -> list[tuple[str, int, float]]:

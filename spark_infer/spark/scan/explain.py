@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from pyspark.sql import DataFrame
 
@@ -17,6 +18,16 @@ def mark(text: str) -> str:
     """Return a name for a function in Spark's plan that ``explain`` finds there."""
     plain = re.sub(r"[^\x20-\x7e]", "?", text)
     return f"spark_infer[{plain}]spark_infer"
+
+
+def evaluations(df: DataFrame) -> int:
+    """Return in how many places of Spark's plan a model predicts.
+
+    Args:
+        df: What was made of a ``Prediction``.
+    """
+    plan: Any = df._jdf.queryExecution()
+    return len(_MARK.findall(str(plan.optimizedPlan().toString())))
 
 
 @spark_failures("the plan cannot be read", kind=ConfigError)

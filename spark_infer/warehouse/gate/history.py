@@ -12,7 +12,7 @@ from typing import Any
 from spark_infer.bundle.documents import parse
 from spark_infer.bundle.profile import Profile
 from spark_infer.errors import ConfigError, SignatureError
-from spark_infer.report.run import read_text, write_text
+from spark_infer.report.files import read_text, write_text
 from spark_infer.warehouse.config import ParameterConfig
 
 _VERSION = 1

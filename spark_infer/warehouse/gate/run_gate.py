@@ -103,6 +103,11 @@ class RunGate:
         reasons = stopped(self._results)
         if not reasons:
             return
+        if run.dry_run:
+            raise GateError(
+                f"the gate would stop this run: {reasons}; it was a dry run, and nothing of it is "
+                "kept"
+            )
         assert isinstance(sink, KeepingSink)
         config, coverage = self._job.config, run.coverage
         sink.keep(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spark_infer.warehouse.sinks.choose import choose_sink
 from spark_infer.warehouse.sinks.coverage import Coverage
-from spark_infer.warehouse.sinks.sink import KeepingSink, Published, Sink
+from spark_infer.warehouse.sinks.sink import KeepingSink, Means, Published, Sink
 from spark_infer.warehouse.sinks.sql.writer import WRITING
 from spark_infer.warehouse.sinks.target import Target
 
@@ -12,6 +12,7 @@ __all__ = [
     "WRITING",
     "Coverage",
     "KeepingSink",
+    "Means",
     "Published",
     "Sink",
     "Target",

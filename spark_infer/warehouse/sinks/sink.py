@@ -27,6 +27,19 @@ class Published:
     rejected: int
 
 
+@dataclass(frozen=True)
+class Means:
+    """How a sink would put rows into its target.
+
+    Attributes:
+        writer: Who would write them: ``workers``, or ``jvm``, with the reason.
+        sql: The statement by which they would be published.
+    """
+
+    writer: str
+    sql: str
+
+
 class Sink(Protocol):
     """Stages and publishes rows into one kind of target."""
 
@@ -40,6 +53,10 @@ class Sink(Protocol):
 
     def intent(self) -> str:
         """Say what publishing would do to the target."""
+        ...
+
+    def means(self, prediction: Prediction) -> Means:
+        """Say how rows would be put into the target, whose schema was checked."""
         ...
 
     def recover(self) -> tuple[str, ...]:

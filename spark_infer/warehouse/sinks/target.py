@@ -79,6 +79,8 @@ class Target:
         Args:
             anew: Whether to ask again: another may have made or changed it since.
         """
+        if self.config.jdbc is not None:
+            return None  # No catalog of Spark has it.
         if anew or not self._is_known:
             self._table, self._is_known = Table.find(self.spark, self.name), True
         return self._table

@@ -21,7 +21,7 @@ from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import own_session
 from spark_infer.spark.scan.scan import _ReadTask
 from spark_infer.warehouse import JobConfig, ScoringJob
-from spark_infer.warehouse.run import Run
+from spark_infer.warehouse.planning.planned_run import PlannedRun
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,7 @@ def test_a_job_writes_the_same_by_either_path(spark: SparkSession, job: Any) -> 
     direct, through = job(spark, "direct"), job(spark, "jvm")
     assert direct.scan.startswith("direct: 10 rows, ")
     assert direct.summary()["scan"] == direct.scan
+    assert direct.throughput[-1]["rows"] == through.throughput[-1]["rows"] == 9
     assert through.scan == "jvm: it is asked for"
     assert (direct.batches["num_read"], through.batches["num_read"]) == (10, 0)
     # A bigint, a double and an int for each, and what describes them.
@@ -136,6 +137,11 @@ def test_a_job_whose_features_spark_computes(spark: SparkSession, job: Any) -> N
 def test_a_plan_tells_what_a_run_would_do(spark: SparkSession, job: Any, sum2: si.Bundle) -> None:
     plan = job(spark, "auto", do="plan")
     assert plan.scan.startswith("direct: 10 rows, ")
+    assert (plan.reads.rows, plan.reads.rows_from) == (10, "as the files say")
+    assert (plan.reads.num_files, plan.writer) == (
+        int(plan.scan.split(", ")[2].split()[0]),
+        "workers",
+    )
     assert plan.writes == "it is created"
     assert plan.columns[:4] == ("id BIGINT", "day DATE", "score FLOAT", "rejected_reason STRING")
     assert plan.bundle["digest"] == sum2.digest
@@ -143,6 +149,7 @@ def test_a_plan_tells_what_a_run_would_do(spark: SparkSession, job: Any, sum2: s
     assert not spark.catalog.tableExists("files.auto")
     job(spark, "auto")
     again = job(spark, "auto", do="plan")
+    assert (again.expected.taken_from, again.replaces) == ("as the last 1 run", None)
     assert again.writes == (
         "the partitions (by day) that the run has rows for are replaced, those that it is about "
         "and has none for are emptied"
@@ -173,7 +180,7 @@ def test_spark_sends_a_job_larger_record_batches(
             "target": {"table": "files.scores", "partition_by": ["day"], "keep": ["day"]},
         }
     )
-    run = Run(ScoringJob(config, {}), spark, None)
+    run = PlannedRun(ScoringJob(config, {}), spark, None)
     run.plan()
     assert run.spark.conf.get(rows) == "32768"
     assert spark.conf.get(rows) == "10000"

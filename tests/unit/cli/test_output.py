@@ -120,7 +120,7 @@ def test_a_run_whose_report_cannot_be_printed_has_written(
         seconds={},
     )
     config = SimpleNamespace(report=SimpleNamespace(path="reports", html=True))
-    job = SimpleNamespace(config=config, run=lambda on_step: report)
+    job = SimpleNamespace(config=config, run=lambda **_: report)
     monkeypatch.setattr("spark_infer.warehouse.ScoringJob.load", lambda *_, **__: job)
     for options in ([], ["--json"]):
         with monkeypatch.context() as patched:

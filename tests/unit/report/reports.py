@@ -87,6 +87,29 @@ def full_report(**changes: Any) -> RunReport:
             "write": 2.4,
         },
         "rows_per_second": 6638.4,
+        "snapshot": [
+            {
+                "kind": "files",
+                "place": "spark_catalog.bank.transactions",
+                "num_partitions": 1,
+                "num_files": 24,
+                "num_bytes": 101_083_442,
+                "digest": "91ce" * 16,
+            },
+            {"kind": "iceberg", "place": "lake.bank.shops", "snapshot_id": "4029301845770142233"},
+        ],
+        "throughput": [
+            {"seconds": 4.5 * (at + 1), "rows": int(1_204_331 * ((at + 1) / 40) ** 1.1)}
+            for at in range(40)
+        ],
+        "rejects": [
+            {
+                "reason": "column 'amount' is null",
+                "count": 401,
+                "examples": [{"tx_id": "1007", "shop": "7"}, {"tx_id": "99310", "shop": "<b>"}],
+            },
+            {"reason": "score is not finite", "count": 11, "examples": [{"tx_id": "5"}]},
+        ],
         "batches": {
             "num_rows": 1_204_331,
             "num_predicted": 1_100_203,
@@ -126,6 +149,7 @@ def full_report(**changes: Any) -> RunReport:
         ],
         "commands": {
             "again": "spark-infer score conf/nightly.yaml --set date=2018-08-08",
+            "score": "spark-infer score conf/nightly.yaml --set date=2018-08-09",
             "recover": "spark-infer recover conf/nightly.yaml --set date=2018-08-08",
             "publish": f"spark-infer publish conf/nightly.yaml {RUN_ID}",
             "drop": f"spark-infer drop conf/nightly.yaml {RUN_ID}",

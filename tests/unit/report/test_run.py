@@ -16,8 +16,8 @@ import pytest
 
 from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
+from spark_infer.report.files import check_writable
 from spark_infer.report.page import page
-from spark_infer.report.run import check_writable
 from spark_infer.report.versions import versions
 from tests.s3 import Bucket
 

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("pyspark")
 
 from spark_infer.warehouse import steps as module
+from spark_infer.warehouse.progress import watch
 from spark_infer.warehouse.steps import Steps
 
 
@@ -26,9 +27,10 @@ def test_each_step_is_one_line_with_its_seconds(caplog: pytest.LogCaptureFixture
 def test_a_long_step_gives_signs_of_life(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_LIFE_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "_LIFE_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.01)
     steps = Steps()
-    with caplog.at_level(logging.INFO, logger=module.__name__), steps.step("score"):
+    with caplog.at_level(logging.INFO, logger=watch.__name__), steps.step("score"):
         while len(caplog.records) < 2:
             pass
     assert caplog.records[0].getMessage().startswith("score: 0 s so far")
@@ -73,9 +75,3 @@ def test_a_step_that_fails_while_somebody_stops_the_run_keeps_its_error() -> Non
         raise ValueError("cancelled")
     assert asked == ["score", "score"]
     assert steps.is_stopped
-
-
-def test_a_context_that_is_about_to_start_has_no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    context = object.__new__(module.SparkContext)
-    monkeypatch.setattr(module.SparkContext, "_active_spark_context", context)
-    assert module._tasks() == ""

@@ -23,11 +23,11 @@ from spark_infer.warehouse.sinks.files.journal import Journal
 from spark_infer.warehouse.sinks.files.kept import Kept, check_latest, find_kept
 from spark_infer.warehouse.sinks.files.leftovers import beside, recover
 from spark_infer.warehouse.sinks.files.partition import Partitions, of_path
-from spark_infer.warehouse.sinks.files.publication import RUNS, publish
+from spark_infer.warehouse.sinks.files.publication import RUNS, publish, publishing_sql
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.lock import WriterLock
-from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.table import Table, default_folder
 from spark_infer.warehouse.sinks.target import Target
 
@@ -63,6 +63,17 @@ class FileTable:
     def intent(self) -> str:
         """Say what publishing would do to the table."""
         return self._target.intent(empties=True)
+
+    def means(self, prediction: Prediction) -> Means:
+        """Say how rows would be put into the table."""
+        target, table = self._target, self._target.table()
+        writer = "workers"
+        try:
+            run = RunFolder(self._places()[0 if table is None else 1].child(target.run_id))
+            self._by_workers(prediction, table, run)
+        except NotByWorkers as error:
+            writer = f"jvm: {error}"
+        return Means(writer, publishing_sql(target))
 
     def recover(self) -> tuple[str, ...]:
         """Complete or undo what runs have left that were killed, and return what is completed."""

@@ -8,12 +8,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
+from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.sinks.files.journal import Journal
 from spark_infer.warehouse.sinks.files.partition import Partitions
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.name import TableName
 from spark_infer.warehouse.sinks.table import Table
+from spark_infer.warehouse.sinks.target import Target
 
 RUNS = "_spark_infer"
 """The folder of the runs inside a table's: readers of its files pass over such names."""
@@ -55,6 +57,18 @@ def publish(spark: SparkSession, name: TableName, run: RunFolder, journal: Journ
         Partitions(spark, name, table.partition_columns).point(places)
     run.end_publishing()
     spark.sql(f"REFRESH TABLE {name.sql}")
+
+
+def publishing_sql(target: Target) -> str:
+    """Return the statement by which the rows of a run are made visible, for a plan."""
+    by, name = target.config.partition_by, target.name.sql
+    if target.table() is None:
+        parts = f" PARTITIONED BY ({', '.join(map(quoted, by))})" if by else ""
+        return f"CREATE TABLE {name} USING {target.config.format}{parts}"
+    values = ", ".join(f"{quoted(column)} = ..." for column in by)
+    if target.is_overwritten:
+        return f"ALTER TABLE {name} PARTITION ({values}) SET LOCATION '...'"
+    return f"ALTER TABLE {name} ADD IF NOT EXISTS PARTITION ({values})" if by else ""
 
 
 def _move(file: Folder, to: Folder) -> None:

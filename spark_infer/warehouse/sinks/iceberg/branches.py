@@ -113,6 +113,14 @@ class Branches:
             return False
         return True
 
+    @property
+    def publishing_sql(self) -> str:
+        """The statement by which ``fast_forward`` does it, for a plan."""
+        return (
+            f"CALL {quoted(self.table.catalog)}.system.fast_forward(table => "
+            f"{literal(self.table.sql)}, branch => '{MAIN}', to => '{_PREFIX}...')"
+        )
+
     def _has_been(self, head: int | None) -> bool:
         """Return whether the table is, or was, at a snapshot that it is built on."""
         log = self._meta("history").where(f"is_current_ancestor AND snapshot_id = {head}")

@@ -26,7 +26,7 @@ from spark_infer.warehouse.sinks.iceberg.alive import Alive
 from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
 from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
-from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
 from spark_infer.warehouse.sinks.table import Table
@@ -34,6 +34,7 @@ from spark_infer.warehouse.sinks.target import Target
 
 _RUNS = "_spark_infer"
 _MAX_ATTEMPTS = 10
+_BY_SPARK = "jvm: the table is one of Iceberg"
 _log = logging.getLogger(__name__)
 
 
@@ -91,6 +92,12 @@ class IcebergTable:
     def intent(self) -> str:
         """Say what publishing would do to the table."""
         return self._target.intent(empties=True)
+
+    def means(self, prediction: Prediction) -> Means:
+        """Say how rows would be put into the table."""
+        if self._target.table() is None:
+            return self._unnamed.means(prediction)
+        return Means(_BY_SPARK, self._branches.publishing_sql)
 
     def recover(self) -> tuple[str, ...]:
         """Drop the branches of runs that were killed; what they had published is whole."""
@@ -165,7 +172,7 @@ class IcebergTable:
         self._base = self._branches.head()
         branch = self._branch(self._base)
         rows, rejected = self._write(df, branch)
-        return Staged(self._ours(branch), rows, rejected, "jvm: the table is one of Iceberg")
+        return Staged(self._ours(branch), rows, rejected, _BY_SPARK)
 
     def _create(self, staged: Staged, keys: Keys) -> Published | None:
         """Create the table with the rows; return None where another has, meanwhile."""

@@ -31,7 +31,7 @@ from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import check_column, li
 from spark_infer.warehouse.sinks.jdbc.publication import Publication
 from spark_infer.warehouse.sinks.jdbc.replaced import Replaced
 from spark_infer.warehouse.sinks.jdbc.staging import Staging, table_lock
-from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.target import Target
 
@@ -104,6 +104,14 @@ class JdbcTable:
         if is_there and self._replaced.is_all:
             return "all rows are replaced"
         return self._target.intent(empties=True, is_there=is_there)
+
+    def means(self, prediction: Prediction) -> Means:
+        """Say how rows would be put into the table."""
+        schema = prediction.df.schema
+        with self._database.connected("cannot be looked at") as connection:
+            staging, table = self._database.staging(connection), self._database.find(connection)
+        key, config = self._key(schema), self._target.config
+        return Means(_WRITER, Publication(config, key, schema, self._names, staging, table).sql)
 
     def recover(self) -> tuple[str, ...]:
         """Drop the tables of runs that were killed; what they had published is whole."""

@@ -95,7 +95,7 @@ class Publication:
             self._delete_partitions(connection, partitions)
         elif self.config.delete_missing:
             self._delete_keys(connection, names_gone)
-        ((rows, rejected),) = connection.query(self._insert())
+        ((rows, rejected),) = connection.query(self.sql)
         return Published(int(rows or 0), int(rejected or 0))
 
     @property
@@ -162,7 +162,9 @@ class Publication:
             condition += f" AND EXISTS (SELECT FROM ({gone}) g WHERE {self._same('g')})"
         connection.execute(f"DELETE FROM {self.target} t WHERE {condition}")
 
-    def _insert(self) -> str:
+    @property
+    def sql(self) -> str:
+        """The statement that puts the rows into the target, and counts them."""
         ours = [field.name for field in self.schema.fields]
         there = self._there(ours)
         (reason,) = self._there([REASON_COLUMN])

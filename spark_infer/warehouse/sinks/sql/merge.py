@@ -46,7 +46,7 @@ class Merge:
         gone = self.coverage.owned(rows) if target.config.delete_missing else None
         view = _View(rows.limit(0) if gone is None else _marked(rows.limit(0), rows.limit(0)))
         with view as name:
-            planned = target.spark.sql(f"EXPLAIN {self._statement(target.name.sql, name)}")
+            planned = target.spark.sql(f"EXPLAIN {self.statement(target.name.sql, name)}")
             text = "\n".join(str(row[0]) for row in planned.collect())
         if text.startswith(_FAILED):
             reason = text.partition("\n")[2].split("\n")[0].strip().rstrip(".")
@@ -100,7 +100,7 @@ class Merge:
             there: Its rows.
         """
         with _View(self._source(staged.df, there)) as name:
-            self.target.spark.sql(self._statement(into, name))
+            self.target.spark.sql(self.statement(into, name))
 
     def gone(self, rows: DataFrame, there: DataFrame) -> DataFrame:
         """Return the keys that the run is about, and that have left the source."""
@@ -114,7 +114,13 @@ class Merge:
             return ordered
         return _marked(ordered, self.gone(rows, there))
 
-    def _statement(self, into: str, view: str) -> str:
+    def statement(self, into: str, view: str) -> str:
+        """Return the statement.
+
+        Args:
+            into: SQL name of the table, or of its branch.
+            view: SQL name of the rows.
+        """
         target = self.target
         columns = [quoted(name) for name in target.rows().columns]
         same = " AND ".join(f"{_THERE}.{c} <=> {_OURS}.{c}" for c in map(quoted, target.key))

@@ -15,10 +15,12 @@ from spark_infer.spark.prediction import Prediction
 from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
-from spark_infer.warehouse.sinks.sink import Published
+from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.writer import Writer
 from spark_infer.warehouse.sinks.target import Target
+
+_BY_SPARK = "jvm: the table is written by SQL"
 
 
 class SqlTable:
@@ -49,6 +51,19 @@ class SqlTable:
         """Say what publishing would do to the table."""
         return self._target.intent(empties=False)
 
+    def means(self, prediction: Prediction) -> Means:
+        """Say how rows would be put into the table."""
+        target, name = self._target, self._target.name.sql
+        rows = "`spark_infer rows`"
+        if target.table() is None:
+            sql = f"CREATE TABLE {name} USING {target.config.format} AS SELECT * FROM {rows}"
+        elif target.is_merged:
+            sql = self._merge.statement(name, rows)
+        else:
+            verb = "INSERT OVERWRITE" if target.is_overwritten else "INSERT INTO"
+            sql = f"{verb} {name} SELECT * FROM {rows}"
+        return Means(_BY_SPARK, sql)
+
     def recover(self) -> tuple[str, ...]:
         """Do nothing: what a run that was killed has left is cleared away before writing."""
         return ()
@@ -69,7 +84,7 @@ class SqlTable:
             kept.unpersist()
             raise
         rows, rejected = counted
-        return Staged(kept, rows, rejected, "jvm: the table is written by SQL")
+        return Staged(kept, rows, rejected, _BY_SPARK)
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows leaves nothing stale behind, and removes no others."""

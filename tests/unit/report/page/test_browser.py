@@ -76,6 +76,8 @@ REPORTS: dict[str, dict[str, Any]] = {
         "target": LONG,
         "parameters": {LONG: LONG},
         "versions": {LONG: LONG},
+        "snapshot": [{"kind": "iceberg", "place": LONG, "snapshot_id": LONG}],
+        "rejects": [{"reason": LONG, "count": 10**9, "examples": [{LONG: LONG}, {LONG: LONG}]}],
         "commands": {},
         "seconds": {LONG: 1.0, "score": 2.0},
         "gate": [checked(LONG, column=LONG, limit=LONG, note=LONG, value=-1.234e-300)],

@@ -74,7 +74,8 @@ def test_a_run_that_is_done_says_what_came_of_it() -> None:
 def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
     text = page(full_report())
     assert re.findall("<h2>(.*?)</h2>", text) == [
-        *("Time", "Predictions", "Drift", "Gate", "Batches", "What took part"),
+        *("Time", "Rows a second over time", "Rows without a prediction", "Predictions"),
+        *("Drift", "Gate", "Batches", "What took part"),
     ]
     assert text.index("<h1>Done</h1>") < text.index("Rows to score") < text.index("<h2>Time")
 
@@ -130,6 +131,26 @@ def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
             [],
         ),
         ({"rows_rejected": 0, "rows_out": 1, "gate": []}, "1 row was scored and written to", []),
+        (
+            {"status": "dry-run", "dry_run": True, "rows_out": 0},
+            "Dry run 1,204,331 rows were scored, checked and discarded; 412 of them (<0.1%) got no "
+            "prediction. bank.predictions is as it was; a run would have published them. The gate "
+            "warns of 1 check. To score the rows and publish them:",
+            ["score"],
+        ),
+        (
+            {"status": "stopped", "dry_run": True, "step": "gate", "rows_out": None}
+            | {"gate": [checked("psi", "stopped")]},
+            "Dry run: stopped by the gate 1,204,331 rows were scored and not published, because 1 "
+            "check of the gate is not met. bank.predictions is as it was. Look at the checks that "
+            "are not met. Nothing of a dry run is kept. To try again:",
+            ["again"],
+        ),
+        (
+            {"status": "failed", "dry_run": True, "step": "score", "reason": "it broke"},
+            "Dry run: failed The run failed in its step score",
+            ["again"],
+        ),
     ],
 )
 def test_an_outcome_says_what_to_do(
@@ -256,6 +277,11 @@ def with_texts(word: str) -> RunReport:
         parameters={word: word},
         bundle={"name": word, "digest": word, "path": word},
         source=word,
+        snapshot=[
+            {"kind": "iceberg", "place": word, "snapshot_id": word},
+            {"kind": "files", "place": word, "num_files": 1, "num_bytes": 1, "digest": ""},
+        ],
+        rejects=[{"reason": word, "count": 1, "examples": [{word: word}, {word: word}]}],
         target=word,
         spark_application_id=word,
         versions={word: word},
