@@ -10,6 +10,11 @@ Without ``--table`` these are tables of files. Tables of another catalog take it
     scripts/chaos.py --target merge --table ice.lake.scores
         --spark spark.sql.catalog.ice=org.apache.iceberg.spark.SparkCatalog
         --spark spark.sql.catalog.ice.warehouse={work}/ice ...
+
+A database makes a table of each round, beside the one that is named::
+
+    scripts/chaos.py --table lake.scores --jdbc jdbc:postgresql://host/database --user-env SCORER
+        --spark spark.jars=/usr/share/java/postgresql.jar
 """
 
 from __future__ import annotations
@@ -59,12 +64,17 @@ from spark_infer.spark import session
 
 job = si.ScoringJob.load("job.yaml")
 spark = session("chaos", job.config.spark)
-table = job.config.target.table
+table, jdbc = job.config.target.table, job.config.target.jdbc
 namespace = table.rpartition(".")[0]
-if namespace:
+if namespace and jdbc is None:
     spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
 job.run(spark, on_step=lambda step: print("STEP", step, flush=True))
-rows = spark.sql(f"SELECT id, day, score FROM {table} ORDER BY id, score").collect()
+if jdbc is None:
+    found = spark.table(table)
+else:
+    place = {"url": jdbc.url, "driver": "org.postgresql.Driver", **jdbc.credentials()}
+    found = spark.read.format("jdbc").options(dbtable=table, **place).load()
+rows = found.select("id", "day", "score").orderBy("id", "score").collect()
 print("FOUND", json.dumps([list(row) for row in rows]), flush=True)
 """
 
@@ -116,7 +126,7 @@ class Chaos:
         work = self._folder / name
         work.mkdir()
         (work / "run.py").write_text(RUN)
-        self._write_job(work)
+        self._write_job(work, name)
         self._write_source(work, num_days=NUM_DAYS // 2, factor=1)
         self._run(work, None)
         self._write_source(work, num_days=NUM_DAYS, factor=3)
@@ -148,13 +158,16 @@ class Chaos:
         }
         pq.write_table(pa.table(columns), work / "tx.parquet", row_group_size=200)
 
-    def _write_job(self, work: Path) -> None:
+    def _write_job(self, work: Path, name: str) -> None:
+        target = {"keep": ["day"], **self._target}
+        if "jdbc" in target:  # Which does not go with the folder.
+            target["table"] = f"{target['table']}_{target['mode']}_{name}"
         job = {
             "name": "chaos",
             "source": {"path": "tx.parquet"},
             "key": ["id"],
             "bundle": {"path": str(self._folder / "bundle")},
-            "target": {"keep": ["day"], **self._target},
+            "target": target,
             "incremental": {"by": self._by},
             "spark": {
                 "spark.master": "local[2]",
@@ -212,8 +225,14 @@ def main() -> int:
     parser.add_argument(
         "--spark", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark"
     )
+    parser.add_argument("--jdbc", metavar="URL", help="the database that has the table")
+    parser.add_argument("--user-env", default="USER", help="variable with its user")
     arguments = parser.parse_args()
     names = [name for name in TARGETS if arguments.table != FILES or name != "merge"]
+    place = {}
+    if arguments.jdbc is not None:
+        place = {"jdbc": {"url": arguments.jdbc, "user_env": arguments.user_env}}
+        names.remove("plain")  # What has no partitions is an append like the other.
     if arguments.target != "all":
         names = [arguments.target]
     settings = dict(setting.split("=", 1) for setting in arguments.spark)
@@ -221,10 +240,11 @@ def main() -> int:
     num_right = num_kills = 0
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         for name in names:
-            place = Path(folder) / name
-            place.mkdir()
-            target = {"table": arguments.table, **TARGETS[name]}
-            chaos = Chaos(place, target, settings, "content" if name in INCREMENTAL else "full")
+            work = Path(folder) / name
+            work.mkdir()
+            target = {"table": arguments.table, **place, **TARGETS[name]}
+            by = "content" if name in INCREMENTAL else "full"
+            chaos = Chaos(work, target, settings, by)
             for number in range(arguments.runs):
                 kills, is_right = chaos.round(str(number), random_)
                 num_right += is_right

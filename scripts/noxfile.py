@@ -29,7 +29,7 @@ NO_TESTS_COLLECTED = 5
 nox.options.default_venv_backend = "none"
 nox.options.sessions = [
     *("unit", "processes", "gpu", "spark", "cluster", "benchmarks", "coverage", "spark35"),
-    *("iceberg", "wheel"),
+    *("iceberg", "jdbc", "wheel"),
 ]
 
 
@@ -90,6 +90,12 @@ def iceberg(session: nox.Session) -> None:
     """Tests with tables of Iceberg, on Spark 3.5."""
     python = make_spark35(session, ICEBERG, ICEBERG_CLASSES)
     run_tests(session, "iceberg", *PARALLEL_SPARK, python=python)
+
+
+@nox.session
+def jdbc(session: nox.Session) -> None:
+    """Tests with a server of PostgreSQL; none is run where that is not installed."""
+    run_tests(session, "jdbc", *PARALLEL_SPARK)
 
 
 @nox.session(venv_backend="venv")

@@ -125,6 +125,10 @@ def bundle(bundle: Bundle, tried: Tried | None = None, *, as_json: bool) -> None
         facts("tried", {"here": _describe_trial(tried)})
 
 
+_BETWEEN: dict[Any, str] = {dict: "<name>.", tuple: "<number>."}
+"""What stands before the keys of a section that is there several times."""
+
+
 def job_reference(model: type[BaseModel]) -> None:
     """Print the keys of a job file."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
@@ -142,9 +146,7 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[tuple[str, FieldInfo
         nested = [info.annotation, *getattr(info.annotation, "__args__", ())]
         for kind in nested:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                between = "" if kind is info.annotation else "<name>."
-                if get_origin(info.annotation) is tuple:
-                    between = "<number>."
+                between = _BETWEEN.get(get_origin(info.annotation), "")
                 rows += _keys(kind, f"{prefix}{name}.{between}")
     return rows
 

@@ -28,9 +28,9 @@ class Stop:
     """Runs a command that signals can stop.
 
     The command runs in a thread of its own, so that this one is free for signals. When one comes,
-    Spark's jobs are cancelled: the call that waits for them fails, and all is cleared away as after
-    any failure. A command that is between two steps ends there. A second signal, or a minute
-    without an end, ends the process as it is.
+    Spark's jobs and a database's statements are cancelled: the call that waits for them fails, and
+    all is cleared away as after any failure. A command that is between two steps ends there. A
+    second signal, or a minute without an end, ends the process as it is.
 
     Attributes:
         signal: The signal that came, or None.
@@ -123,6 +123,14 @@ class Stop:
         while not done.wait(_POLL_SECONDS) and time.monotonic() < deadline:
             with contextlib.suppress(Exception):  # Whatever fails here, the command will end.
                 _context().cancelAllJobs()
+                _cancel_statements()
+
+
+def _cancel_statements() -> None:
+    """Have the call of a database fail that waits for one, such as for another's lock."""
+    connection = sys.modules.get("spark_infer.warehouse.sinks.jdbc.postgresql.connection")
+    if connection is not None:
+        connection.cancel_all()
 
 
 def _context() -> Any:

@@ -123,10 +123,12 @@ class ScoringJob:
 
         Raises:
             BundleError: The bundle is damaged, or another than the job file pins.
-            ConfigError: The reports' directory cannot be written, or a check of the gate is about
-                a column that the bundle does not have.
+            ConfigError: The reports' directory cannot be written, a check of the gate is about a
+                column that the bundle does not have, or a database's user or password is missing.
         """
         check_writable(self.config.report.path)
+        if self.config.target.jdbc is not None:
+            self.config.target.jdbc.credentials()
         bundle = Bundle.load(self.config.bundle.path, digest=self.config.bundle.digest)
         check_columns(self.config.gate, bundle.signature)
         return bundle

@@ -29,6 +29,10 @@ _WORDS = re.compile(
     r"|No space left on device|Disk quota exceeded|Too many open files"
     r"|underlying files have been updated"
     r"|Connection (?:refused|reset|timed out)|Could not connect to meta ?store"
+    # The driver of PostgreSQL, whose exceptions are of one class.
+    r"|terminating connection|connection attempt failed|connection has been closed|database system "
+    r"is (?:starting up|shutting down|in recovery)|too many clients|connection slots|lock timeout"
+    r"|deadlock detected|could not extend file"
 )
 _CONDITION = re.compile(r"(\[[A-Z][A-Z0-9_.]*\])(?: |$)")
 _PASSING_CONDITION = "[FAILED_READ_FILE.FILE_NOT_EXIST]"

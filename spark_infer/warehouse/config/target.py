@@ -8,13 +8,20 @@ from pydantic import Field, field_validator, model_validator
 
 from spark_infer.bundle.places import is_uri
 from spark_infer.errors import ConfigError
+from spark_infer.warehouse.config.jdbc import JdbcConfig
 from spark_infer.warehouse.values import Section, SqlText
+from spark_infer.warehouse.values.identifiers import identifiers
 
 
 class TargetConfig(Section):
     """Where the predictions go."""
 
     table: str = Field(description="Table to write; created when missing.")
+    jdbc: JdbcConfig | None = Field(
+        None,
+        description="The database that has the table ([schema.]table, as PostgreSQL reads names), "
+        "where no catalog of Spark does.",
+    )
     format: str = Field(
         "parquet",
         description="Format of a table that is created, which must give back what was written: "
@@ -28,8 +35,8 @@ class TargetConfig(Section):
         "and kept columns), which would be lost. append scores and adds the rows whose keys the "
         "table does not have; others are not looked at. merge updates the rows whose keys the "
         "table has and adds the others, by MERGE, for which its catalog must have row-level SQL "
-        "(Iceberg; Delta and Hudi are not tested). A second run of the same rows gives the same "
-        "table.",
+        "(Iceberg; Delta and Hudi are not tested), or in PostgreSQL by a unique index. A second "
+        "run of the same rows gives the same table.",
     )
     partition_by: tuple[str, ...] = Field(
         (), description="Partition columns, of key and keep. Needed for overwrite."
@@ -55,7 +62,10 @@ class TargetConfig(Section):
 
     @model_validator(mode="after")
     def _overwrite_needs_partitions(self) -> TargetConfig:
-        if self.mode == "overwrite" and not self.partition_by:
+        replaces_all = self.jdbc is not None and self.jdbc.replace_all
+        if replaces_all and (self.mode != "overwrite" or self.partition_by):
+            raise ValueError("jdbc.replace_all belongs to mode overwrite without partition_by")
+        if self.mode == "overwrite" and not self.partition_by and not replaces_all:
             raise ValueError(
                 "mode overwrite needs partition_by, or it would replace the whole table; name the "
                 "partition columns or use mode append"
@@ -68,6 +78,18 @@ class TargetConfig(Section):
             raise ValueError(
                 f"delete_missing belongs to mode merge; {self.mode} deletes no single rows"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_a_database(self) -> TargetConfig:
+        if self.jdbc is not None:
+            try:
+                identifiers(self.table, most=2)
+            except ValueError as error:
+                raise ValueError(f"table {error}") from None
+            for key in ("format", "writer"):
+                if key in self.model_fields_set:
+                    raise ValueError(f"{key} is for tables of files, and jdbc has none")
         return self
 
 

@@ -115,6 +115,11 @@ class ReplayedRun(Run):
     def _published(self, bundle: Bundle) -> Row | Replay:
         """Return the row in the target, or what to say where it is not there."""
         config, run_id = self.job.config, self.report.run_id
+        if config.target.jdbc is not None:
+            raise WarehouseError(
+                f"target table {config.target.table!r} is in a database, and replay reads tables "
+                "of Spark's catalogs only"
+            )
         self.target = target = Target(self.spark, config.target, config.key, run_id)
         if target.table() is None:
             raise WarehouseError(

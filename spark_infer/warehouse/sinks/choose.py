@@ -7,6 +7,7 @@ from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.files.file_table import FileTable
 from spark_infer.warehouse.sinks.iceberg.find import is_iceberg
 from spark_infer.warehouse.sinks.iceberg.iceberg_table import IcebergTable
+from spark_infer.warehouse.sinks.jdbc.jdbc_table import JdbcTable
 from spark_infer.warehouse.sinks.name import SESSION_CATALOG
 from spark_infer.warehouse.sinks.sink import Sink
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
@@ -24,6 +25,8 @@ def choose_sink(target: Target, coverage: Coverage) -> Sink:
     Raises:
         WarehouseError: The catalog cannot be asked, or the target cannot do what the job asks for.
     """
+    if target.config.jdbc is not None:
+        return JdbcTable(target, coverage)
     table = target.table()
     if is_iceberg(target.spark, target.name, table):
         return IcebergTable(target, coverage)

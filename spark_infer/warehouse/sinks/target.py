@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import reduce
+from functools import cached_property, reduce
 from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -36,9 +36,6 @@ class Target:
         config: The job file's target.
         key: Columns that identify a row.
         run_id: The run, as in the rows' lineage.
-
-    Raises:
-        ConfigError: The table's name is none, or its catalog is not there.
     """
 
     def __init__(
@@ -48,10 +45,18 @@ class Target:
         self.config = config
         self.key = key
         self.run_id = run_id
-        self.name = TableName.read(spark, config.table, key="target.table")
         self._names = Names.of_session(spark)
         self._table: Table | None = None
         self._is_known = False
+
+    @cached_property
+    def name(self) -> TableName:
+        """The table's name; not of one in a database, which Spark's catalogs do not know.
+
+        Raises:
+            ConfigError: It is none, or its catalog is not there.
+        """
+        return TableName.read(self.spark, self.config.table, key="target.table")
 
     @property
     def is_overwritten(self) -> bool:
@@ -74,18 +79,23 @@ class Target:
         Args:
             anew: Whether to ask again: another may have made or changed it since.
         """
+        if self.config.jdbc is not None:
+            return None  # No catalog of Spark has it.
         if anew or not self._is_known:
             self._table, self._is_known = Table.find(self.spark, self.name), True
         return self._table
 
-    def intent(self, *, empties: bool) -> str:
+    def intent(self, *, empties: bool, is_there: bool | None = None) -> str:
         """Say what publishing would do to the table.
 
         Args:
             empties: Whether an overwrite empties partitions that it has no rows for.
+            is_there: Whether the table is; None asks Spark's catalog.
         """
         key, by = ", ".join(self.key), ", ".join(self.config.partition_by)
-        if self.table() is None:
+        if is_there is None:
+            is_there = self.table() is not None
+        if not is_there:
             return "it is created"
         if self.is_merged:
             deleted = ", and those are deleted whose keys have left the source"
@@ -113,6 +123,8 @@ class Target:
 
     def refresh_in(self, other: SparkSession) -> None:
         """Have another session look at the table anew, of whose files it may know of before."""
+        if self.config.jdbc is not None:
+            return
         with suppress(*SPARK_FAILURES):
             if other.catalog.tableExists(self.name.sql):
                 other.sql(f"REFRESH TABLE {self.name.sql}")

@@ -173,7 +173,10 @@ def test_reference_names_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pyspark")
     code, out, _ = run(capsys, "reference")
     assert code == 0
-    for key in ("parameters.<name>.type", "source.filter", "batch.device", "target.mode"):
+    for key in (
+        *("parameters.<name>.type", "source.filter", "batch.device", "target.mode"),
+        *("target.jdbc.user_env", "gate.<number>.action"),
+    ):
         assert key in out
     for word in ("timestamp_ntz", "bundle.digest", "--set spark.sql.shuffle.partitions=8"):
         assert word in " ".join(out.split())

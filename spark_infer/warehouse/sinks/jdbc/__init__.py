@@ -1,0 +1,1 @@
+"""A table of PostgreSQL: staged beside it by parallel writers, published in one transaction."""
