@@ -80,10 +80,8 @@ class Quarantine:
         )
         with _about_it():
             self._table = self._target()
-        if self._names.key(self._table.name.sql) == self._names.key(target.name.sql):
-            raise WarehouseError(
-                f"quarantine.table: {config.table!r} is the target; name another table"
-            )
+            if self._names.key(self._table.name.sql) == self._names.key(target.name.sql):
+                raise WarehouseError(f"{config.table!r} is the target; name another table")
         self._values: DataFrame | None = None
 
     def prepare(self, rows: Featured, signature: Signature, *, recover: bool) -> None:
