@@ -123,7 +123,7 @@ class Demo:
         )
         self._tell_rejected(report)
         scored = scored_rows(spark, PREDICTIONS, TRANSACTIONS, PROTOCOL)
-        self.console.print(f"Its ROC AUC is {measure(scored.dropna()).roc_auc:.3f}.")
+        self.console.print(f"The ROC AUC of {FIRST} is {measure(scored.dropna()).roc_auc:.3f}.")
         self._show_alerts(spark.sql(ALERTS).collect())
         return report
 
@@ -154,7 +154,7 @@ class Demo:
         self._title("The third night", THIRD)
         save_day(transactions, TRANSACTIONS, THIRD, {"amount": CENTS})
         self.console.print(
-            "Since noon a third of the terminals have sent cents in the place of euros."
+            "A third of the terminals have begun to send cents in the place of euros."
         )
         before = spark.sql(STATE).collect()[0]
         try:
@@ -189,13 +189,11 @@ class Demo:
             return _job(day).run(spark)
 
     def _tell_rejected(self, report: RunReport) -> None:
-        if not report.rows_quarantined:
-            self.console.print(f"Table {REJECTED} is empty.")
-        for reject in report.rejects:
-            self.console.print(
-                f"{reject['count']:,} rows got no prediction ({reject['reason']}) and are in "
-                f"table {REJECTED}."
-            )
+        reasons = ", ".join(f"{found['count']:,} as {found['reason']}" for found in report.rejects)
+        self.console.print(
+            f"{report.rows_quarantined:,} rows got no prediction and are in table {REJECTED}"
+            f"{f': {reasons}' if reasons else ''}."
+        )
 
     def _show_alerts(self, rows: list[Row]) -> None:
         table = _table(f"Top alerts of {FIRST}", "score", "time", "card", "terminal", "amount")
