@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 import spark_infer as si
 from spark_infer.backends import load_backend
-from spark_infer.cli.main import app, exit_code
+from spark_infer.cli.commands import app
+from spark_infer.cli.main import exit_code
 from spark_infer.errors import BundleError, GateError
 from tests.s3 import Bucket
 from tests.unit.backends.transformers.test_format import directory
