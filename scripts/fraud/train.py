@@ -168,6 +168,7 @@ def train_bundle(
         model,
         signature=recipe.signature,
         sample=week,
+        profile=week,
         features=recipe.features,
         format=recipe.format,
         module=module,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -59,3 +61,23 @@ def save_transactions(transactions: DataFrame, table: str) -> None:
         transactions.sparkSession.sql(f"CREATE DATABASE IF NOT EXISTS {database}")
     days = transactions.repartition("tx_date").sortWithinPartitions("tx_date", "tx_id")
     days.write.mode("overwrite").partitionBy("tx_date").format("parquet").saveAsTable(table)
+
+
+def save_day(
+    transactions: DataFrame, table: str, day: date, instead: Mapping[str, str] | None = None
+) -> None:
+    """Replace one day of the table, and no other.
+
+    Args:
+        transactions: Those of that day, and others.
+        table: Where ``save_transactions`` has written some.
+        day: The day.
+        instead: SQL in the place of some columns, other than ``tx_date``.
+    """
+    columns = {name: name for name in COLUMNS if name != "tx_date"} | dict(instead or {})
+    selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    transactions.sparkSession.sql(
+        f"INSERT OVERWRITE TABLE {table} PARTITION (tx_date = DATE '{day}') "
+        f"SELECT {selected} FROM {{transactions}} WHERE tx_date = DATE '{day}' ORDER BY tx_id",
+        transactions=transactions,
+    )

@@ -42,14 +42,14 @@ def run_list(found: RunList, *, as_json: bool) -> None:
     left = ("run", "began", "parameters", "outcome")
     right = ("rows", "rejected", "rows/s", "took")
     for heading in left:
-        table.add_column(heading, no_wrap=heading == "run", overflow="fold")
+        table.add_column(heading)
     for heading in right:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     table.add_column("gate")
     for row in found.to_json()["runs"]:
         style = _STYLES.get(row["status"], "bold red")
         table.add_row(*(_cell(text) for text in _row(row)), style=style)
-    output.show(table)
+    output.show(table, as_wide_as_needed=True)
     for problem in found.unreadable.values():
         output.write(f"{printable(problem)}\n")
     shown = len(found.runs) + len(found.unreadable)

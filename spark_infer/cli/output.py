@@ -13,6 +13,8 @@ from rich.console import Console, RenderableType
 
 from spark_infer.errors import ConfigError, is_full
 
+_MOST_COLUMNS = 10_000
+
 
 def write(text: str) -> None:
     """Write a text to standard output; letters that it lacks become escape sequences.
@@ -26,10 +28,19 @@ def write(text: str) -> None:
         stream.flush()
 
 
-def show(what: RenderableType) -> None:
-    """Write what rich draws to standard output. Errors are those of ``write``."""
+def show(what: RenderableType, *, as_wide_as_needed: bool = False) -> None:
+    """Write what rich draws to standard output. Errors are those of ``write``.
+
+    Args:
+        what: What to draw.
+        as_wide_as_needed: Whether lines may be longer than the terminal is wide, which then breaks
+            them: of many columns, each would be a letter wide there.
+    """
     with _standard_output() as stream:
         console = Console(file=stream, highlight=False)
+        if as_wide_as_needed:
+            wide = console.options.update(max_width=_MOST_COLUMNS)
+            console.width = max(console.width, console.measure(what, options=wide).maximum)
         with console.capture() as captured:
             console.print(what)
     write(captured.get())

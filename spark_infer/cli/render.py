@@ -17,6 +17,7 @@ from rich.table import Table
 from spark_infer.bundle import Bundle, Output
 from spark_infer.cli import output
 from spark_infer.errors import SparkInferError, printable
+from spark_infer.report.page import numbers
 
 if TYPE_CHECKING:
     from spark_infer.engine.proof.checks.kept import Tried
@@ -75,12 +76,11 @@ def gate(results: Sequence[Mapping[str, Any]]) -> None:
         title="gate", box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left"
     )
     for heading in ("check", "column", "value", "allowed", "outcome"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for result in results:
         odd = result["outcome"] in ("warned", "stopped")
-        value = result["value"]
-        told = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-        cells = [result["name"], result["column"], told, result["limit"], result["outcome"]]
+        told = [result[key] for key in ("name", "column", "limit", "outcome")]
+        cells = [*told[:2], numbers.found(result), *told[2:]]
         table.add_row(*(escape(str(cell)) for cell in cells), style="bold yellow" if odd else None)
     output.show(table)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 UNKNOWN = "\N{EN DASH}"
+_SHARES = ("nulls", "rejects", "share_above")
+"""Checks of a gate whose values are shares of rows."""
 
 
 def count(number: float | None) -> str:
@@ -20,6 +24,13 @@ def value(number: float | str | None) -> str:
         return "true" if number else "not true"
     is_whole = abs(number) < 1e12 and number == int(number)
     return f"{number:,.0f}" if is_whole else f"{number:,.4g}"
+
+
+def found(result: Mapping[str, Any]) -> str:
+    """Return what a check of a gate has found."""
+    measured = result["value"]
+    is_share = result["check"] in _SHARES and isinstance(measured, float)
+    return f"{100 * measured:.4g}%" if is_share else value(measured)
 
 
 def distance(number: float | None) -> str:

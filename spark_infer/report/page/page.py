@@ -25,14 +25,14 @@ _STEPS = {
     "source": "find the rows",
     "check": "prove that all fits together",
     "load": "load the model on an executor",
+    "compare": "find what is new or has changed",
     "score": "read, predict, set aside",
     "keys": "look at keys and rejected rows",
     "gate": "measure what was written",
+    "quarantine": "keep the rejected rows",
     "write": "publish",
     "recover": "complete or undo earlier runs",
 }
-_SHARES = ("nulls", "rejects", "share_above")
-"""Checks whose values are shares of rows."""
 _STAGES = (
     ("wait", "waiting for rows", "Spark reads, computes features and hands over", "warehouse"),
     ("load", "loading the model", "once for each worker", "model"),
@@ -90,7 +90,7 @@ def _template() -> Template:
         percent=numbers.percent,
         distance=numbers.distance,
         duration=numbers.duration,
-        found=_found,
+        found=numbers.found,
         moment=numbers.moment,
     )
     return environment.get_template("page.html")
@@ -99,13 +99,6 @@ def _template() -> Template:
 def _finalized(found: Any) -> Any:
     """Return what stands in the page for a value; it is escaped after that, unless drawn here."""
     return found if isinstance(found, Markup) else printable(str(found))
-
-
-def _found(result: Mapping[str, Any]) -> str:
-    """Return what a check has found."""
-    value = result["value"]
-    is_share = result["check"] in _SHARES and isinstance(value, float)
-    return f"{100 * value:.4g}%" if is_share else numbers.value(value)
 
 
 def _steps(seconds: Mapping[str, float]) -> list[dict[str, Any]]:

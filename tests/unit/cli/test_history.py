@@ -52,10 +52,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return int(stopped.value.code or 0), captured.out, captured.err
 
 
+@pytest.mark.parametrize("columns", [220, 80, 20])
 def test_runs_are_one_a_line(
-    capsys: pytest.CaptureFixture[str], job: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], job: Path, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "220")
+    monkeypatch.setenv("COLUMNS", str(columns))
     code, out, _ = run(capsys, "runs", job)
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
