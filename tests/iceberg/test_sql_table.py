@@ -48,10 +48,10 @@ def test_a_table_that_takes_no_merge_is_refused_before_reading(
 ) -> None:
     job.run(target=MERGE)
     job.spark.sql("CREATE TABLE store.plain USING parquet AS SELECT * FROM ice.lake.scores")
-    statement = merge.Merge._statement
+    statement = merge.Merge.statement
     monkeypatch.setattr(
         merge.Merge,
-        "_statement",
+        "statement",
         lambda one, into, view: statement(one, "store.plain", view),
     )
     broken = {"table": "store.tx", "filter": "raise_error('read') IS NULL"}

@@ -22,6 +22,7 @@ from spark_infer.backends import load_backend
 from spark_infer.cli.commands import app
 from spark_infer.cli.main import exit_code
 from spark_infer.errors import BundleError, GateError
+from spark_infer.report.page.numbers import UNKNOWN
 from tests.s3 import Bucket
 from tests.unit.backends.transformers.test_format import directory
 from tests.unit.graphs import linear
@@ -280,7 +281,7 @@ def test_gate(table: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPat
     lines = [line.split() for line in done.output.splitlines()]
     assert ["gate"] in lines
     assert ["rows", "3", "at", "least", "1", "passed"] in lines
-    assert ["psi", "fraud_score", "at", "most", "0.25", "undefined"] in lines
+    assert ["psi", "fraud_score", UNKNOWN, "at", "most", "0.25", "undefined"] in lines
     strict = gate.replace("check: rows, min: 1}", "check: rows, min: 10}")
     (folder / "conf" / "nightly.yaml").write_text(blocks("Job file")[0][1] + strict)
     stopped = CliRunner().invoke(app, ["score", *arguments])

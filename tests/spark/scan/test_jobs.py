@@ -138,9 +138,10 @@ def test_a_plan_tells_what_a_run_would_do(spark: SparkSession, job: Any, sum2: s
     plan = job(spark, "auto", do="plan")
     assert plan.scan.startswith("direct: 10 rows, ")
     assert (plan.reads.rows, plan.reads.rows_from) == (10, "as the files say")
-    assert (plan.reads.num_files, plan.writer) == (
-        int(plan.scan.split(", ")[2].split()[0]),
-        "workers",
+    assert plan.reads.num_files == int(plan.scan.split(", ")[2].split()[0])
+    is_old = int(pa.__version__.split(".")[0]) < 25
+    assert plan.writer == (
+        f"jvm: pyarrow is {pa.__version__}, 25 is needed" if is_old else "workers"
     )
     assert plan.writes == "it is created"
     assert plan.columns[:4] == ("id BIGINT", "day DATE", "score FLOAT", "rejected_reason STRING")
