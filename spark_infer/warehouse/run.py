@@ -38,8 +38,16 @@ from spark_infer.warehouse.rows.reasons import reasons_of
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run_id import new_run_id
 from spark_infer.warehouse.run_report import report_of
-from spark_infer.warehouse.sinks import WRITING, Coverage, Sink, Target, choose_sink
+from spark_infer.warehouse.sinks import (
+    WRITING,
+    Coverage,
+    Sink,
+    Target,
+    choose_sink,
+    without_predictions,
+)
 from spark_infer.warehouse.source import read_source, where
+from spark_infer.warehouse.source_view import SourceView
 from spark_infer.warehouse.steps import Steps
 
 if TYPE_CHECKING:
@@ -113,8 +121,10 @@ class Run:
         config = self.job.config
         self._start()
         with active(self.spark), self.steps.step("recover"):
-            target = Target(self.spark, config.target, config.key, self.run_id)
+            target = self._target()
             completed = choose_sink(target, Coverage.of_nothing()).recover()
+            if completed and (view := SourceView.of(config, target)) is not None:
+                view.keep()
             assert self.given is not None
             target.refresh_in(self.given)
         return completed
@@ -142,6 +152,8 @@ class Run:
             self.values = with_session_zone(self.spark, config.parameters, self.job.values)
             source = read_source(self.spark, config.source, self.values)
             self.found["snapshot"] = snapshot_of(source)
+            if config.target.is_in_source:
+                source = without_predictions(source, self._target())
         return source
 
     def score_and_publish(self, source: DataFrame) -> None:
@@ -187,6 +199,8 @@ class Run:
                     self.found["rows_quarantined"] = self.quarantine.publish(staged, keys)
             with step("write"):
                 published = sink.publish(staged, keys)
+                if self.view is not None:
+                    self.view.keep()
             self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
         finally:
             sink.discard(staged)
@@ -213,6 +227,9 @@ class Run:
             pending = self.ledger.pending(replace(rows, df=sink.pending(rows.df)))
             predicted = self._predicted(pending, bundle)
             sink.check(predicted.df.schema)
+            self.view = SourceView.of(config, self.target)
+            if self.view is not None:
+                self.view.check(predicted.df.schema)
             predicted = self.ledger.beside(predicted)
             self.gate.check(predicted.df, sink)
             if config.quarantine is not None:
@@ -252,8 +269,12 @@ class Run:
         )
         coverage.check_condition(rows.df, config.target.partition_by)
         self.coverage = coverage
-        self.target = Target(self.spark, config.target, config.key, self.run_id)
+        self.target = self._target()
         return choose_sink(self.target, coverage)
+
+    def _target(self) -> Target:
+        config = self.job.config
+        return Target(self.spark, config.target, config.key, self.run_id)
 
     def _come_since(self, rows: Featured, sink: Sink) -> tuple[Featured, Sink]:
         """Leave out rows that are below the watermark, of which the run then is not about."""

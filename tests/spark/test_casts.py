@@ -71,6 +71,7 @@ class Case:
                 column=f"structs_{name}",
                 fields=["p", "q"],
                 null_items=FILL,
+                min_length=1,  # Or saving tries each of them empty.
                 mask=False,
                 **dtype,
             ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,7 +18,7 @@ from spark_infer.warehouse.config.incremental import IncrementalConfig
 from spark_infer.warehouse.config.parameter import ParameterConfig
 from spark_infer.warehouse.config.quarantine import QUARANTINE_COLUMNS, QuarantineConfig
 from spark_infer.warehouse.config.source import SourceConfig
-from spark_infer.warehouse.config.target import ReportConfig, TargetConfig
+from spark_infer.warehouse.config.target import ReportConfig, TargetConfig, with_names
 from spark_infer.warehouse.values import Section, SqlText, WrittenText
 
 LINEAGE_COLUMNS = ("bundle_name", "bundle_digest", "run_id", "scored_at")
@@ -119,6 +120,16 @@ class JobConfig(Section):
                 raise ValueError(f"{key!r} is no key of Spark{hint}")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_target(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        target, source = data.get("target"), data.get("source")
+        if not isinstance(target, Mapping) or not isinstance(source, Mapping):
+            return data
+        return {**data, "target": with_names(target, source)}
+
     @model_validator(mode="after")
     def _columns_fit(self) -> JobConfig:
         try:
@@ -129,6 +140,11 @@ class JobConfig(Section):
         except ConfigError as error:
             raise ValueError(str(error)) from None
         target = self.target
+        if target.is_in_source and self.incremental.gone is not None:
+            raise ValueError(
+                f"incremental.gone {self.incremental.gone}: the target is the source itself, which "
+                "has no rows that have left it; leave it out"
+            )
         self.incremental.check_mode(target.mode, delete_missing=target.delete_missing)
         return self
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,11 +13,31 @@ from spark_infer.warehouse.config.jdbc import JdbcConfig
 from spark_infer.warehouse.values import Section, SqlText
 from spark_infer.warehouse.values.identifiers import identifiers
 
+BESIDE = "_predictions"
+"""What the name of the table beside a source ends with."""
+JOINED = "_scored"
+"""What the name of the view of both ends with."""
+
 
 class TargetConfig(Section):
     """Where the predictions go."""
 
-    table: str = Field(description="Table to write; created when missing.")
+    into: Literal["table", "source"] = Field(
+        "table",
+        description="table: the predictions stand in a table of their own. source: they become "
+        "columns of source.table. In mode merge they are columns of that table itself, which must "
+        "be one of Iceberg, and are updated by key. In the other modes they stand in a table "
+        "beside it, and a view joins both.",
+    )
+    table: str = Field(
+        description="Table to write; created when missing. Default with into: source: the source's "
+        f"name with {BESIDE}."
+    )
+    view: str | None = Field(
+        None,
+        description="With into: source, the view that joins the source with the table beside it, "
+        f"in Spark's own catalog. Default: the source's name with {JOINED}.",
+    )
     jdbc: JdbcConfig | None = Field(
         None,
         description="The database that has the table ([schema.]table, as PostgreSQL reads names), "
@@ -81,6 +102,24 @@ class TargetConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _fits_a_source(self) -> TargetConfig:
+        if self.into == "table":
+            if self.view is not None:
+                raise ValueError("view joins the source with its predictions; say into: source")
+            return self
+        if self.jdbc is not None:
+            raise ValueError("into: source is for tables of Spark's catalogs, and jdbc names none")
+        if self.is_in_source and self.delete_missing:
+            raise ValueError("delete_missing would delete rows of the source; leave it out")
+        columns = [key for key in ("keep", "partition_by", "view") if getattr(self, key)]
+        if self.is_in_source and columns:
+            raise ValueError(
+                f"{columns[0]} is for a table beside the source, and mode merge changes the source "
+                "itself, which has its own columns; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits_a_database(self) -> TargetConfig:
         if self.jdbc is not None:
             try:
@@ -91,6 +130,41 @@ class TargetConfig(Section):
                 if key in self.model_fields_set:
                     raise ValueError(f"{key} is for tables of files, and jdbc has none")
         return self
+
+    @property
+    def is_in_source(self) -> bool:
+        """Whether the predictions are columns of the source's own table."""
+        return self.into == "source" and self.mode == "merge"
+
+
+def with_names(target: Mapping[str, Any], source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the target's section with the names that it gets from the source.
+
+    Args:
+        target: The section as the job file has it.
+        source: The section of the source.
+
+    Raises:
+        ValueError: The source has no name, or the target has one that cannot be.
+    """
+    if target.get("into") != "source":
+        return target
+    table = source.get("table")
+    if not isinstance(table, str):
+        raise ValueError("target.into: source needs source.table; a folder has no columns to add")
+    if target.get("mode") == "merge":
+        if target.get("table", table) != table:
+            raise ValueError(
+                "target.table: with into: source and mode merge the target is source.table; leave "
+                "it out"
+            )
+        return {**target, "table": table}
+    return {"table": _suffixed(table, BESIDE), "view": _suffixed(table, JOINED), **target}
+
+
+def _suffixed(table: str, suffix: str) -> str:
+    quote = "`" if table.endswith("`") else ""
+    return f"{table.removesuffix(quote) if quote else table}{suffix}{quote}"
 
 
 class ReportConfig(Section):

@@ -23,7 +23,8 @@ from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.run_id import EXAMPLE, RUN_ID
-from spark_infer.warehouse.sinks import Coverage, KeepingSink, Published, Target, choose_sink
+from spark_infer.warehouse.sinks import Coverage, KeepingSink, Published, choose_sink
+from spark_infer.warehouse.source_view import SourceView
 
 if TYPE_CHECKING:
     from spark_infer.warehouse.job import ScoringJob
@@ -88,6 +89,8 @@ class KeptRun(Run):
                         Quarantine(config, target, coverage).publish(staged, keys)
                 with step("write"):
                     published = sink.publish(staged, keys)
+                    if (view := SourceView.of(config, target)) is not None:
+                        view.keep()
             finally:
                 sink.discard(staged)
                 assert self.given is not None
@@ -110,7 +113,7 @@ class KeptRun(Run):
 
     def _keeping(self, coverage: Coverage, *, recovers: bool = True) -> KeepingSink:
         config = self.job.config
-        self.target = Target(self.spark, config.target, config.key, self.run_id)
+        self.target = self._target()
         sink = choose_sink(self.target, coverage)
         if not isinstance(sink, KeepingSink):
             raise WarehouseError(

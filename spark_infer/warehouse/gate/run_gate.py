@@ -70,9 +70,9 @@ class RunGate:
         self._gate.check_expressions(predicted)
         if self._gate.stops and not isinstance(sink, KeepingSink):
             raise WarehouseError(
-                f"target table {self._job.config.target.table!r} is written by INSERT, and what is "
-                "staged for it cannot be kept when the gate stops the run; write to a table of "
-                "Parquet or ORC in Spark's own catalog, or give each check action: warn"
+                f"what is staged for target table {self._job.config.target.table!r} cannot be kept "
+                "when the gate stops the run; write to a table of Parquet or ORC in Spark's own "
+                "catalog or of PostgreSQL, or give each check action: warn"
             )
 
     def look(self, staged: Staged) -> list[dict[str, Any]]:

@@ -79,7 +79,7 @@ class Ledger:
         table = target.table()
         there = [] if table is None else table.columns.names
         missing = [name for name in wanted if table and not self._names.find(name, there)]
-        if missing:
+        if missing and not config.target.is_in_source:
             declared = ", ".join(f"{name} {_TYPES[name]}" for name in missing)
             raise WarehouseError(
                 f"target table {config.target.table!r} has no column {missing[0]}, which "

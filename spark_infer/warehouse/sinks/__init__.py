@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spark_infer.warehouse.sinks.choose import choose_sink
 from spark_infer.warehouse.sinks.coverage import Coverage
+from spark_infer.warehouse.sinks.iceberg.source_columns import without_predictions
 from spark_infer.warehouse.sinks.sink import KeepingSink, Means, Published, Sink
 from spark_infer.warehouse.sinks.sql.writer import WRITING
 from spark_infer.warehouse.sinks.target import Target
@@ -17,4 +18,5 @@ __all__ = [
     "Sink",
     "Target",
     "choose_sink",
+    "without_predictions",
 ]

@@ -7,6 +7,7 @@ from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.files.file_table import FileTable
 from spark_infer.warehouse.sinks.iceberg.find import is_iceberg
 from spark_infer.warehouse.sinks.iceberg.iceberg_table import IcebergTable
+from spark_infer.warehouse.sinks.iceberg.source_columns import SourceColumns
 from spark_infer.warehouse.sinks.jdbc.jdbc_table import JdbcTable
 from spark_infer.warehouse.sinks.name import SESSION_CATALOG
 from spark_infer.warehouse.sinks.sink import Sink
@@ -29,7 +30,13 @@ def choose_sink(target: Target, coverage: Coverage) -> Sink:
         return JdbcTable(target, coverage)
     table = target.table()
     if is_iceberg(target.spark, target.name, table):
-        return IcebergTable(target, coverage)
+        return (SourceColumns if target.config.is_in_source else IcebergTable)(target, coverage)
+    if target.config.is_in_source:
+        raise WarehouseError(
+            f"target.into: source table {target.config.table!r} is not one of Iceberg, whose rows "
+            "alone are updated where they are; use mode overwrite or append: the predictions "
+            "stand in a table beside it, and a view joins both"
+        )
     if table is None:
         is_of_files = (
             target.name.catalog == SESSION_CATALOG and target.config.format.lower() in FILES

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
-from pathlib import Path
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
@@ -21,18 +19,15 @@ from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
-from spark_infer.warehouse.sinks.folder import Folder
-from spark_infer.warehouse.sinks.iceberg.alive import Alive
-from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
 from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
+from spark_infer.warehouse.sinks.iceberg.workspace import Workspace
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
 from spark_infer.warehouse.sinks.table import Table
 from spark_infer.warehouse.sinks.target import Target
 
-_RUNS = "_spark_infer"
 _MAX_ATTEMPTS = 10
 _BY_SPARK = "jvm: the table is one of Iceberg"
 _log = logging.getLogger(__name__)
@@ -60,9 +55,8 @@ class IcebergTable:
         self._coverage = coverage
         self._merge = Merge(target, coverage)
         self._unnamed = SqlTable(target, coverage)
-        self._branches = Branches(target.spark, target.name)
-        self._alive: Alive | None = None
-        self._made: list[str] = []
+        self._workspace = Workspace(target)
+        self._branches = self._workspace.branches
         self._kept: Staged | None = None
         """Rows for a table that is not there yet."""
         self._base: int | None = None
@@ -104,16 +98,7 @@ class IcebergTable:
         self._target.check_named()
         if self._target.table(anew=True) is None:
             return ()
-        check_extensions(self._target.spark)
-        table = self._target.config.table
-        with spark_failures(f"branches of killed runs of target table {table!r} cannot be dropped"):
-            alive = Alive(self._local())
-            for run_id, branches in self._branches.of_runs().items():
-                with alive.if_dead(run_id, max(branch.changed for branch in branches)) as is_dead:
-                    if is_dead:
-                        _log.warning("dropping branches of run %s, which was killed", run_id)
-                        self._branches.drop(branch.name for branch in branches)
-            alive.sweep()
+        self._workspace.recover()
         return ()
 
     def pending(self, rows: DataFrame) -> DataFrame:
@@ -136,11 +121,7 @@ class IcebergTable:
 
     def discard(self, staged: Staged | None) -> None:
         """Drop the run's branches."""
-        with suppress(*SPARK_FAILURES):  # The next run does.
-            self._branches.drop(self._made)
-            self._made = []
-        if self._alive is not None:
-            self._alive.end()
+        self._workspace.clear()
         self._unnamed.discard(self._kept)
 
     def publish(self, staged: Staged, keys: Keys) -> Published:
@@ -167,10 +148,8 @@ class IcebergTable:
         )
 
     def _stage(self, df: DataFrame) -> Staged:
-        self._alive = Alive(self._local())
-        self._alive.begin(self._target.run_id)
         self._base = self._branches.head()
-        branch = self._branch(self._base)
+        branch = self._workspace.branch(self._base)
         rows, rejected = self._write(df, branch)
         return Staged(self._ours(branch), rows, rejected, _BY_SPARK)
 
@@ -206,7 +185,7 @@ class IcebergTable:
         is_staged = is_first and base == self._base and not target.is_merged
         if target.is_appended:
             is_staged &= base == self._known
-        branch = self._made[0] if is_staged else self._branch(base)
+        branch = self._workspace.made[0] if is_staged else self._workspace.branch(base)
         if target.is_merged:
             self._merge.write(staged, self._branches.sql(branch), target.rows())
         elif not is_staged:
@@ -256,11 +235,6 @@ class IcebergTable:
             )
         return target.check_table(schema)
 
-    def _branch(self, base: int | None) -> str:
-        name = self._branches.create(self._target.run_id, len(self._made), base)
-        self._made.append(name)
-        return name
-
     def _write(self, df: DataFrame, branch: str) -> tuple[int, int]:
         """Write rows to a branch, and return how many there are, and rejected among them."""
         there = self._branches.rows(branch)
@@ -288,9 +262,3 @@ class IcebergTable:
         by = self._target.partition_columns(rows.columns)
         where = f"({in_partitions(rows, by, partitions)}) AND ({condition})"
         self._target.spark.sql(f"DELETE FROM {self._branches.sql(branch)} WHERE {where}")
-
-    def _local(self) -> Path | None:
-        """Return where runs tell that they go on."""
-        properties = self._target.name.load(self._target.spark).properties()
-        local = Folder(self._target.spark, str(properties["location"])).local
-        return None if local is None else local / _RUNS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -14,6 +13,7 @@ from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
+from spark_infer.warehouse.sinks.sql.view import View
 from spark_infer.warehouse.sinks.target import Target
 
 _FAILED = "Error occurred during query planning"
@@ -44,7 +44,7 @@ class Merge:
             return
         rows = target.rows()
         gone = self.coverage.owned(rows) if target.config.delete_missing else None
-        view = _View(rows.limit(0) if gone is None else _marked(rows.limit(0), rows.limit(0)))
+        view = View(rows.limit(0) if gone is None else _marked(rows.limit(0), rows.limit(0)))
         with view as name:
             planned = target.spark.sql(f"EXPLAIN {self.statement(target.name.sql, name)}")
             text = "\n".join(str(row[0]) for row in planned.collect())
@@ -101,7 +101,7 @@ class Merge:
             into: SQL name of the table, or of its branch.
             there: Its rows.
         """
-        with _View(self._source(staged.df, there)) as name:
+        with View(self._source(staged.df, there)) as name:
             self.target.spark.sql(self.statement(into, name))
 
     def gone(self, rows: DataFrame, there: DataFrame) -> DataFrame:
@@ -138,21 +138,6 @@ class Merge:
             f"WHEN MATCHED THEN UPDATE SET {updates} "
             f"WHEN NOT MATCHED {others}THEN INSERT ({', '.join(columns)}) VALUES ({values})"
         )
-
-
-class _View:
-    """Rows under a name that SQL can say, for a while."""
-
-    def __init__(self, rows: DataFrame) -> None:
-        self._rows = rows
-        self._name = f"spark_infer_{uuid.uuid4().hex}"
-
-    def __enter__(self) -> str:
-        self._rows.createOrReplaceTempView(self._name)
-        return self._name
-
-    def __exit__(self, *error: object) -> None:
-        self._rows.sparkSession.catalog.dropTempView(self._name)
 
 
 def _mark(columns: list[str]) -> str:
