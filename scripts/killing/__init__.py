@@ -1,0 +1,1 @@
+"""Jobs whose drivers are killed at random moments, behind ``scripts/chaos.py``."""
