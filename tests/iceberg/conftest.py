@@ -82,6 +82,13 @@ class Job(RunnableJob):
         self.spark.sql(f"REFRESH TABLE {table}")
         return [row["snapshot_id"] for row in self.spark.table(f"{table}.history").collect()]
 
+    def runs(self, table: str = "ice.lake.scores") -> Path:
+        """Return the folder in which runs tell that they go on."""
+        (found,) = (
+            self.spark.sql(f"DESCRIBE EXTENDED {table}").where("col_name = 'Location'").collect()
+        )
+        return Path(found["data_type"].removeprefix("file:")) / "_spark_infer"
+
 
 @pytest.fixture
 def job(spark: SparkSession, tmp_path: Path, double: si.Bundle) -> Iterator[Job]:

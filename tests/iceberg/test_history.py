@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import spark_infer as si
-from spark_infer.errors import WarehouseError
+from spark_infer.errors import GateError
 
 
 def replay(job: Any, run: str = "last", **key: str) -> Any:
@@ -27,10 +27,10 @@ def test_a_dry_run_leaves_no_table_and_no_branch(job: Any, mode: str) -> None:
     assert (job.scores(), job.snapshots(), job.branches()) == before
 
 
-def test_a_dry_run_is_refused_what_a_run_is(job: Any) -> None:
+def test_a_dry_run_whose_gate_stops_it_keeps_nothing(job: Any) -> None:
     job.run(target={"mode": "merge"})
     gate = [{"check": "rows", "min": 10, "action": "stop"}]
-    with pytest.raises(WarehouseError, match="cannot be kept when the gate stops the run"):
+    with pytest.raises(GateError, match="rows is 3"):
         job.load(target={"mode": "merge"}, gate=gate).run(job.spark, dry_run=True)
     assert job.branches() == ["main"]
 

@@ -72,7 +72,7 @@ class RunGate:
             raise WarehouseError(
                 f"what is staged for target table {self._job.config.target.table!r} cannot be kept "
                 "when the gate stops the run; write to a table of Parquet or ORC in Spark's own "
-                "catalog or of PostgreSQL, or give each check action: warn"
+                "catalog, of Iceberg or of PostgreSQL, or give each check action: warn"
             )
 
     def look(self, staged: Staged) -> list[dict[str, Any]]:

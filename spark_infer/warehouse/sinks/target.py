@@ -271,10 +271,17 @@ class Target:
 
     def without_known(self, df: DataFrame, known: DataFrame) -> DataFrame:
         """Return the rows of ``df`` whose keys do not stand in ``known``."""
+        return self._by_key(df, known, "left_anti")
+
+    def with_known(self, df: DataFrame, known: DataFrame) -> DataFrame:
+        """Return the rows of ``df`` whose keys stand in ``known``."""
+        return self._by_key(df, known, "left_semi")
+
+    def _by_key(self, df: DataFrame, known: DataFrame, how: str) -> DataFrame:
         pairs = list(zip(map(quoted, self.key), unused(df.columns, len(self.key)), strict=True))
         there = known.select(*(F.col(name).alias(place) for name, place in pairs))
         same = reduce(and_, (F.col(name) == F.col(place) for name, place in pairs))
-        return df.join(there, on=same, how="left_anti")
+        return df.join(there, on=same, how=how)
 
     def _check_folder_is_free(self) -> None:
         folder = default_folder(self.spark, self.name)

@@ -20,12 +20,12 @@ from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.files.by_spark import read_staged, stage_by_spark
 from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 from spark_infer.warehouse.sinks.files.journal import Journal
-from spark_infer.warehouse.sinks.files.kept import Kept, check_latest, find_kept
 from spark_infer.warehouse.sinks.files.leftovers import beside, recover
 from spark_infer.warehouse.sinks.files.partition import Partitions, of_path
 from spark_infer.warehouse.sinks.files.publication import RUNS, publish, publishing_sql
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.kept import Kept, check_latest, find_kept
 from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.table import Table, default_folder
@@ -170,7 +170,7 @@ class FileTable:
                     staged, keys = self._still_new(staged, keys, table)
                 emptied = self._emptied(keys)
                 if self._is_kept:
-                    check_latest(target, keys.partitions | emptied)
+                    check_latest(target, keys.partitions | emptied, staged.df)
                 journal = self._journal(table, staged.df.schema, keys, emptied)
                 before = set() if table is None else table.partitions(target.spark, target.name)
                 run.begin_publishing(journal)

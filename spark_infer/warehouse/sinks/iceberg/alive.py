@@ -32,7 +32,7 @@ class Alive:
         """Tell others that the run goes on.
 
         Raises:
-            WarehouseError: The file cannot be made.
+            WarehouseError: Another process has told so, or the file cannot be made.
         """
         if self._folder is None:
             return
@@ -40,6 +40,11 @@ class Alive:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._held = file, take(file, mode=0o666)
+        except BlockingIOError:
+            raise WarehouseError(
+                f"another process works with run {run_id}; try again when it has ended",
+                transient=True,
+            ) from None
         except OSError as error:
             raise WarehouseError(
                 f"{file} cannot be locked: {error.strerror}; make the table's folder writable",

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
 
+from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.casts import literal
@@ -92,6 +94,36 @@ class Branches:
     def rows(self, branch: str) -> DataFrame:
         """Return the rows of a branch."""
         return self.spark.table(self.sql(branch))
+
+    def write(self, df: DataFrame, branch: str, *, replaces: bool) -> tuple[int, int]:
+        """Write rows to a branch.
+
+        Args:
+            df: The rows.
+            branch: The branch.
+            replaces: Whether the partitions that they are in are replaced.
+
+        Returns:
+            How many there are, and rejected among them.
+        """
+        there = self.rows(branch)
+        observed = Observation()
+        counted = df.select(*map(quoted, there.columns)).observe(
+            observed, F.count(F.lit(1)).alias("rows"), F.count(REASON_COLUMN).alias("rejected")
+        )
+        # Not by ranges, as the table may wish: Spark would score the rows twice to find them.
+        writer = counted.writeTo(self.sql(branch)).option("distribution-mode", "hash")
+        if replaces:
+            writer.overwritePartitions()
+        else:
+            writer.append()
+        counts = observed.get
+        # Spark forgets to count where it finds while it runs that there is nothing to write.
+        return int(counts.get("rows", 0)), int(counts.get("rejected", 0))
+
+    def delete(self, branch: str, condition: str) -> None:
+        """Delete the rows of a branch that meet a condition."""
+        self.spark.sql(f"DELETE FROM {self.sql(branch)} WHERE {condition}")
 
     def fast_forward(self, branch: str) -> bool:
         """Have readers see a branch, in one step.

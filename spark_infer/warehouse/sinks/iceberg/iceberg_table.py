@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
+from typing import Any
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.names import Names
@@ -22,6 +24,7 @@ from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
 from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
 from spark_infer.warehouse.sinks.iceberg.workspace import Workspace
+from spark_infer.warehouse.sinks.kept import Kept, check_latest, nothing_kept
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
@@ -29,12 +32,13 @@ from spark_infer.warehouse.sinks.table import Table
 from spark_infer.warehouse.sinks.target import Target
 
 _MAX_ATTEMPTS = 10
+_FORMAT = "iceberg"
 _BY_SPARK = "jvm: the table is one of Iceberg"
 _log = logging.getLogger(__name__)
 
 
 class IcebergTable:
-    """A table of a catalog of Iceberg; a ``Sink``.
+    """A table of a catalog of Iceberg; a ``KeepingSink``.
 
     Rows are staged on a branch of the table, which no reader looks at, and what the table is to be
     is made and counted on a branch as well. Then the table is fast-forwarded to it, which is one
@@ -57,8 +61,9 @@ class IcebergTable:
         self._unnamed = SqlTable(target, coverage)
         self._workspace = Workspace(target)
         self._branches = self._workspace.branches
-        self._kept: Staged | None = None
+        self._unplaced: Staged | None = None
         """Rows for a table that is not there yet."""
+        self._is_kept = False
         self._base: int | None = None
         """The snapshot that the staged rows were added to."""
         self._known: int | None = None
@@ -111,8 +116,8 @@ class IcebergTable:
         """Score the rows onto a branch of the table."""
         self._schema = prediction.df.schema
         if self._target.table(anew=True) is None:
-            self._kept = self._unnamed.stage(prediction)
-            return self._kept
+            self._unplaced = self._unnamed.stage(prediction)
+            return self._unplaced
         return self._stage(prediction.df)
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
@@ -122,7 +127,43 @@ class IcebergTable:
     def discard(self, staged: Staged | None) -> None:
         """Drop the run's branches."""
         self._workspace.clear()
-        self._unnamed.discard(self._kept)
+        self._unnamed.discard(self._unplaced)
+
+    def keep(self, staged: Staged, about: Mapping[str, Any]) -> None:
+        """Have what is staged outlast the run, for seven days or until somebody decides.
+
+        The first run of a table creates it, without a row, to keep its rows on a branch.
+        """
+        if self._unplaced is not None and self._target.table(anew=True) is None:
+            self._create(staged.df.limit(0))
+        if self._unplaced is not None:
+            staged = self._stage(self.pending(staged.df))
+        kept = Kept(
+            schema=staged.df.schema.json(),
+            format=_FORMAT,
+            rows=staged.rows,
+            rejected=staged.rejected,
+            about=about,
+        )
+        self._workspace.keep(kept.to_text())
+
+    def kept(self) -> Mapping[str, Any]:
+        """Return what was said of the run when it was kept."""
+        return self._find_kept().about
+
+    def reopen(self) -> Staged:
+        """Return what is kept, and hold it."""
+        kept = self._find_kept()
+        branch = self._workspace.reopen()
+        self._find_kept()  # Nobody has published or dropped it meanwhile.
+        self._schema, self._is_kept = StructType.fromJson(json.loads(kept.schema)), True
+        return Staged(self._ours(branch), kept.rows, kept.rejected, "kept")
+
+    def drop(self) -> None:
+        """Drop what is kept."""
+        self.reopen()
+        self._workspace.drop()
+        self.discard(None)
 
     def publish(self, staged: Staged, keys: Keys) -> Published:
         """Make the rows visible.
@@ -132,13 +173,15 @@ class IcebergTable:
         """
         table = self._target.config.table
         with spark_failures(f"target table {table!r} was not written"):
-            if self._kept is not None:
-                if created := self._create(staged, keys):
-                    return created
+            if self._unplaced is not None:
+                if self._create(staged.df):
+                    return self._target.read_back(keys, staged.rows)
                 staged = self._stage(self.pending(staged.df))
             for attempt in range(_MAX_ATTEMPTS):
                 branch, published = self._result(staged, keys, is_first=not attempt)
                 if self._adds_nothing(published) or self._branches.fast_forward(branch):
+                    if self._is_kept:
+                        self._workspace.drop()
                     return published
                 _log.warning("another has written table %s; applying the rows to it again", table)
         raise WarehouseError(
@@ -150,24 +193,24 @@ class IcebergTable:
     def _stage(self, df: DataFrame) -> Staged:
         self._base = self._branches.head()
         branch = self._workspace.branch(self._base)
-        rows, rejected = self._write(df, branch)
+        rows, rejected = self._branches.write(df, branch, replaces=self._target.is_overwritten)
         return Staged(self._ours(branch), rows, rejected, _BY_SPARK)
 
-    def _create(self, staged: Staged, keys: Keys) -> Published | None:
-        """Create the table with the rows; return None where another has, meanwhile."""
+    def _create(self, rows: DataFrame) -> bool:
+        """Create the table with rows; return False where another has, meanwhile."""
         target = self._target
         if target.table(anew=True) is not None:
-            return None
-        writer = staged.df.writeTo(target.name.sql).using(target.config.format)
-        if by := target.partition_columns(staged.df.columns):
+            return False
+        writer = rows.writeTo(target.name.sql).using(target.config.format)
+        if by := target.partition_columns(rows.columns):
             writer = writer.partitionedBy(*(F.col(quoted(name)) for name in by))
         try:
             writer.create()
         except SPARK_FAILURES:
             if target.table(anew=True) is None:
                 raise
-            return None
-        return target.read_back(keys, staged.rows)
+            return False
+        return True
 
     def _adds_nothing(self, published: Published) -> bool:
         """Return whether the table is right already, and needs no snapshot more."""
@@ -180,9 +223,11 @@ class IcebergTable:
         target, base = self._target, self._branches.head()
         self._check_table(self._schema)
         emptied = self._check_rows(staged, keys)
+        if self._is_kept:
+            check_latest(target, keys.partitions | emptied, staged.df)
         expected = staged.rows
         # The branch with the staged rows is what the table is to be, unless that has changed.
-        is_staged = is_first and base == self._base and not target.is_merged
+        is_staged = is_first and base == self._base and not (target.is_merged or self._is_kept)
         if target.is_appended:
             is_staged &= base == self._known
         branch = self._workspace.made[0] if is_staged else self._workspace.branch(base)
@@ -192,15 +237,15 @@ class IcebergTable:
             rows = staged.df
             if target.is_appended:
                 rows = target.without_known(rows, target.rows())
-            expected, _ = self._write(rows, branch)
+            expected, _ = self._branches.write(rows, branch, replaces=target.is_overwritten)
         if emptied:
-            self._delete(branch, emptied)
+            self._branches.delete(branch, self._inside(emptied))
         partitions = keys.partitions | emptied
         published, others = target.count(self._branches.rows(branch), partitions)
         if others:
             # Rows that were written when the table had other partitions, and stand beside ours.
             other = f"run_id <> {literal(target.run_id)} OR run_id IS NULL"
-            self._delete(branch, partitions, other)
+            self._branches.delete(branch, f"({self._inside(partitions)}) AND ({other})")
             published, others = target.count(self._branches.rows(branch), partitions)
         if published.rows != expected or others:
             raise WarehouseError(
@@ -235,30 +280,17 @@ class IcebergTable:
             )
         return target.check_table(schema)
 
-    def _write(self, df: DataFrame, branch: str) -> tuple[int, int]:
-        """Write rows to a branch, and return how many there are, and rejected among them."""
-        there = self._branches.rows(branch)
-        observed = Observation()
-        counted = df.select(*map(quoted, there.columns)).observe(
-            observed, F.count(F.lit(1)).alias("rows"), F.count(REASON_COLUMN).alias("rejected")
-        )
-        # Not by ranges, as the table may wish: Spark would score the rows twice to find them.
-        writer = counted.writeTo(self._branches.sql(branch)).option("distribution-mode", "hash")
-        if self._target.is_overwritten:
-            writer.overwritePartitions()
-        else:
-            writer.append()
-        counts = observed.get
-        # Spark forgets to count where it finds while it runs that there is nothing to write.
-        return int(counts.get("rows", 0)), int(counts.get("rejected", 0))
-
     def _ours(self, branch: str) -> DataFrame:
         return self._branches.rows(branch).where(F.col("run_id") == self._target.run_id)
 
-    def _delete(
-        self, branch: str, partitions: frozenset[Partition], condition: str = "true"
-    ) -> None:
-        rows = self._branches.rows(branch)
-        by = self._target.partition_columns(rows.columns)
-        where = f"({in_partitions(rows, by, partitions)}) AND ({condition})"
-        self._target.spark.sql(f"DELETE FROM {self._branches.sql(branch)} WHERE {where}")
+    def _find_kept(self) -> Kept:
+        target = self._target
+        table = target.table(anew=True)
+        text = None if table is None else self._workspace.kept(target.run_id)
+        if text is not None:
+            return Kept.from_text(text, where=f"what is kept of run {target.run_id}")
+        raise nothing_kept(target)
+
+    def _inside(self, partitions: frozenset[Partition]) -> str:
+        rows = self._target.rows()
+        return in_partitions(rows, self._target.partition_columns(rows.columns), partitions)

@@ -18,7 +18,6 @@ from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
-from spark_infer.warehouse.sinks.files.kept import Kept
 from spark_infer.warehouse.sinks.jdbc.attempts import Attempts
 from spark_infer.warehouse.sinks.jdbc.database import Database
 from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import (
@@ -31,6 +30,7 @@ from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import check_column, li
 from spark_infer.warehouse.sinks.jdbc.publication import Publication
 from spark_infer.warehouse.sinks.jdbc.replaced import Replaced
 from spark_infer.warehouse.sinks.jdbc.staging import Staging, table_lock
+from spark_infer.warehouse.sinks.kept import Kept
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.target import Target

@@ -14,7 +14,6 @@ from pyspark.sql.types import StructType
 from spark_infer.errors import WarehouseError
 from spark_infer.warehouse.rows.keys import Partition
 from spark_infer.warehouse.run_id import RUN_ID, begun_at
-from spark_infer.warehouse.sinks.files.kept import Kept
 from spark_infer.warehouse.sinks.files.run_folder import KEPT_DAYS
 from spark_infer.warehouse.sinks.jdbc.attempts import Counts
 from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseName
@@ -27,6 +26,7 @@ from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import (
     wire_type_sql,
 )
 from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
+from spark_infer.warehouse.sinks.kept import Kept
 
 _PREFIX = "spark_infer"
 _HEX_DIGITS = 8

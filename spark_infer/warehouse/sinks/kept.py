@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError, some
@@ -77,32 +78,47 @@ def find_kept(target: Target, places: Iterable[Folder]) -> tuple[RunFolder, Kept
             is_published = True
         elif text is not None:
             return run, Kept.from_text(text, where=str(run.folder))
+    raise nothing_kept(target, is_published=is_published)
+
+
+def nothing_kept(target: Target, *, is_published: bool = False) -> WarehouseError:
+    """Return the error that nothing is kept of a run, and why, as far as that can be told."""
     table = target.table(anew=True)
     if not is_published and table is not None and "run_id" in table.columns.names:
         is_published = bool(target.rows().where(F.col("run_id") == target.run_id).count())
     why = "a gate has not stopped it, it was dropped, or its seven days are over"
-    raise WarehouseError(
+    return WarehouseError(
         f"nothing is kept of run {target.run_id} for target table {target.config.table!r}: "
         f"{'it is published already' if is_published else why}"
     )
 
 
-def check_latest(target: Target, partitions: frozenset[Partition]) -> None:
+def check_latest(target: Target, partitions: frozenset[Partition], rows: DataFrame) -> None:
     """Prove that no later run has published what one that was kept would replace.
+
+    Args:
+        target: The table, with the run's id.
+        partitions: Those that an overwrite replaces.
+        rows: Those that are kept, of which a merge replaces the keys.
 
     Raises:
         WarehouseError: One has.
     """
-    if target.table(anew=True) is None or not target.is_overwritten:
+    if target.table(anew=True) is None or target.is_appended:
         return
     # A run's id begins with the time at which it began.
-    later = target.in_partitions(partitions).where(F.col("run_id") > target.run_id)
-    by = partition_texts(target.config.partition_by)
-    found = later.select(by.alias("partition"), "run_id").distinct().collect()
-    runs = sorted({row["run_id"] for row in found if tuple(row["partition"]) in partitions})
-    if runs:
+    is_later = F.col("run_id") > target.run_id
+    if target.is_merged:
+        later = target.rows().where(is_later)
+        what, found = "rows", target.with_known(later, rows).select("run_id").distinct().collect()
+    else:
+        later = target.in_partitions(partitions).where(is_later)
+        by = partition_texts(target.config.partition_by)
+        what, found = "partitions", later.select("run_id", by.alias("at")).distinct().collect()
+        found = [row for row in found if tuple(row["at"]) in partitions]
+    if runs := sorted({row["run_id"] for row in found}):
         raise WarehouseError(
-            f"run {some(runs)} has since written partitions that run {target.run_id} would replace "
+            f"run {some(runs)} has since written {what} that run {target.run_id} would replace "
             "with older predictions, and nothing was published; drop what is kept of it, or run "
             "the same range again"
         )
