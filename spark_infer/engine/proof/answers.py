@@ -105,6 +105,15 @@ def has_infinities(decoded: Decoded) -> npt.NDArray[np.bool_]:
     return found
 
 
+def has_nan(decoded: Decoded, rows: Positions) -> npt.NDArray[np.bool_]:
+    """Return for each of some rows whether a value of it is missing, or no number."""
+    found = np.zeros(len(rows), np.bool_)
+    for place, row in enumerate(rows):
+        for array in decoded.tensors(Rows.run(int(row), int(row) + 1)).values():
+            found[place] |= array.dtype.kind == "f" and bool(np.isnan(array).any())
+    return found
+
+
 def _noisy(array: Array, noise: float) -> Array:
     if array.dtype.kind != "f":
         return array

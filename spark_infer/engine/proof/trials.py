@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.engine.proof.advice import WIDE
-from spark_infer.engine.proof.answers import Answer, Trial
+from spark_infer.engine.proof.answers import Answer, Trial, has_nan
 from spark_infer.engine.proof.probe import NUM_ALIKE
 from spark_infer.engine.proof.yardstick import Slack
 from spark_infer.tensors import Decoded, length_order
@@ -18,6 +18,7 @@ from spark_infer.tensors.rows import Positions
 
 _MAX_SAMPLE_TOKENS = 8192
 _NUM_ALONE = 8
+_NUM_MISSING = 2
 _ROWS_MIXED = 4
 _ROWS_OF_SAMPLE = 32
 _SHORT = 8
@@ -79,7 +80,11 @@ def plan(
     alike = rows[rows < NUM_ALIKE] if is_probe else rows[:0]
     others = rows[rows >= NUM_ALIKE] if is_probe else rows[:_NUM_ALONE]
     few = _LONG if is_small else _SHORT
-    for row in [*alike[:2], *(alike[2:-1][-1:] if is_small else ()), *others]:
+    # What is missing may be filled from other rows: so some such rows are asked alone.
+    rest = alike[2:] if is_probe else rows[_NUM_ALONE:]
+    missing = rest[has_nan(decoded, rest)][:_NUM_MISSING]
+    last = alike[2:-1][-1:] if is_small else alike[:0]
+    for row in dict.fromkeys([*alike[:2], *last, *missing, *others]):
         # Of the longest row no batch asks for the answer that it gets without padding.
         if not in_batches or total[row] <= _LONG or total[row] < total.max():
             yield Trial(np.array([row]), is_for_both=not in_batches or total[row] <= few)

@@ -110,6 +110,10 @@ def predict_udf(
 ) -> PredictFunction:
     """Return a model as a column function, for wide tables: Spark joins the result to the row.
 
+    It sees values and not the table that they come from. So of a CHAR(n) column, whose values Spark
+    fills with blanks, pass ``rtrim``: they are other words, each of which is unknown to a
+    vocabulary. ``predict`` refuses such a column.
+
     Args:
         spark: The session that will use it.
         bundle: A bundle, its path or its URI.

@@ -6,10 +6,11 @@ the nulls are (``spark.wire.nulls``). Without one, NaN counts as null.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,9 @@ from spark_infer.bundle import Signature
 from spark_infer.bundle.columns import INTEGER_DTYPES
 from spark_infer.errors import SignatureError
 from spark_infer.tensors.arrow.types import is_list
+
+_MAX_EXACT = 2.0**53
+"""From here on floats pass over integers."""
 
 PandasColumn: TypeAlias = "pd.Series[Any]"
 
@@ -55,25 +59,48 @@ def from_pandas(
 
 
 def as_declared(columns: Mapping[str, pa.Array], signature: Signature) -> dict[str, pa.Array]:
-    """Return columns with the integers that pandas made floats of: those beside a null."""
+    """Return columns with the integers that pandas made floats of: those beside a null.
+
+    Raises:
+        SignatureError: They are too large for a float to tell them apart.
+    """
     found = dict(columns)
     for item in signature.inputs:
         of_words = item.takes in ("string", "binary")
         if item.dtype in INTEGER_DTYPES and not of_words:
             for name in item.column_names:
                 if name in found:
-                    found[name] = _as_integers(found[name])
+                    found[name] = _as_integers(found[name], name)
     return found
 
 
-def _as_integers(column: pa.Array) -> pa.Array:
+def _as_integers(column: pa.Array, name: str) -> pa.Array:
     kind = _integer_type(column.type)
     if kind == column.type:
         return column
+    # In a batch without a null the same number comes as it is, and would get another answer.
+    if any((np.abs(floats) >= _MAX_EXACT).any() for floats in _floats(column)):
+        raise SignatureError(
+            f"column {name!r} holds integers of 2^53 and more, and pandas functions see those "
+            "beside a null as floats, which do not tell them apart; pass coalesce(column, 0), or "
+            "use an Arrow function (Spark 4.1 or newer) or predict"
+        )
     try:
         return column.cast(kind)
     except pa.ArrowInvalid:
-        return column  # They are no integers, or too large for a float to tell them apart.
+        return column  # They are no integers.
+
+
+def _floats(column: pa.Array) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield the finite floats at all depths of a column."""
+    if pat.is_float64(column.type):
+        values = column.drop_null().to_numpy(zero_copy_only=False)
+        yield values[np.isfinite(values)]
+    elif pat.is_struct(column.type):
+        for field in column.flatten():
+            yield from _floats(field)
+    elif pat.is_list(column.type):
+        yield from _floats(column.flatten())
 
 
 def _integer_type(kind: pa.DataType) -> pa.DataType:

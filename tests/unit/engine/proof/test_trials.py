@@ -55,6 +55,41 @@ def test_padding_that_counts_for_little_is_found(tmp_path: Path, model: nn.Modul
         si.save_bundle(tmp_path / "b", model, signature=signature)
 
 
+class Filled(nn.Module):
+    """Takes what is missing from the other rows."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        known = torch.nan_to_num(x)
+        if self.how == "mean":
+            fill = x.nanmean(0, keepdim=True)
+        elif self.how == "largest":
+            fill = known.amax(0, keepdim=True)
+        else:
+            fill = known[:1]
+        return torch.nan_to_num(torch.where(x.isnan(), fill, x)).sum(1)
+
+
+@pytest.mark.parametrize("how", ["mean", "largest", "first"])
+@pytest.mark.parametrize("place", [None, 0, 20, 63])
+def test_missing_values_that_come_from_other_rows_are_found(
+    tmp_path: Path, how: str, place: int | None
+) -> None:
+    columns = [si.Column(name, nulls="nan") for name in "ab"]
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=columns)], outputs=[si.Output("y")]
+    )
+    sample = None
+    if place is not None:
+        values = [None if row == place else float(row) for row in range(64)]
+        sample = {"a": values, "b": [1.0] * 64}
+    with pytest.raises(SignatureError, match="depends on the rows beside it"):
+        si.save_bundle(tmp_path / "b", Filled(how), signature=signature, sample=sample)
+
+
 @pytest.mark.parametrize("limits", [(None, None), (100, None), (None, 40), (3, 2)])
 def test_short_rows_are_padded_to_the_longest_in_each_input(limits: Any) -> None:
     inputs = [

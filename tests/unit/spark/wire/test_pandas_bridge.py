@@ -1,0 +1,52 @@
+"""Integers that pandas has made floats of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import spark_infer as si
+from spark_infer.errors import SignatureError
+from spark_infer.spark.wire.pandas_bridge import as_declared
+
+BIG = 2**53
+
+
+def declared(values: Any, item: Any) -> pa.Array:
+    signature = si.Signature(inputs=[item], outputs=[si.Output("y")])
+    return as_declared({"x": values}, signature)["x"]
+
+
+SCALAR = si.ScalarInput("n", columns=[si.Column("x", nulls=0)], dtype="int64")
+IDS = si.ScalarInput("n", columns=["x"], vocabulary=(1, BIG + 1), dtype="int64")
+RAGGED = si.RaggedInput("n", column="x", dtype="int64", null_items=0)
+
+
+@pytest.mark.parametrize("number", [BIG - 1, 1 - BIG, 0, 7])
+def test_integers_beside_a_null_come_back(number: int) -> None:
+    found = declared(pa.array([float(number), None]), SCALAR)
+    assert found.equals(pa.array([number, None]))
+
+
+@pytest.mark.parametrize("item", [SCALAR, IDS], ids=["numbers", "vocabulary"])
+@pytest.mark.parametrize("number", [BIG, -BIG, 2**60 + 8])
+def test_integers_that_a_float_does_not_tell_apart_are_refused(number: int, item: Any) -> None:
+    with pytest.raises(SignatureError, match=r"'x' holds integers of 2\^53 and more"):
+        declared(pa.array([float(number), None]), item)
+    # Where no null is beside them they have never been floats.
+    assert declared(pa.array([number]), item).equals(pa.array([number]))
+
+
+def test_they_are_found_in_arrays_and_structs() -> None:
+    with pytest.raises(SignatureError, match=r"2\^53"):
+        declared(pa.array([[1.0, None], None, [float(BIG)]]), RAGGED)
+    with pytest.raises(SignatureError, match=r"2\^53"):
+        declared(pa.array([[{"a": None}, {"a": -float(BIG)}]]), RAGGED)
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan"), 0.5])
+def test_what_is_no_integer_is_left_to_the_casts(odd: float) -> None:
+    values = pa.array([odd, None])
+    assert declared(values, SCALAR) is values or declared(values, SCALAR).null_count
