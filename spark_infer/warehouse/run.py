@@ -162,6 +162,9 @@ class Run:
             if config.incremental.is_on:
                 with step("compare"), spark_failures("source and target cannot be compared"):
                     self.found |= self.ledger.compare()
+                    if self.ledger.coverage is not self.coverage:
+                        sink = self._leaving(self.ledger.coverage)
+                    predicted = self._predicted(bundle)
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 with self.steps.counting(self.metrics, predicted.num_rows):
                     staged = self.ledger.counted(sink.stage(predicted))
@@ -184,7 +187,9 @@ class Run:
                 return
             if self.quarantine is not None:
                 with step("quarantine"):
-                    self.found["rows_quarantined"] = self.quarantine.publish(staged, keys)
+                    self.found["rows_quarantined"] = self.quarantine.publish(
+                        staged, keys, self.coverage
+                    )
             with step("write"):
                 published = sink.publish(staged, keys)
             self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
@@ -210,14 +215,13 @@ class Run:
             assert self.target is not None
             self.ledger = Ledger(config, bundle, self.target, self.coverage, self.started_at)
             self.ledger.check(sink)
-            pending = self.ledger.pending(replace(rows, df=sink.pending(rows.df)))
-            predicted = self._predicted(pending, bundle)
+            rows = self.ledger.with_columns(replace(rows, df=sink.pending(rows.df)))
+            predicted = self._predicted(bundle)
             sink.check(predicted.df.schema)
-            predicted = self.ledger.beside(predicted)
             self.gate.check(predicted.df, sink)
             if config.quarantine is not None:
-                self.quarantine = Quarantine(config, self.target, self.coverage)
-                self.quarantine.prepare(pending, bundle.signature, recover=recover)
+                self.quarantine = Quarantine(config, self.target)
+                self.quarantine.prepare(rows, bundle.signature, recover=recover)
         return predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
@@ -255,6 +259,12 @@ class Run:
         self.target = Target(self.spark, config.target, config.key, self.run_id)
         return choose_sink(self.target, coverage)
 
+    def _leaving(self, coverage: Coverage) -> Sink:
+        """Return the sink of a run that leaves some partitions alone."""
+        assert self.target is not None
+        self.coverage = coverage
+        return choose_sink(self.target, coverage)
+
     def _come_since(self, rows: Featured, sink: Sink) -> tuple[Featured, Sink]:
         """Leave out rows that are below the watermark, of which the run then is not about."""
         assert self.target is not None
@@ -266,8 +276,9 @@ class Run:
         self.coverage = replace(self.coverage, rows=both, present=rows.df)
         return rows, choose_sink(self.target, self.coverage)
 
-    def _predicted(self, rows: Featured, bundle: Bundle) -> Prediction:
-        config = self.job.config
+    def _predicted(self, bundle: Bundle) -> Prediction:
+        """Return the rows that are scored, as far as that is known, and what stands beside them."""
+        rows, config = self.ledger.pending(), self.job.config
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
@@ -277,7 +288,10 @@ class Run:
             rows, bundle.signature, reference, keep, self.metrics, scan, sample
         )
         self.found["scan"] = explain(predicted.df)
-        return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
+        predicted = with_lineage(
+            predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id
+        )
+        return self.ledger.beside(predicted)
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
         return report_of(self, status, error)

@@ -85,7 +85,7 @@ class KeptRun(Run):
                     sink.check_rows(staged, keys)
                 if config.quarantine is not None:
                     with step("quarantine"):
-                        Quarantine(config, target, coverage).publish(staged, keys)
+                        Quarantine(config, target).publish(staged, keys, coverage)
                 with step("write"):
                     published = sink.publish(staged, keys)
             finally:

@@ -33,6 +33,7 @@ class Coverage:
             those that are kept. Not the bundle's features, which no condition sees.
         derived: Names of the job's features, which ``filter`` does not see.
         present: The rows that the source has, of which only some are staged; None where all are.
+        left_alone: Partitions that hold what the source has, of which none is staged.
     """
 
     filter: str | None
@@ -42,6 +43,7 @@ class Coverage:
     carried: Sequence[str]
     derived: Collection[str]
     present: DataFrame | None = None
+    left_alone: frozenset[Partition] = frozenset()
 
     @classmethod
     def of_nothing(cls) -> Coverage:
@@ -102,8 +104,8 @@ class Coverage:
         """
         covered = self.of(target, partition_by)
         if covered is not None:
-            return frozenset(_partitions(covered, partition_by) - keys.partitions)
-        if not keys.rows and target.limit(1).count():
+            return frozenset(_partitions(covered, partition_by)) - keys.partitions - self.left_alone
+        if not keys.rows and not self.left_alone and target.limit(1).count():
             raise WarehouseError(
                 f"there are no rows to score, and target table {table!r} has "
                 "predictions that may be of rows which have left the source: source.filter and "
@@ -120,8 +122,8 @@ class Coverage:
         """
         by, table = target.config.partition_by, target.config.table
         stale = self.stale(target.rows(), keys, by, table=table)
-        partitions = keys.partitions | stale
-        self.check_replaced(target.in_partitions(partitions), partitions, by, table=table)
+        if partitions := keys.partitions | stale:
+            self.check_replaced(target.in_partitions(partitions), partitions, by, table=table)
         return stale
 
     def check_replaced(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property, reduce
-from operator import and_, or_
+from operator import and_
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StructType
+from pyspark.sql.types import StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError, some
@@ -17,15 +17,13 @@ from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
+from spark_infer.warehouse.rows.among import MAX_NAMED, among
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.name import TableName
 from spark_infer.warehouse.sinks.sink import Published
 from spark_infer.warehouse.sinks.table import Table, default_folder
-
-_MAX_PRUNED = 500
-"""Partitions that a query may name; more are looked for by the run's id alone."""
 
 
 class Target:
@@ -232,7 +230,7 @@ class Target:
             The run's rows; the number of others, 0 unless the mode is overwrite.
         """
         ours = F.col("run_id") == self.run_id
-        is_pruned = self.config.partition_by and 0 < len(partitions) <= _MAX_PRUNED
+        is_pruned = self.config.partition_by and 0 < len(partitions) <= MAX_NAMED
         looked_at = self.within(rows, partitions) if is_pruned else rows.where(ours)
         found = looked_at.agg(
             F.count_if(ours).alias("rows"),
@@ -249,12 +247,9 @@ class Target:
 
     def within(self, rows: DataFrame, partitions: frozenset[Partition]) -> DataFrame:
         """Return those of the table's rows, at whatever time, that are in some partitions."""
-        if not 0 < len(partitions) <= _MAX_PRUNED:
+        if not 0 < len(partitions) <= MAX_NAMED:
             return rows
-        by = self.partition_columns(rows.columns)
-        # Of the columns' own types, so that whoever reads them can pass over other partitions.
-        types = [rows.schema[name].dataType for name in by]
-        return rows.where(reduce(or_, (_is_in(by, types, values) for values in partitions)))
+        return among(rows, self.partition_columns(rows.columns), partitions)
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
@@ -291,10 +286,3 @@ class Target:
             f"{why}; use the catalog that knows it (spark.sql.catalogImplementation: hive and its "
             "metastore), or remove the folder"
         )
-
-
-def _is_in(by: Sequence[str], types: Sequence[DataType], values: Partition) -> Column:
-    columns = zip(by, types, values, strict=True)
-    return reduce(
-        and_, (F.col(quoted(name)).eqNullSafe(F.lit(v).cast(kind)) for name, kind, v in columns)
-    )

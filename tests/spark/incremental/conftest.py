@@ -44,6 +44,15 @@ class Job(RunnableJob):
         found = self.spark.sql(f"SELECT {columns} FROM store.{table} ORDER BY 1, 2").collect()
         return [tuple(row) for row in found]
 
+    def files(self, table: str = "scores") -> dict[str, tuple[int, int]]:
+        """Return the files of a table, each with its inode and the time of its last change."""
+        (found,) = (
+            self.spark.sql("DESCRIBE DATABASE store").where("lower(info_name) = 'location'")
+        ).collect()
+        folder = Path(found["info_value"].removeprefix("file:")) / table
+        stats = ((path, path.stat()) for path in folder.rglob("*") if path.is_file())
+        return {str(path): (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
+
     def counts(self, **changes: Any) -> tuple[Any, ...]:
         """Run, and return the rows that were scored, unchanged, carried over and written."""
         report = self.run(**changes)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.one_spark
 LEFT = ["1 1 0 8 EU", "3 3 0 9 EU"]
 MARKED = "id, day(day), score, gone_at IS NOT NULL"
 

@@ -11,6 +11,7 @@ from spark_infer.errors import ConfigError, SparkInferError, TooManyRejects, War
 from spark_infer.warehouse.quarantine.quarantine import Quarantine
 from spark_infer.warehouse.sinks.files.file_table import FileTable
 
+pytestmark = pytest.mark.one_spark
 ALLOWED: dict[str, Any] = {
     "incremental": None,
     "quarantine": {"table": "store.rejects"},

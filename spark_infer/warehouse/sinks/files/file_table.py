@@ -169,6 +169,8 @@ class FileTable:
                 if table is not None and not target.is_overwritten:
                     staged, keys = self._still_new(staged, keys, table)
                 emptied = self._emptied(keys)
+                if self._coverage.left_alone and not keys.rows and not emptied:
+                    return Published(0, 0)
                 if self._is_kept:
                     check_latest(target, keys.partitions | emptied)
                 journal = self._journal(table, staged.df.schema, keys, emptied)

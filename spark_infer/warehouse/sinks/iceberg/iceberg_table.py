@@ -155,6 +155,8 @@ class IcebergTable:
                 if created := self._create(staged, keys):
                     return created
                 staged = self._stage(self.pending(staged.df))
+            if self._coverage.left_alone and not keys.rows and not self._check_rows(staged, keys):
+                return Published(0, 0)
             for attempt in range(_MAX_ATTEMPTS):
                 branch, published = self._result(staged, keys, is_first=not attempt)
                 if self._adds_nothing(published) or self._branches.fast_forward(branch):
