@@ -132,7 +132,7 @@ class Chaos:
         self._write_source(work, num_days=NUM_DAYS, factor=3)
         kills = []
         for _ in range(random_.randint(1, MAX_KILLS)):
-            step = random_.choice(STEPS)
+            step = random_.choice([*STEPS, *(["compare"] if self._by == "content" else [])])
             kill = Kill(step, random_.uniform(0, self._seconds.get(step, 1.0)))
             if self._run(work, kill) is None:
                 kills.append(kill)

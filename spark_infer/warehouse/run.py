@@ -163,7 +163,7 @@ class Run:
                 with step("compare"), spark_failures("source and target cannot be compared"):
                     self.found |= self.ledger.compare()
                     if self.ledger.coverage is not self.coverage:
-                        sink = self._leaving(self.ledger.coverage)
+                        sink = self._sink_of(self.ledger.coverage)
                     predicted = self._predicted(bundle)
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 with self.steps.counting(self.metrics, predicted.num_rows):
@@ -187,9 +187,8 @@ class Run:
                 return
             if self.quarantine is not None:
                 with step("quarantine"):
-                    self.found["rows_quarantined"] = self.quarantine.publish(
-                        staged, keys, self.coverage
-                    )
+                    number = self.quarantine.publish(staged, keys, self.coverage)
+                    self.found["rows_quarantined"] = number
             with step("write"):
                 published = sink.publish(staged, keys)
             self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
@@ -255,12 +254,10 @@ class Run:
             present=rows.df if config.incremental.is_on else None,
         )
         coverage.check_condition(rows.df, config.target.partition_by)
-        self.coverage = coverage
         self.target = Target(self.spark, config.target, config.key, self.run_id)
-        return choose_sink(self.target, coverage)
+        return self._sink_of(coverage)
 
-    def _leaving(self, coverage: Coverage) -> Sink:
-        """Return the sink of a run that leaves some partitions alone."""
+    def _sink_of(self, coverage: Coverage) -> Sink:
         assert self.target is not None
         self.coverage = coverage
         return choose_sink(self.target, coverage)
@@ -273,8 +270,7 @@ class Run:
             return rows, sink
         rows = replace(rows, df=where(rows.df, above, self.values, key="incremental.column"))
         both = above if self.coverage.rows is None else f"(\n{self.coverage.rows}\n) AND {above}"
-        self.coverage = replace(self.coverage, rows=both, present=rows.df)
-        return rows, choose_sink(self.target, self.coverage)
+        return rows, self._sink_of(replace(self.coverage, rows=both, present=rows.df))
 
     def _predicted(self, bundle: Bundle) -> Prediction:
         """Return the rows that are scored, as far as that is known, and what stands beside them."""
@@ -288,10 +284,8 @@ class Run:
             rows, bundle.signature, reference, keep, self.metrics, scan, sample
         )
         self.found["scan"] = explain(predicted.df)
-        predicted = with_lineage(
-            predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id
-        )
-        return self.ledger.beside(predicted)
+        lineage = {"name": bundle.name, "digest": bundle.digest, "run_id": self.run_id}
+        return self.ledger.beside(with_lineage(predicted, **lineage))
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
         return report_of(self, status, error)

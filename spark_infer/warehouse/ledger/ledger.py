@@ -9,11 +9,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_infer.bundle import Bundle
-from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.features import Featured
@@ -22,7 +21,7 @@ from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.source import as_column
-from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig
+from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.incremental import GONE_COLUMN, HASH_COLUMN
 from spark_infer.warehouse.ledger.comparison import (
     CHANGED,
@@ -31,18 +30,19 @@ from spark_infer.warehouse.ledger.comparison import (
     NONE,
     SAME,
     Comparison,
-    Side,
 )
 from spark_infer.warehouse.ledger.content import VERSION, content_hash
 from spark_infer.warehouse.ledger.kept_rows import KeptRows
 from spark_infer.warehouse.ledger.matched import Matched
-from spark_infer.warehouse.rows.among import MAX_NAMED, among, is_among
-from spark_infer.warehouse.rows.keys import Partition, check_keys, partition_texts
+from spark_infer.warehouse.ledger.parity import Parity
+from spark_infer.warehouse.ledger.side import Side
+from spark_infer.warehouse.ledger.sides import Sides
+from spark_infer.warehouse.rows.among import MAX_NAMED, among
+from spark_infer.warehouse.rows.keys import Partition, partition_texts
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
 
-_, _DIGEST, _, _ = LINEAGE_COLUMNS
 _TYPES = {HASH_COLUMN: "STRING", GONE_COLUMN: "TIMESTAMP"}
 _log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class Ledger:
         """Columns that the rows have for it, beside those of any job."""
         self.coverage = coverage
         """Which rows the run is about: once they are compared, also what it leaves alone."""
+        self._sides = Sides(config, bundle, target, self._match)
         self._kept = KeptRows(config, target, coverage, self._match, started_at)
         self._rows: Featured | None = None
         self._comparison: Comparison | None = None
@@ -152,26 +153,22 @@ class Ledger:
         """
         if self._target.is_appended:
             return {}
-        if not self._is_comparable():
+        if self._rows is None or not self._is_comparable:
             return {"rows_unchanged": 0}
-        rows, target = self._source(), self._there()
-        num_alone = 0
-        if self._target.is_overwritten:
+        rows, target = self._sides.ours(self._rows), self._sides.there()
+        num_alone, is_overwritten = 0, self._target.is_overwritten
+        if is_overwritten:
             rows, target, num_alone = self._without_equal(rows, target)
-        if num_alone and not self._partitions:
-            self._counts = NONE
-        else:
-            is_merged = self._target.is_merged
-            has_all = not is_merged or self._kept.stay
+        if not num_alone or self._partitions:
+            has_all = is_overwritten or self._kept.stay
             self._comparison = Comparison(
-                self._match, rows, target, has_all=has_all, moves=not is_merged
+                self._match, rows, target, has_all=has_all, moves=is_overwritten
             )
             self._counts = self._comparison.counts()
-            if self._counts[CHANGED] and self._compares():
+            if self._counts[CHANGED] and self._sides.compares:
                 self._tell_unknown(target.rows)
         self._is_compared = True
-        counts = self._counts
-        return {"rows_unchanged": num_alone + counts[SAME] + counts[MOVED]}
+        return {"rows_unchanged": num_alone + self._counts[SAME] + self._counts[MOVED]}
 
     def pending(self) -> Featured:
         """Return the rows that are to be scored: before they are compared some that stand for them.
@@ -180,7 +177,7 @@ class Ledger:
         """
         assert self._rows is not None
         rows = self._rows
-        if not self._compares() or not self._is_comparable():
+        if not self._sides.compares or not self._is_comparable:
             return rows
         if not self._is_compared:
             return replace(rows, df=self._match.those_in(rows.df, self._match.keys(rows.df)))
@@ -195,23 +192,20 @@ class Ledger:
         """Return what is predicted, with what the target keeps of the rows that are not."""
         assert self._rows is not None
         columns = prediction.df.columns
-        if not self._is_comparable():
+        if not self._is_comparable:
             return prediction
         if not self._is_compared:
-            is_told = self._target.is_overwritten and (self._compares() or self._kept.stay)
             none = self._target.spark.createDataFrame([], prediction.df.schema)
-            return replace(prediction, others=none) if is_told else prediction
+            return replace(prediction, others=none) if self._target.is_overwritten else prediction
         others, comparison, counts = [], self._comparison, self._counts
         if comparison is not None and self._target.is_overwritten:
-            there = self._known()
+            there = self._within(self._sides.known())
             if counts[SAME]:
                 gone = comparison.keys(CHANGED, MOVED, GONE)
                 others.append(self._kept.carried(self._match.those_not_in(there, gone), columns))
             if counts[MOVED]:
-                moved = comparison.keys(MOVED)
-                rows = replace(
-                    self._rows, df=self._match.those_in(self._within(self._rows.df), moved)
-                )
+                moved, rows = comparison.keys(MOVED), self._rows
+                rows = replace(rows, df=self._match.those_in(self._within(rows.df), moved))
                 there = self._match.those_in(there, moved)
                 others.append(self._kept.moved(rows, there, columns))
         if comparison is not None and self._kept.stay and counts[GONE]:
@@ -229,9 +223,12 @@ class Ledger:
         """
         if not self._is_compared:
             return staged
-        if self._target.is_overwritten:
-            self._check_all_there(staged)
-            self._check_keys(staged)
+        if self._target.is_overwritten and self._rows is not None:
+            parity = Parity(self._config, self._match, self._rows.df)
+            num_rows = sum(self._counts[state] for state in (SAME, MOVED, CHANGED))
+            parity.check_all_there(staged, num_rows, has_others=self._kept.stay)
+            if self.coverage.left_alone and self._partitions:
+                parity.check_keys(staged, self._partitions)
         return replace(staged, carried=max(staged.rows - self._counts[CHANGED], 0))
 
     def end(self) -> None:
@@ -248,7 +245,7 @@ class Ledger:
         """
         if self._kept.stay:
             return source, target, 0
-        by = self._by()
+        by = self._sides.by
         if self._config.gate:
             columns = [source.keys[name] for name in by]
             found = source.rows.select(*map(quoted, columns)).distinct()
@@ -279,101 +276,17 @@ class Ledger:
         }
         return rows.df.select("*", *(added[name].alias(name) for name in self.columns))
 
-    def _source(self) -> Side:
-        """Return the rows of the source as they are compared."""
-        rows = self._rows
-        assert rows is not None
-        keys = {name: rows.column(name, where="key") for name in self._match.columns}
-        keep = [rows.column(name, where="target.keep") for name in self._keep()]
-        return Side(rows.df, keys, keep, self._content(rows.df), F.lit(True))
-
-    def _there(self) -> Side:
-        """Return the rows of the target as they are compared."""
-        rows = self._target.rows()
-        keys = dict(zip(self._match.columns, self._match.keys(rows).columns, strict=True))
-        keep = [self._names.one(n, rows.columns, where="target.keep") for n in self._keep()]
-        return Side(rows, keys, keep, self._content(rows), self._is_known(rows))
-
-    def _content(self, rows: DataFrame) -> Column:
-        return F.col(HASH_COLUMN) if self._compares() else F.lit(None).cast("string")
-
-    def _is_known(self, rows: DataFrame) -> Column:
-        """Return whether this bundle has scored a row of the target, which has a prediction."""
-        if not self._compares():
-            return F.lit(False)
-        is_known = (F.col(_DIGEST) == self._bundle.digest) & F.col(REASON_COLUMN).isNull()
-        is_marked = self._names.find(GONE_COLUMN, rows.columns)
-        # One that comes back is scored again, which takes the mark away.
-        return is_known & F.col(GONE_COLUMN).isNull() if is_marked else is_known
-
-    def _known(self) -> DataFrame:
-        """Return these rows, where the source has some that are compared one by one."""
-        rows = self._target.rows()
-        return self._within(rows.where(self._is_known(rows)))
-
-    def _keep(self) -> list[str]:
-        known = set(map(self._names.key, self._match.columns))
-        return [name for name in self._config.target.keep if self._names.key(name) not in known]
-
-    def _by(self) -> list[str]:
-        """Return the partition columns as they are called among what identifies a row."""
-        by, columns = self._config.target.partition_by, self._match.columns
-        return [self._names.one(name, columns, where="target.partition_by") for name in by]
-
-    def _compares(self) -> bool:
-        return self._config.incremental.compares(self._config.target.mode)
-
+    @property
     def _is_comparable(self) -> bool:
-        """Return whether there is something to compare with."""
-        return (self._compares() or self._kept.stay) and self._has_all_columns()
-
-    def _has_all_columns(self) -> bool:
-        """Return whether the target is there; where it has other columns its check tells."""
-        table = self._target.table()
-        outputs = [output.name for output in self._bundle.signature.outputs]
-        kept = [*self._match.columns, *self._config.target.keep, *self.columns]
-        wanted = [*kept, *outputs, REASON_COLUMN, *LINEAGE_COLUMNS]
-        there = () if table is None else table.columns.names
-        return all(self._names.find(name, there) for name in wanted)
+        """Whether there is something to compare with."""
+        is_wanted = self._sides.compares or self._kept.stay
+        return is_wanted and self._sides.has_all_columns(self.columns)
 
     def _within(self, rows: DataFrame) -> DataFrame:
         """Return those that are compared one by one."""
         if self._partitions is None:
             return rows
         return among(rows, self._target.partition_columns(rows.columns), self._partitions)
-
-    def _check_all_there(self, staged: Staged) -> None:
-        """Prove that each row of the source is staged: what is missing would leave the target."""
-        assert self._rows is not None
-        missing = sum(self._counts[state] for state in (SAME, MOVED, CHANGED)) - staged.rows
-        if self._kept.stay:
-            # Rows that have left the source are staged as well.
-            missing = self._match.those_not_in(self._rows.df, staged.df).count()
-        if missing > 0:
-            check_keys(self._rows.df, self._config.key)
-            raise self._changed_meanwhile(f"{missing:,} rows of the source are neither scored nor")
-
-    def _check_keys(self, staged: Staged) -> None:
-        """Prove that no key that is staged stands in a partition that is left alone."""
-        key = self._config.key
-        is_of_key = {*map(self._names.key, self._by())} <= {*map(self._names.key, key)}
-        if not self.coverage.left_alone or not staged.rows or is_of_key:
-            return
-        assert self._rows is not None
-        assert self._partitions is not None
-        rows, match = self._rows.df, Matched(key, self._names)
-        by = self._target.partition_columns(rows.columns)
-        alone = match.keys(rows.where(~is_among(rows, by, self._partitions)))
-        if match.those_in(alone, match.keys(staged.df)).limit(1).count():
-            check_keys(rows, key)
-            raise self._changed_meanwhile("rows have moved to other partitions, and are not all")
-
-    def _changed_meanwhile(self, what: str) -> WarehouseError:
-        return WarehouseError(
-            f"{what} carried over: source or target table {self._config.target.table!r} changed "
-            "while they were compared; nothing was published, run again",
-            transient=True,
-        )
 
     def _tell_unknown(self, rows: DataFrame) -> None:
         """Log that hashes are of another kind, which has rows scored that have not changed."""

@@ -26,11 +26,10 @@ class Coverage:
 
     Attributes:
         filter: The job's ``source.filter``.
-        rows: The job's ``rows``.
-        partitions: The job's ``target.partitions``.
+        rows, partitions: The job's ``rows`` and ``target.partitions``.
         values: The parameters, as ``with_session_zone`` returned them.
-        carried: Columns that the target has from the source and the job's features: the key and
-            those that are kept. Not the bundle's features, which no condition sees.
+        carried: Key and kept columns, as far as the source or the job's features have them. Not
+            the bundle's, which no condition sees.
         derived: Names of the job's features, which ``filter`` does not see.
         present: The rows that the source has, of which only some are staged; None where all are.
         left_alone: Partitions that hold what the source has, of which none is staged.
