@@ -13,7 +13,7 @@ from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
 from spark_infer.bundle import Signature
 from spark_infer.bundle.signature import REASON_COLUMN
-from spark_infer.errors import SparkInferError, WarehouseError
+from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.features import Featured
 from spark_infer.spark.names import Names
@@ -78,12 +78,11 @@ class Quarantine:
                 "writer": "jvm",
             }
         )
-        with _about_it():
-            self._table = self._target()
-            is_in_catalog = target.config.jdbc is None
-            ours = self._names.key(self._table.name.sql)
-            if is_in_catalog and ours == self._names.key(target.name.sql):
-                raise WarehouseError(f"{config.table!r} is the target; name another table")
+        self._table = self._target()
+        is_in_catalog = target.config.jdbc is None
+        ours = self._names.key(self._table.name.sql)
+        if is_in_catalog and ours == self._names.key(target.name.sql):
+            raise WarehouseError(f"{self._table.named} is the target; name another table")
         self._values: ModelValues | None = None
 
     def prepare(self, rows: Featured, signature: Signature, *, recover: bool) -> None:
@@ -98,17 +97,15 @@ class Quarantine:
             WarehouseError, ConfigError: It is of another shape or kind.
         """
         self._values = ModelValues(rows, signature, self._job.key, self._names)
-        with _about_it():
-            sink = self._sink(Coverage.of_nothing())
-            if recover:
-                sink.recover()
-            sink.check(self._schema(rows.df))
-            if isinstance(sink, SqlTable):
-                raise WarehouseError(
-                    f"table {self._config.table!r} is written by INSERT, which does not replace "
-                    "what it reads; use a table of Parquet or ORC in Spark's own catalog, or one "
-                    "of Iceberg"
-                )
+        sink = self._sink(Coverage.of_nothing())
+        if recover:
+            sink.recover()
+        sink.check(self._schema(rows.df))
+        if isinstance(sink, SqlTable):
+            raise WarehouseError(
+                f"{self._table.named} is written by INSERT, which does not replace what it reads; "
+                "use a table of Parquet or ORC in Spark's own catalog, or one of Iceberg"
+            )
 
     def publish(self, staged: Staged, keys: Keys, coverage: Coverage) -> int:
         """Put the rows that got no prediction into the table, and take those out that got one.
@@ -126,10 +123,12 @@ class Quarantine:
         Raises:
             SparkInferError: It cannot be written, and the target is as it was.
         """
-        failures = spark_failures("it was not written, and the target is as it was")
+        failures = spark_failures(
+            f"{self._table.named} was not written, and the target is as it was"
+        )
         # What they were scored from is looked up once.
         rejected = self._rejected(staged).persist(StorageLevel.MEMORY_AND_DISK)
-        with _about_it(), failures, self._alone(), _forgotten(rejected):
+        with failures, self._alone(), _forgotten(rejected):
             table = self._table.table(anew=True)
             if self._scored.is_overwritten:
                 partitions = self._replaced(keys, coverage)
@@ -249,7 +248,7 @@ class Quarantine:
                 yield
 
     def _target(self) -> Target:
-        return Target(self._spark, self._config, self._key, self._scored.run_id)
+        return Target(self._spark, self._config, self._key, self._scored.run_id, "quarantine")
 
     def _sink(self, coverage: Coverage) -> Sink:
         return choose_sink(self._table, coverage)
@@ -265,12 +264,3 @@ def _forgotten(rows: DataFrame) -> Iterator[None]:
     finally:
         with suppress(*SPARK_FAILURES):  # A JVM that is gone keeps nothing.
             rows.unpersist()
-
-
-@contextmanager
-def _about_it() -> Iterator[None]:
-    try:
-        yield
-    except SparkInferError as error:
-        told = str(error).replace("target.table ", "").replace("target table", "table")
-        raise type(error)(f"quarantine.table: {told}", transient=error.transient) from None

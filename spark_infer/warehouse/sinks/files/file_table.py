@@ -135,7 +135,7 @@ class FileTable:
         table = self._target.table()
         if table is not None and table.format != kept.format:
             raise WarehouseError(
-                f"target table {self._target.config.table!r} is of {table.format} now, and what is "
+                f"{self._target.named} is of {table.format} now, and what is "
                 f"kept of run {self._target.run_id} of {kept.format}; run again"
             )
         run.hold()
@@ -291,4 +291,4 @@ class FileTable:
 
     @property
     def _written(self) -> str:
-        return f"target table {self._target.config.table!r} was"
+        return f"{self._target.named} was"

@@ -82,7 +82,7 @@ def find_kept(target: Target, places: Iterable[Folder]) -> tuple[RunFolder, Kept
         is_published = bool(target.rows().where(F.col("run_id") == target.run_id).count())
     why = "a gate has not stopped it, it was dropped, or its seven days are over"
     raise WarehouseError(
-        f"nothing is kept of run {target.run_id} for target table {target.config.table!r}: "
+        f"nothing is kept of run {target.run_id} for {target.named}: "
         f"{'it is published already' if is_published else why}"
     )
 

@@ -84,8 +84,8 @@ class IcebergTable:
         key = [names.one(name, schema.names, where="") for name in target.key]
         formats.check_types(target.spark, schema, target.partition_columns(schema.names), key)
         if self._check_table(schema) is None:
-            target.name.check_free(target.spark, key="target.table")
-            check_creatable(target.config.format, schema)
+            target.name.check_free(target.spark, key=f"{target.section}.table")
+            check_creatable(target.config.format, schema, target.section)
         if target.is_merged:
             self._merge.check()
 
@@ -105,8 +105,8 @@ class IcebergTable:
         if self._target.table(anew=True) is None:
             return ()
         check_extensions(self._target.spark)
-        table = self._target.config.table
-        with spark_failures(f"branches of killed runs of target table {table!r} cannot be dropped"):
+        named = self._target.named
+        with spark_failures(f"branches of killed runs of {named} cannot be dropped"):
             alive = Alive(self._local())
             for run_id, branches in self._branches.of_runs().items():
                 with alive.if_dead(run_id, max(branch.changed for branch in branches)) as is_dead:
@@ -149,8 +149,8 @@ class IcebergTable:
         Raises:
             WarehouseError: They cannot be, and the table is as it was before.
         """
-        table = self._target.config.table
-        with spark_failures(f"target table {table!r} was not written"):
+        table, named = self._target.config.table, self._target.named
+        with spark_failures(f"{named} was not written"):
             if self._kept is not None:
                 if created := self._create(staged, keys):
                     return created
@@ -163,7 +163,7 @@ class IcebergTable:
                     return published
                 _log.warning("another has written table %s; applying the rows to it again", table)
         raise WarehouseError(
-            f"target table {table!r} was not written: others have written it {_MAX_ATTEMPTS} times "
+            f"{named} was not written: others have written it {_MAX_ATTEMPTS} times "
             "while this run was about to; run the same range again when they are done",
             transient=True,
         )
@@ -227,7 +227,7 @@ class IcebergTable:
             published, others = target.count(self._branches.rows(branch), partitions)
         if published.rows != expected or others:
             raise WarehouseError(
-                f"target table {target.config.table!r} was not written: branch {branch} of it "
+                f"{target.named} was not written: branch {branch} of it "
                 f"holds {published.rows:,} rows of the run instead of {expected:,}, beside "
                 f"{others:,} others in the same partitions; run the same range again"
             )
@@ -252,7 +252,7 @@ class IcebergTable:
             return None
         if target.is_overwritten and table.hidden:
             raise WarehouseError(
-                f"target table {target.config.table!r} has partitions that are computed "
+                f"{target.named} has partitions that are computed "
                 f"({', '.join(table.hidden)}), of which an overwrite would replace more than the "
                 "run's rows; use mode merge or append, or a table that is partitioned by columns"
             )
