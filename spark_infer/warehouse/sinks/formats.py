@@ -67,7 +67,8 @@ def check_declared(spark: SparkSession, name: str, section: str) -> None:
     if wanted not in _FAITHFUL:
         raise ConfigError(
             f"{section}.format {name!r} is none of "
-            f"{', '.join(_FAITHFUL)}{nearest(name, _FAITHFUL)}; others are not known to give back what was written"
+            f"{', '.join(_FAITHFUL)}{nearest(name, _FAITHFUL)}; others are "
+            "not known to give back what was written"
         )
     jvm: Any = spark.sparkContext._jvm
     conf = spark._jsparkSession.sessionState().conf()
