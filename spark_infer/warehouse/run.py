@@ -164,7 +164,8 @@ class Run:
                     self.found |= self.ledger.compare()
                     if self.ledger.coverage is not self.coverage:
                         sink = self._sink_of(self.ledger.coverage)
-                    predicted = self._predicted(bundle)
+                    if self.ledger.is_compared:
+                        predicted = self._predicted(bundle)
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 with self.steps.counting(self.metrics, predicted.num_rows):
                     staged = self.ledger.counted(sink.stage(predicted))

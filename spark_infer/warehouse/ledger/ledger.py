@@ -23,14 +23,7 @@ from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.source import as_column
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.incremental import GONE_COLUMN, HASH_COLUMN
-from spark_infer.warehouse.ledger.comparison import (
-    CHANGED,
-    GONE,
-    MOVED,
-    NONE,
-    SAME,
-    Comparison,
-)
+from spark_infer.warehouse.ledger.comparison import CHANGED, GONE, MOVED, NONE, SAME, Comparison
 from spark_infer.warehouse.ledger.content import VERSION, content_hash
 from spark_infer.warehouse.ledger.kept_rows import KeptRows
 from spark_infer.warehouse.ledger.matched import Matched
@@ -110,7 +103,8 @@ class Ledger:
         self._comparison: Comparison | None = None
         """Of the rows that are compared one by one; None where there are none."""
         self._counts = NONE
-        self._is_compared = False
+        self.is_compared = False
+        """Whether ``pending`` is what is scored, and ``beside`` what is written."""
         self._partitions: frozenset[Partition] | None = None
         """Where these rows are; None where that is everywhere."""
 
@@ -167,7 +161,7 @@ class Ledger:
             self._counts = self._comparison.counts()
             if self._counts[CHANGED] and self._sides.compares:
                 self._tell_unknown(target.rows)
-        self._is_compared = True
+        self.is_compared = True
         return {"rows_unchanged": num_alone + self._counts[SAME] + self._counts[MOVED]}
 
     def pending(self) -> Featured:
@@ -179,7 +173,7 @@ class Ledger:
         rows = self._rows
         if not self._sides.compares or not self._is_comparable:
             return rows
-        if not self._is_compared:
+        if not self.is_compared:
             return replace(rows, df=self._match.those_in(rows.df, self._match.keys(rows.df)))
         if self._comparison is None:
             return replace(rows, df=rows.df.where(F.lit(False)))
@@ -194,7 +188,7 @@ class Ledger:
         columns = prediction.df.columns
         if not self._is_comparable:
             return prediction
-        if not self._is_compared:
+        if not self.is_compared:
             none = self._target.spark.createDataFrame([], prediction.df.schema)
             return replace(prediction, others=none) if self._target.is_overwritten else prediction
         others, comparison, counts = [], self._comparison, self._counts
@@ -221,7 +215,7 @@ class Ledger:
             WarehouseError: Rows are missing that were neither scored nor carried over, or a key
                 stands in a partition that is left alone as well.
         """
-        if not self._is_compared:
+        if not self.is_compared:
             return staged
         if self._target.is_overwritten and self._rows is not None:
             parity = Parity(self._config, self._match, self._rows.df)
