@@ -100,7 +100,9 @@ class Quarantine:
         sink = self._sink(Coverage.of_nothing())
         if recover:
             sink.recover()
-        sink.check(self._schema(rows.df))
+        given = dict.fromkeys((*self._job.key, *self._job.target.keep))
+        named = ((name, quoted(rows.column(name, where="quarantine"))) for name in given)
+        sink.check(self._schema(rows.df.select(*(F.col(c).alias(name) for name, c in named))))
         if isinstance(sink, SqlTable):
             raise WarehouseError(
                 f"{self._table.named} is written by INSERT, which does not replace what it reads; "
@@ -128,7 +130,7 @@ class Quarantine:
         )
         # What they were scored from is looked up once.
         rejected = self._rejected(staged).persist(StorageLevel.MEMORY_AND_DISK)
-        with failures, self._alone(), _forgotten(rejected):
+        with failures, _forgotten(rejected), self._alone():
             table = self._table.table(anew=True)
             if self._scored.is_overwritten:
                 partitions = self._replaced(keys, coverage)
