@@ -49,6 +49,20 @@ def test_partitions_of_which_no_row_has_changed_are_left_alone(job: Any) -> None
     assert {n for n, run in after.items() if run == runs[n]} == {1, 3}
 
 
+def test_all_is_carried_over_where_too_many_partitions_have_changed(
+    job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job.transactions("1 1 0 8 EU", "2 2 0 8 EU", "3 3 0 9 EU", "4 4 0 10 EU")
+    job.run()
+    monkeypatch.setattr("spark_infer.warehouse.ledger.ledger.MAX_NAMED", 1)
+    job.transactions("1 5 0 8 EU", "2 2 0 8 EU", "3 5 0 9 EU", "4 4 0 10 EU")
+    assert job.counts() == (2, 2, 2, 4)
+    # Of one day, the others are not looked at, nor are they changed.
+    job.transactions("1 6 0 8 EU", "2 2 0 8 EU")
+    assert job.counts(source={"table": "store.tx", "filter": "day = :date"}) == (1, 1, 1, 2)
+    assert job.rows() == [(1, 8, 6.0), (2, 8, 2.0), (3, 9, 5.0), (4, 10, 4.0)]
+
+
 def test_names_that_differ_in_case_alone_and_features_of_the_bundle_are_kept(job: Any) -> None:
     sensitive = {
         "features": {"Region": "upper(region)"},
