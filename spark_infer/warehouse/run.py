@@ -174,6 +174,10 @@ class Run:
             if config.incremental.is_on:
                 with step("compare"), spark_failures("source and target cannot be compared"):
                     self.found |= self.ledger.compare()
+                    if self.ledger.coverage is not self.coverage:
+                        sink = self._sink_of(self.ledger.coverage)
+                    if self.ledger.is_compared:
+                        predicted = self._predicted(bundle)
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 with self.steps.counting(self.metrics, predicted.num_rows):
                     staged = self.ledger.counted(sink.stage(predicted))
@@ -196,7 +200,8 @@ class Run:
                 return
             if self.quarantine is not None:
                 with step("quarantine"):
-                    self.found["rows_quarantined"] = self.quarantine.publish(staged, keys)
+                    number = self.quarantine.publish(staged, keys, self.coverage)
+                    self.found["rows_quarantined"] = number
             with step("write"):
                 published = sink.publish(staged, keys)
                 if self.view is not None:
@@ -224,17 +229,16 @@ class Run:
             assert self.target is not None
             self.ledger = Ledger(config, bundle, self.target, self.coverage, self.started_at)
             self.ledger.check(sink)
-            pending = self.ledger.pending(replace(rows, df=sink.pending(rows.df)))
-            predicted = self._predicted(pending, bundle)
+            rows = self.ledger.with_columns(replace(rows, df=sink.pending(rows.df)))
+            predicted = self._predicted(bundle)
             sink.check(predicted.df.schema)
             self.view = SourceView.of(config, self.target)
             if self.view is not None:
                 self.view.check(predicted.df.schema)
-            predicted = self.ledger.beside(predicted)
             self.gate.check(predicted.df, sink)
             if config.quarantine is not None:
-                self.quarantine = Quarantine(config, self.target, self.coverage)
-                self.quarantine.prepare(pending, bundle.signature, recover=recover)
+                self.quarantine = Quarantine(config, self.target)
+                self.quarantine.prepare(rows, bundle.signature, recover=recover)
         return predicted, sink
 
     def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
@@ -268,8 +272,12 @@ class Run:
             present=rows.df if config.incremental.is_on else None,
         )
         coverage.check_condition(rows.df, config.target.partition_by)
-        self.coverage = coverage
         self.target = self._target()
+        return self._sink_of(coverage)
+
+    def _sink_of(self, coverage: Coverage) -> Sink:
+        assert self.target is not None
+        self.coverage = coverage
         return choose_sink(self.target, coverage)
 
     def _target(self) -> Target:
@@ -284,11 +292,11 @@ class Run:
             return rows, sink
         rows = replace(rows, df=where(rows.df, above, self.values, key="incremental.column"))
         both = above if self.coverage.rows is None else f"(\n{self.coverage.rows}\n) AND {above}"
-        self.coverage = replace(self.coverage, rows=both, present=rows.df)
-        return rows, choose_sink(self.target, self.coverage)
+        return rows, self._sink_of(replace(self.coverage, rows=both, present=rows.df))
 
-    def _predicted(self, rows: Featured, bundle: Bundle) -> Prediction:
-        config = self.job.config
+    def _predicted(self, bundle: Bundle) -> Prediction:
+        """Return the rows that are scored, as far as that is known, and what stands beside them."""
+        rows, config = self.ledger.pending(), self.job.config
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
@@ -298,7 +306,8 @@ class Run:
             rows, bundle.signature, reference, keep, self.metrics, scan, sample
         )
         self.found["scan"] = explain(predicted.df)
-        return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
+        lineage = {"name": bundle.name, "digest": bundle.digest, "run_id": self.run_id}
+        return self.ledger.beside(with_lineage(predicted, **lineage))
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
         return report_of(self, status, error)

@@ -109,3 +109,11 @@ def test_job_stands_beside_predict(tmp_path: Path) -> None:
     result, _ = measured("job", 2_000, tmp_path)
     assert set(result["bars"]) < set(result["ratios"])
     assert list(result["seconds"]) == ["job", "job, Spark writes", "job, gate", "predict, write"]
+
+
+def test_incremental_runs_stand_beside_a_run_of_all_rows(tmp_path: Path) -> None:
+    result, _ = measured("incremental", 500, tmp_path)
+    assert set(result["bars"]) < set(result["ratios"])
+    assert list(result["seconds"]) == [
+        *("all rows", "newest day", "rows of all days", "no row changed"),
+    ]

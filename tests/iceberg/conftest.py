@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -70,6 +71,12 @@ class Job(RunnableJob):
         """Return number, day and score of the rows that a reader of the table sees."""
         self.spark.sql(f"REFRESH TABLE {table}")
         rows = self.spark.sql(f"SELECT id, day(day), score FROM {table} ORDER BY id, day").collect()
+        return [tuple(row) for row in rows]
+
+    def rows_of(self, columns: str) -> list[tuple[Any, ...]]:
+        """Return columns of these rows."""
+        self.spark.sql("REFRESH TABLE ice.lake.scores")
+        rows = self.spark.sql(f"SELECT {columns} FROM ice.lake.scores ORDER BY 1").collect()
         return [tuple(row) for row in rows]
 
     def branches(self, table: str = "ice.lake.scores") -> list[str]:

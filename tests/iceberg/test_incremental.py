@@ -36,8 +36,10 @@ def test_only_new_and_changed_rows_are_scored(
     job.transactions("1 8", "2 8 100", "3 9", "4 9")
     assert counts(job, target=target, **CONTENT) == (2, 2, 2 * carried)
     assert job.scores() == [(1, 8, 2.0), (2, 8, 200.0), (3, 9, 6.0), (4, 9, 8.0)]
-    assert counts(job, target=target, **CONTENT) == (0, 4, 4 * carried)
+    snapshots = job.snapshots()
+    assert counts(job, target=target, **CONTENT) == (0, 4, 0)
     assert job.scores() == [(1, 8, 2.0), (2, 8, 200.0), (3, 9, 6.0), (4, 9, 8.0)]
+    assert target == DELETE or job.snapshots() == snapshots
     assert job.branches() == ["main"]
 
 
@@ -86,6 +88,21 @@ def test_a_merge_writes_rows_of_which_only_what_is_kept_has_changed(job: Any) ->
     changed = {"region": "if(id = 2, NULL, region)"}
     assert counts(job, target=target, features=changed, **CONTENT) == (1, 2, 0)
     assert counts(job, target=target, features=changed, **CONTENT) == (0, 3, 0)
+
+
+def test_a_day_of_which_no_row_has_changed_is_left_alone(job: Any) -> None:
+    changes = {"target": OVERWRITE, "source": {"table": "store.tx", "filter": "day < '2018-09-01'"}}
+    job.run(**changes, **CONTENT)
+    before = dict(job.rows_of("id, run_id"))
+    job.transactions("1 8 100", "3 9")
+    assert counts(job, **changes, **CONTENT) == (1, 1, 0)
+    assert job.scores() == [(1, 8, 200.0), (3, 9, 6.0)]
+    after = dict(job.rows_of("id, run_id"))
+    assert [n for n in after if after[n] == before[n]] == [3]
+    # Of a day that is emptied, nothing is left, and nothing else is written.
+    job.transactions("3 9")
+    assert counts(job, **changes, **CONTENT) == (0, 1, 0)
+    assert job.rows_of("id, run_id") == [(3, after[3])]
 
 
 @pytest.mark.parametrize("target", [MERGE, {"mode": "append"}])

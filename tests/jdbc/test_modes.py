@@ -224,3 +224,31 @@ def test_the_example_of_the_readme(job: Any, monkeypatch: pytest.MonkeyPatch) ->
     job.transactions("2 8 100", "4 9")
     job.run()
     assert job.scores("lake.predictions") == [(2, 8, 200.0), (4, 9, 8.0)]
+
+
+@pytest.mark.parametrize("target", [OVERWRITE, MERGE])
+def test_rejected_rows_stand_in_a_table_of_the_catalog_whose_name_may_be_the_same(
+    job: Any, target: dict[str, Any]
+) -> None:
+    def rejects() -> list[int]:
+        job.spark.sql("REFRESH TABLE lake.scores")
+        return [row[0] for row in job.spark.sql("SELECT id FROM lake.scores ORDER BY 1").collect()]
+
+    changes = {
+        "target": target,
+        "source": {"table": "store.tx", "filter": "day <= DATE'2018-08-31'"},
+        "quarantine": {"table": "lake.scores"},
+        "batch": {"max_rejected_share": 1},
+    }
+    job.spark.sql("CREATE DATABASE lake")
+    try:
+        bad = "(4, NULL, DATE'2018-08-10'), (5, NULL, DATE'2018-08-11')"
+        job.spark.sql(f"INSERT INTO store.tx VALUES {bad}")
+        assert job.run(**changes).rows_quarantined == 2
+        assert rejects() == [4, 5]
+        job.transactions("1 8", "5 11")
+        job.run(**changes)
+        # An overwrite has emptied the day of row 4; a merge leaves it as it is.
+        assert rejects() == ([] if target == OVERWRITE else [4])
+    finally:
+        job.spark.sql("DROP DATABASE lake CASCADE")

@@ -83,6 +83,8 @@ def _sentence(report: RunReport, warned: int) -> str:
         said = f"{_rows(scored)} scored and written to {report.target}{_rejected(report)}"
         if report.rows_carried:
             said += f"; {_rows(report.rows_carried)} carried over as they were there"
+        if (left := (report.rows_unchanged or 0) - (report.rows_carried or 0)) > 0:
+            said += f"; {_rows(left)} left alone"
         said += "."
         return f"{said} The gate warns of {_checks(warned)}." if warned else said
     if report.status == "published":

@@ -37,7 +37,8 @@ class IncrementalConfig(Section):
         "full",
         description="full: all rows. content: new rows, rows of which a value that the model reads "
         f"has changed, rows that another bundle has scored, and those without a prediction; the "
-        f"target gets a column {HASH_COLUMN}. watermark: of the rows whose column is above the "
+        f"target gets a column {HASH_COLUMN}, and an overwrite leaves partitions alone of which no "
+        "row has changed. watermark: of the rows whose column is above the "
         "highest value in the target, less lateness, or null, those that an append would score, "
         "or of a merge those of content.",
     )

@@ -146,6 +146,12 @@ class JobConfig(Section):
                 "has no rows that have left it; leave it out"
             )
         self.incremental.check_mode(target.mode, delete_missing=target.delete_missing)
+        if target.jdbc is not None and self.incremental.is_on:
+            raise ValueError(
+                "incremental compares the source with a table of a catalog, and target.jdbc is a "
+                "database: leave incremental out, which scores all rows, or have the job write to "
+                "a table and copy that to the database"
+            )
         return self
 
     def check_columns(self, names: Names, outputs: Sequence[str]) -> None:

@@ -86,7 +86,7 @@ class KeptRun(Run):
                     sink.check_rows(staged, keys)
                 if config.quarantine is not None:
                     with step("quarantine"):
-                        Quarantine(config, target, coverage).publish(staged, keys)
+                        Quarantine(config, target).publish(staged, keys, coverage)
                 with step("write"):
                     published = sink.publish(staged, keys)
                     if (view := SourceView.of(config, target)) is not None:

@@ -146,10 +146,14 @@ class ReplayedRun(Run):
                 f"{self.report.status}",
             )
         other = found[0]["run_id"]
+        # A run's id begins with the time at which it began.
+        told = f"by now of run {other}, which has replaced it"
+        if other is not None and other < run_id:
+            told = f"of run {other}: nothing of it had changed, and this run has left it alone"
         return self._ended(
             "another run",
-            f"the row in target table {config.target.table!r} is by now of run {other}, which has "
-            f"replaced it; replay that run with the same key",
+            f"the row in target table {config.target.table!r} is {told}; replay that run with the "
+            "same key",
         )
 
     def _again(self, source: DataFrame, bundle: Bundle) -> Row | None:

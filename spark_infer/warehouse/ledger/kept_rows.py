@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_infer.bundle import Bundle
 from spark_infer.bundle.signature import REASON_COLUMN
+from spark_infer.spark.features import Featured
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig
 from spark_infer.warehouse.config.incremental import GONE_COLUMN
 from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.sinks import Coverage, Target
 
-_NAME, _DIGEST, _RUN, _ = LINEAGE_COLUMNS
+_, _, _RUN, _ = LINEAGE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class KeptRows:
 
     Attributes:
         config: The job file.
-        bundle: Its bundle.
         target: The target.
         coverage: Which rows of it the run is about.
         match: How a row is found there.
@@ -34,7 +33,6 @@ class KeptRows:
     """
 
     config: JobConfig
-    bundle: Bundle
     target: Target
     coverage: Coverage
     match: Matched
@@ -46,36 +44,41 @@ class KeptRows:
         gone = self.config.incremental.gone
         return gone == "mark" or (gone == "keep" and self.target.is_overwritten)
 
-    def carried(self, rows: DataFrame, same: DataFrame, columns: Sequence[str]) -> DataFrame:
-        """Return the rows that are as they were, for partitions that are replaced.
+    def carried(self, there: DataFrame, columns: Sequence[str]) -> DataFrame:
+        """Return rows of the target that stay as they are, for partitions that are replaced.
+
+        Args:
+            there: The rows.
+            columns: Of the result.
+        """
+        return self._by_this_run(there, columns)
+
+    def moved(self, rows: Featured, there: DataFrame, columns: Sequence[str]) -> DataFrame:
+        """Return rows of which something has changed that the model does not read.
 
         Args:
             rows: Those of the source.
-            same: Those of the target that are not scored again; this bundle has scored them.
+            there: The same ones of the target.
             columns: Of the result.
         """
         key = self.match.names.key
         ours = {key(name) for name in (*self.config.key, *self.config.target.keep)}
-        # What is kept may have changed beside what the model reads: it is the source's.
-        kept = rows.select(
-            *(self._column(rows, name).alias(name) for name in columns if key(name) in ours)
+        kept = rows.df.select(
+            *(
+                F.col(quoted(rows.column(name, where="incremental"))).alias(name)
+                for name in columns
+                if key(name) in ours
+            )
         )
-        # What is alike in all of them need not be sorted with them.
-        alike = {_NAME: self.bundle.name, _DIGEST: self.bundle.digest, REASON_COLUMN: None}
-        added = {
-            name: self._spelled(same, name)
-            for name in columns
-            if key(name) not in ours and name not in alike
-        }
-        found = self.match.beside(kept, same, added)
-        literals = (F.lit(value).cast("string").alias(name) for name, value in alike.items())
-        return self._by_this_run(found.select("*", *literals), columns)
+        added = {name: self._spelled(there, name) for name in columns if key(name) not in ours}
+        return self._by_this_run(self.match.beside(kept, there, added), columns)
 
-    def left(self, rows: DataFrame, columns: Sequence[str]) -> DataFrame:
+    def left(self, rows: DataFrame, gone: DataFrame, columns: Sequence[str]) -> DataFrame:
         """Return the target's rows that have left the source, as far as the run is about them.
 
         Args:
             rows: Those of the source.
+            gone: Keys that it does not have.
             columns: Of the result.
 
         Raises:
@@ -83,7 +86,7 @@ class KeptRows:
         """
         there, by = self.target.rows(), self.config.target.partition_by
         # What was rejected has nothing that could be kept.
-        left = self.match.those_not_in(there.where(F.col(REASON_COLUMN).isNull()), rows)
+        left = self.match.those_in(there.where(F.col(REASON_COLUMN).isNull()), gone)
         is_marked = self.config.incremental.gone == "mark"
         if self.target.is_merged:
             owned = self.coverage.owned(there, setting="incremental.gone: mark")

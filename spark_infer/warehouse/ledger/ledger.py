@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_infer.bundle import Bundle
-from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.features import Featured
 from spark_infer.spark.model_columns import ModelColumns
-from spark_infer.spark.names import Names, unused
+from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.source import as_column
-from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig
+from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.incremental import GONE_COLUMN, HASH_COLUMN
+from spark_infer.warehouse.ledger.comparison import CHANGED, GONE, MOVED, NONE, SAME, Comparison
 from spark_infer.warehouse.ledger.content import VERSION, content_hash
 from spark_infer.warehouse.ledger.kept_rows import KeptRows
 from spark_infer.warehouse.ledger.matched import Matched
+from spark_infer.warehouse.ledger.parity import Parity
+from spark_infer.warehouse.ledger.side import Side
+from spark_infer.warehouse.ledger.sides import Sides
+from spark_infer.warehouse.rows.among import MAX_NAMED, among
+from spark_infer.warehouse.rows.keys import Partition, partition_texts
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
 
-_, _DIGEST, _, _ = LINEAGE_COLUMNS
 _TYPES = {HASH_COLUMN: "STRING", GONE_COLUMN: "TIMESTAMP"}
 _log = logging.getLogger(__name__)
 
@@ -43,9 +47,10 @@ class Ledger:
     hash of the same values, the same bundle's digest and a prediction. Whatever else stands in the
     column of hashes, or nothing, has the row scored: damage costs time and no row.
 
-    In mode overwrite rows that are as they were are carried over into the partitions that are
-    replaced. They have this run's id, by whom the row was written, and the time and digest by which
-    it was scored. A merge stages what is scored alone.
+    In mode overwrite a partition of which no row has changed is left alone. Into those that are
+    replaced, rows that are as they were are carried over. They have this run's id, by whom the row
+    was written, and the time and digest by which it was scored. A merge stages what is scored
+    alone.
 
     Of a job that is not incremental it does nothing, unless the target has the columns.
 
@@ -90,12 +95,18 @@ class Ledger:
             name for name in _TYPES if name in wanted or self._names.find(name, there)
         )
         """Columns that the rows have for it, beside those of any job."""
-        self._rows: DataFrame | None = None
-        self._changed: DataFrame | None = None
-        self._num_rows = 0
-        self._num_scored: int | None = None
-        self._has_others = False
-        self._kept = KeptRows(config, bundle, target, coverage, self._match, started_at)
+        self.coverage = coverage
+        """Which rows the run is about: once they are compared, also what it leaves alone."""
+        self._sides = Sides(config, bundle, target, self._match)
+        self._kept = KeptRows(config, target, coverage, self._match, started_at)
+        self._rows: Featured | None = None
+        self._comparison: Comparison | None = None
+        """Of the rows that are compared one by one; None where there are none."""
+        self._counts = NONE
+        self.is_compared = False
+        """Whether ``pending`` is what is scored, and ``beside`` what is written."""
+        self._partitions: frozenset[Partition] | None = None
+        """Where these rows are; None where that is everywhere."""
 
     def check(self, sink: Sink) -> None:
         """Prove that a sink can write what the ledger leaves of the target.
@@ -111,11 +122,8 @@ class Ledger:
                 "Spark's own catalog or one of Iceberg, or leave incremental out"
             )
 
-    def pending(self, rows: Featured) -> Featured:
-        """Return the rows that are to be scored, with the columns of the ledger.
-
-        Args:
-            rows: Those that the run is about.
+    def with_columns(self, rows: Featured) -> Featured:
+        """Return rows with the columns of the ledger, and remember them as what the run is about.
 
         Raises:
             ConfigError: They have a column of that name.
@@ -127,67 +135,133 @@ class Ledger:
                     "leave it out of the source, or rename it there"
                 )
         if self.columns:
-            rows = replace(rows, df=self._with_columns(rows))
-        self._rows = rows.df
-        there = self._as_scored()
-        if there is None:
+            rows = replace(rows, df=self._hashed(rows))
+        self._rows = rows
+        return rows
+
+    def compare(self) -> dict[str, int]:
+        """Find out which rows are to be scored, and return how many are as they were.
+
+        Raises:
+            WarehouseError: Rows stand in partitions that the run is not about.
+        """
+        if self._target.is_appended:
+            return {}
+        if self._rows is None or not self._is_comparable:
+            return {"rows_unchanged": 0}
+        rows, target = self._sides.ours(self._rows), self._sides.there()
+        num_alone, is_overwritten = 0, self._target.is_overwritten
+        if is_overwritten:
+            rows, target, num_alone = self._without_equal(rows, target)
+        if not num_alone or self._partitions:
+            has_all = is_overwritten or self._kept.stay
+            self._comparison = Comparison(
+                self._match, rows, target, has_all=has_all, moves=is_overwritten
+            )
+            self._counts = self._comparison.counts()
+            if self._counts[CHANGED] and self._sides.compares:
+                self._tell_unknown(target.rows)
+        self.is_compared = True
+        return {"rows_unchanged": num_alone + self._counts[SAME] + self._counts[MOVED]}
+
+    def pending(self) -> Featured:
+        """Return the rows that are to be scored: before they are compared some that stand for them.
+
+        As long as that is not known, as in a plan, they are read as those will be.
+        """
+        assert self._rows is not None
+        rows = self._rows
+        if not self._sides.compares or not self._is_comparable:
             return rows
-        compared, known = self._with_state(rows.df), self._with_state(there)
-        state = compared.columns[-1]
-        known = known.withColumnRenamed(known.columns[-1], state)
-        whole = Matched([*self._match.columns, state], self._names)
-        self._changed = self._match.keys(whole.those_not_in(compared, known))
-        return replace(rows, df=self._match.those_in(rows.df, self._changed))
+        if not self.is_compared:
+            return replace(rows, df=self._match.those_in(rows.df, self._match.keys(rows.df)))
+        if self._comparison is None:
+            return replace(rows, df=rows.df.where(F.lit(False)))
+        df = self._within(rows.df)
+        if self._counts[SAME] or self._counts[MOVED]:
+            df = self._match.those_in(df, self._comparison.keys(CHANGED))
+        return replace(rows, df=df)
 
     def beside(self, prediction: Prediction) -> Prediction:
         """Return what is predicted, with what the target keeps of the rows that are not."""
         assert self._rows is not None
-        there, columns = self._as_scored(), prediction.df.columns
-        others = []
-        if there is not None and self._target.is_overwritten:
-            assert self._changed is not None
-            same = self._match.those_not_in(there, self._changed)
-            others.append(self._kept.carried(self._rows, same, columns))
-        if self._has_all_columns() and self._kept.stay:
-            others.append(self._kept.left(self._rows, columns))
+        columns = prediction.df.columns
+        if not self._is_comparable:
+            return prediction
+        if not self.is_compared:
+            none = self._target.spark.createDataFrame([], prediction.df.schema)
+            return replace(prediction, others=none) if self._target.is_overwritten else prediction
+        others, comparison, counts = [], self._comparison, self._counts
+        if comparison is not None and self._target.is_overwritten:
+            there = self._within(self._sides.known())
+            if counts[SAME]:
+                gone = comparison.keys(CHANGED, MOVED, GONE)
+                others.append(self._kept.carried(self._match.those_not_in(there, gone), columns))
+            if counts[MOVED]:
+                moved, rows = comparison.keys(MOVED), self._rows
+                rows = replace(rows, df=self._match.those_in(self._within(rows.df), moved))
+                there = self._match.those_in(there, moved)
+                others.append(self._kept.moved(rows, there, columns))
+        if comparison is not None and self._kept.stay and counts[GONE]:
+            others.append(self._kept.left(self._rows.df, comparison.keys(GONE), columns))
         if not others:
             return prediction
-        self._has_others = True
         return replace(prediction, others=reduce(DataFrame.unionByName, others))
-
-    def compare(self) -> dict[str, int]:
-        """Find out which rows are to be scored, and return how many are as they were."""
-        if self._target.is_appended or self._rows is None:
-            return {}
-        if self._changed is None and not self._has_others:
-            return {"rows_unchanged": 0}
-        rows = changed = self._rows.count()
-        if self._changed is not None:
-            self._changed.persist(StorageLevel.MEMORY_AND_DISK)
-            changed = self._changed.count()
-            self._tell_unknown()
-        self._num_rows, self._num_scored = rows, changed
-        return {"rows_unchanged": max(rows - changed, 0)}
 
     def counted(self, staged: Staged) -> Staged:
         """Return what is staged, with the number of rows in it that were not scored.
 
         Raises:
-            WarehouseError: Rows are missing that were neither scored nor carried over.
+            WarehouseError: Rows are missing that were neither scored nor carried over, or a key
+                stands in a partition that is left alone as well.
         """
-        if self._num_scored is None:
+        if not self.is_compared:
             return staged
-        if self._target.is_overwritten:
-            self._check_all_there(staged)
-        return replace(staged, carried=max(staged.rows - self._num_scored, 0))
+        if self._target.is_overwritten and self._rows is not None:
+            parity = Parity(self._config, self._match, self._rows.df)
+            num_rows = sum(self._counts[state] for state in (SAME, MOVED, CHANGED))
+            parity.check_all_there(staged, num_rows, has_others=self._kept.stay)
+            if self.coverage.left_alone and self._partitions:
+                parity.check_keys(staged, self._partitions)
+        return replace(staged, carried=max(staged.rows - self._counts[CHANGED], 0))
 
     def end(self) -> None:
         """Forget what was found out."""
         with suppress(*SPARK_FAILURES):  # A JVM that is gone keeps nothing.
-            if self._changed is not None:
-                self._changed.unpersist()
+            if self._comparison is not None:
+                self._comparison.end()
 
-    def _with_columns(self, rows: Featured) -> DataFrame:
+    def _without_equal(self, source: Side, target: Side) -> tuple[Side, Side, int]:
+        """Return both sides without what is left alone, and how many rows that is.
+
+        Where a check looks at the whole table as it is to be, or rows stay that have left the
+        source, none is.
+        """
+        if self._kept.stay:
+            return source, target, 0
+        by = self._sides.by
+        if self._config.gate:
+            columns = [source.keys[name] for name in by]
+            found = source.rows.select(*map(quoted, columns)).distinct()
+            texts = found.select(partition_texts(columns)).take(MAX_NAMED + 1)
+            self._partitions = _if_few({tuple(row[0]) for row in texts})
+            return source, target.within(self._within(target.rows)), 0
+        self.coverage.check_inside(source.rows, self._config.target.partition_by)
+        ours = source.sums(by)
+        # Others of the target are not looked at.
+        self._partitions = _if_few(ours)
+        theirs = target.within(self._within(target.rows)).sums(by)
+        equal = frozenset(part for part, found in ours.items() if theirs.get(part) == found)
+        others = _if_few(ours.keys() - equal)
+        if not equal or others is None:
+            return source, target.within(self._within(target.rows)), 0
+        self._partitions = others
+        self.coverage = replace(self.coverage, left_alone=equal)
+        num_alone = sum(ours[partition].rows for partition in equal)
+        source = source.within(self._within(source.rows))
+        return source, target.within(self._within(target.rows)), num_alone
+
+    def _hashed(self, rows: Featured) -> DataFrame:
         read = ModelColumns.find(rows, self._bundle.signature, self._names)
         model = [(as_column(read.columns[name]), read.types[name]) for name in read.columns]
         added = {
@@ -196,61 +270,21 @@ class Ledger:
         }
         return rows.df.select("*", *(added[name].alias(name) for name in self.columns))
 
-    def _as_scored(self) -> DataFrame | None:
-        """Return the target's rows that this bundle has scored; None where all are to be scored."""
-        target = self._target
-        if not self._config.incremental.compares(self._config.target.mode):
-            return None
-        if not self._has_all_columns():
-            return None
-        rows = target.rows()
-        is_known = F.col(_DIGEST) == self._bundle.digest
-        known = rows.where(is_known & F.col(REASON_COLUMN).isNull())
-        is_marked = self._names.find(GONE_COLUMN, rows.columns)
-        # One that comes back is scored again, which takes the mark away.
-        return known.where(F.col(GONE_COLUMN).isNull()) if is_marked else known
+    @property
+    def _is_comparable(self) -> bool:
+        """Whether there is something to compare with."""
+        is_wanted = self._sides.compares or self._kept.stay
+        return is_wanted and self._sides.has_all_columns(self.columns)
 
-    def _has_all_columns(self) -> bool:
-        """Return whether the target is there; where it has other columns its check tells."""
-        table = self._target.table()
-        outputs = [output.name for output in self._bundle.signature.outputs]
-        kept = [*self._match.columns, *self._config.target.keep, *self.columns]
-        wanted = [*kept, *outputs, REASON_COLUMN, *LINEAGE_COLUMNS]
-        there = () if table is None else table.columns.names
-        return all(self._names.find(name, there) for name in wanted)
+    def _within(self, rows: DataFrame) -> DataFrame:
+        """Return those that are compared one by one."""
+        if self._partitions is None:
+            return rows
+        return among(rows, self._target.partition_columns(rows.columns), self._partitions)
 
-    def _with_state(self, rows: DataFrame) -> DataFrame:
-        """Return key and, in the last column, what must be the same for a row to be as it was."""
-        keys = self._match.keys(rows)
-        (name,) = unused(keys.columns, 1)
-        state = F.col(HASH_COLUMN)
-        if self._target.is_merged and self._config.target.keep:
-            # A merge leaves the whole row as it is. Text, because maps cannot be compared.
-            keep, there = self._config.target.keep, rows.columns
-            kept = [self._names.one(column, there, where="target.keep") for column in keep]
-            values = (F.col(quoted(column)).alias(str(at)) for at, column in enumerate(kept))
-            state = F.concat(state, F.to_json(F.struct(*values)))
-        return rows.select(*map(quoted, keys.columns), state.alias(name))
-
-    def _check_all_there(self, staged: Staged) -> None:
-        """Prove that each row of the source is staged: what is missing would leave the target."""
-        assert self._rows is not None
-        missing = self._num_rows - staged.rows
-        if self._kept.stay:
-            # Rows that have left the source are staged as well.
-            missing = self._match.those_not_in(self._rows, staged.df).count()
-        if missing > 0:
-            raise WarehouseError(
-                f"{missing:,} rows of the source are neither scored nor carried over: source or "
-                f"target table {self._config.target.table!r} changed while they were compared; "
-                "nothing was published, run again",
-                transient=True,
-            )
-
-    def _tell_unknown(self) -> None:
+    def _tell_unknown(self, rows: DataFrame) -> None:
         """Log that hashes are of another kind, which has rows scored that have not changed."""
-        rows = self._target.rows().where(~F.col(HASH_COLUMN).startswith(f"{VERSION}:"))
-        if found := rows.count():
+        if found := rows.where(~F.col(HASH_COLUMN).startswith(f"{VERSION}:")).count():
             _log.warning(
                 "%s rows of target table %s have a %s that is damaged, or that another spark_infer "
                 "has written; those that the run is about are scored again",
@@ -258,3 +292,8 @@ class Ledger:
                 self._config.target.table,
                 HASH_COLUMN,
             )
+
+
+def _if_few(partitions: Collection[Partition]) -> frozenset[Partition] | None:
+    """Return partitions where a query may name all of them, else None."""
+    return frozenset(partitions) if len(partitions) <= MAX_NAMED else None

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType, TimestampType
 
 from spark_infer.bundle import Signature
 from spark_infer.bundle.signature import REASON_COLUMN
-from spark_infer.errors import SparkInferError, WarehouseError
-from spark_infer.spark.failures import spark_failures
+from spark_infer.errors import WarehouseError
+from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.features import Featured
-from spark_infer.spark.model_columns import ModelColumns
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
-from spark_infer.spark.wire.source import as_column
 from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig, TargetConfig
 from spark_infer.warehouse.config.quarantine import (
     AT_COLUMN,
@@ -30,11 +29,14 @@ from spark_infer.warehouse.config.quarantine import (
 )
 from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
+from spark_infer.warehouse.quarantine.values import ModelValues
 from spark_infer.warehouse.rows.keys import Keys, Partition, check_keys, partition_texts
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target, choose_sink
 from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
+from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
+from spark_infer.warehouse.sinks.table import default_folder
 
 _, _DIGEST, _RUN, _SCORED_AT = LINEAGE_COLUMNS
 
@@ -51,19 +53,17 @@ class Quarantine:
     Args:
         job: The job file, which has a section for it.
         target: The job's target.
-        coverage: Which rows of that the run is about.
 
     Raises:
         ConfigError: The table's name is none, or its catalog is not there.
         WarehouseError: It is the target itself.
     """
 
-    def __init__(self, job: JobConfig, target: Target, coverage: Coverage) -> None:
+    def __init__(self, job: JobConfig, target: Target) -> None:
         config = job.quarantine
         assert config is not None
         self._job = job
         self._scored = target
-        self._coverage = coverage
         self._spark = target.spark
         self._names = Names.of_session(target.spark)
         by = job.target.partition_by if target.is_overwritten else ()
@@ -78,11 +78,12 @@ class Quarantine:
                 "writer": "jvm",
             }
         )
-        with _about_it():
-            self._table = self._target()
-            if self._names.key(self._table.name.sql) == self._names.key(target.name.sql):
-                raise WarehouseError(f"{config.table!r} is the target; name another table")
-        self._values: DataFrame | None = None
+        self._table = self._target()
+        is_in_catalog = target.config.jdbc is None
+        ours = self._names.key(self._table.name.sql)
+        if is_in_catalog and ours == self._names.key(target.name.sql):
+            raise WarehouseError(f"{self._table.named} is the target; name another table")
+        self._values: ModelValues | None = None
 
     def prepare(self, rows: Featured, signature: Signature, *, recover: bool) -> None:
         """Prove that the table can take such rows, and complete what a killed run has left of it.
@@ -95,20 +96,20 @@ class Quarantine:
         Raises:
             WarehouseError, ConfigError: It is of another shape or kind.
         """
-        self._values = self._values_of(rows, signature)
-        with _about_it():
-            sink = self._sink(Coverage.of_nothing())
-            if recover:
-                sink.recover()
-            sink.check(self._schema(rows.df))
-            if isinstance(sink, SqlTable):
-                raise WarehouseError(
-                    f"table {self._config.table!r} is written by INSERT, which does not replace "
-                    "what it reads; use a table of Parquet or ORC in Spark's own catalog, or one "
-                    "of Iceberg"
-                )
+        self._values = ModelValues(rows, signature, self._job.key, self._names)
+        sink = self._sink(Coverage.of_nothing())
+        if recover:
+            sink.recover()
+        given = dict.fromkeys((*self._job.key, *self._job.target.keep))
+        named = ((name, quoted(rows.column(name, where="quarantine"))) for name in given)
+        sink.check(self._schema(rows.df.select(*(F.col(c).alias(name) for name, c in named))))
+        if isinstance(sink, SqlTable):
+            raise WarehouseError(
+                f"{self._table.named} is written by INSERT, which does not replace what it reads; "
+                "use a table of Parquet or ORC in Spark's own catalog, or one of Iceberg"
+            )
 
-    def publish(self, staged: Staged, keys: Keys) -> int:
+    def publish(self, staged: Staged, keys: Keys, coverage: Coverage) -> int:
         """Put the rows that got no prediction into the table, and take those out that got one.
 
         Without ``prepare``, as for rows that were kept, nobody knows what the model has read.
@@ -116,6 +117,7 @@ class Quarantine:
         Args:
             staged: What the run has staged.
             keys: What was found of their keys.
+            coverage: Which rows of the target the run is about.
 
         Returns:
             How many rows of the run stand there now.
@@ -123,15 +125,19 @@ class Quarantine:
         Raises:
             SparkInferError: It cannot be written, and the target is as it was.
         """
-        with _about_it(), spark_failures("it was not written, and the target is as it was"):
+        failures = spark_failures(
+            f"{self._table.named} was not written, and the target is as it was"
+        )
+        # What they were scored from is looked up once.
+        rejected = self._rejected(staged).persist(StorageLevel.MEMORY_AND_DISK)
+        with failures, _forgotten(rejected), self._alone():
             table = self._table.table(anew=True)
-            rejected = self._rejected(staged)
             if self._scored.is_overwritten:
-                partitions = self._replaced(keys)
+                partitions = self._replaced(keys, coverage)
                 if not staged.rejected and not partitions:
                     return 0
             else:
-                others = None if table is None else self._others(staged)
+                others = None if table is None else self._others(staged, coverage)
                 if not staged.rejected and others is None:
                     return 0
                 partitions = frozenset({(self._job.name,)})
@@ -162,9 +168,10 @@ class Quarantine:
     def _rejected(self, staged: Staged) -> DataFrame:
         """Return the rows that got no prediction, as the table has them."""
         rows = staged.df.where(F.col(REASON_COLUMN).isNotNull())
-        if self._values is not None:
+        if self._values is not None and staged.rejected:
             match, added = Matched(self._job.key, self._names), {VALUES_COLUMN: VALUES_COLUMN}
-            rows = match.beside(rows, self._values, added, or_null=True)
+            values = self._values.of(rows, staged.rejected, VALUES_COLUMN)
+            rows = match.beside(rows, values, added, or_null=True)
         else:
             rows = rows.select("*", F.lit(None).cast("string").alias(VALUES_COLUMN))
         reason = F.col(REASON_COLUMN)
@@ -183,14 +190,6 @@ class Quarantine:
         columns = {**own, **others}
         return rows.select(*(columns[name].alias(name) for name in names))
 
-    def _values_of(self, rows: Featured, signature: Signature) -> DataFrame:
-        """Return the keys of rows, and what the model reads of them as JSON."""
-        read = ModelColumns.find(rows, signature, self._names)
-        columns = (as_column(column).alias(name) for name, column in read.columns.items())
-        values = F.to_json(F.struct(*columns), {"ignoreNullFields": "false"})
-        keys = (F.col(quoted(self._spelled(rows.df, name))) for name in self._job.key)
-        return rows.df.select(*keys, values.alias(VALUES_COLUMN))
-
     def _schema(self, rows: DataFrame) -> StructType:
         text, moment = StringType(), TimestampType()
         given = [
@@ -203,33 +202,55 @@ class Quarantine:
             [StructField(JOB_COLUMN, text), *given, *own, StructField(AT_COLUMN, moment)]
         )
 
-    def _replaced(self, keys: Keys) -> frozenset[Partition]:
+    def _replaced(self, keys: Keys, coverage: Coverage) -> frozenset[Partition]:
         """Return the partitions of the table that an overwrite of the target is about."""
         if self._table.table() is None:
             return frozenset()
         target, by = self._scored, self._job.target.partition_by
-        ours = set(keys.partitions)
-        if target.table() is not None:
-            ours |= self._coverage.stale(target.rows(), keys, by, table=self._job.target.table)
+        # What is left alone has no rejected rows.
+        ours = keys.partitions | coverage.left_alone
         there = self._table.rows().where(F.col(JOB_COLUMN) == self._job.name)
+        if target.table() is not None:
+            ours |= coverage.stale(target.rows(), keys, by, table=self._job.target.table)
+        elif target.config.jdbc is not None and (about := coverage.of(there, by)) is not None:
+            # No catalog has the target. Which of these rows the run is about, they tell themselves.
+            ours |= {
+                tuple(row[0]) for row in about.select(partition_texts(by)).distinct().collect()
+            }
         found = there.select(partition_texts(self._by)).distinct().collect()
         return frozenset(tuple(row[0]) for row in found if tuple(row[0])[1:] in ours)
 
-    def _others(self, staged: Staged) -> DataFrame | None:
+    def _others(self, staged: Staged, coverage: Coverage) -> DataFrame | None:
         """Return the job's rows that the run has not scored; None where all of them stay."""
         there = self._table.rows().where(F.col(JOB_COLUMN) == self._job.name)
         match = Matched(self._job.key, self._names)
         stay = match.those_not_in(there, staged.df)
         if self._scored.config.delete_missing:
-            owned = self._coverage.owned(there)
-            present = self._coverage.present or staged.df
+            owned = coverage.owned(there)
+            present = coverage.present or staged.df
             stay = match.those_not_in(stay, match.those_not_in(owned, present))
         if not staged.rejected and stay.count() == there.count():
             return None
         return self._as_written(stay, {_RUN: F.lit(self._scored.run_id)})
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs from the table between reading and writing it, on a local file system.
+
+        Another lock than that of those who write it, which its sink takes meanwhile.
+        """
+        table = self._table.table()
+        folder = None if table is None else table.folder
+        folder = folder or default_folder(self._spark, self._table.name)
+        local = None if folder is None else folder.local
+        if local is None:
+            yield
+        else:
+            with WriterLock(local.with_name(f"{local.name}.quarantine")).held(self._config.table):
+                yield
+
     def _target(self) -> Target:
-        return Target(self._spark, self._config, self._key, self._scored.run_id)
+        return Target(self._spark, self._config, self._key, self._scored.run_id, "quarantine")
 
     def _sink(self, coverage: Coverage) -> Sink:
         return choose_sink(self._table, coverage)
@@ -239,9 +260,9 @@ class Quarantine:
 
 
 @contextmanager
-def _about_it() -> Iterator[None]:
+def _forgotten(rows: DataFrame) -> Iterator[None]:
     try:
         yield
-    except SparkInferError as error:
-        told = str(error).replace("target.table ", "").replace("target table", "table")
-        raise type(error)(f"quarantine.table: {told}", transient=error.transient) from None
+    finally:
+        with suppress(*SPARK_FAILURES):  # A JVM that is gone keeps nothing.
+            rows.unpersist()

@@ -26,13 +26,13 @@ class Coverage:
 
     Attributes:
         filter: The job's ``source.filter``.
-        rows: The job's ``rows``.
-        partitions: The job's ``target.partitions``.
+        rows, partitions: The job's ``rows`` and ``target.partitions``.
         values: The parameters, as ``with_session_zone`` returned them.
-        carried: Columns that the target has from the source and the job's features: the key and
-            those that are kept. Not the bundle's features, which no condition sees.
+        carried: Key and kept columns, as far as the source or the job's features have them. Not
+            the bundle's, which no condition sees.
         derived: Names of the job's features, which ``filter`` does not see.
         present: The rows that the source has, of which only some are staged; None where all are.
+        left_alone: Partitions that hold what the source has, of which none is staged.
     """
 
     filter: str | None
@@ -42,6 +42,7 @@ class Coverage:
     carried: Sequence[str]
     derived: Collection[str]
     present: DataFrame | None = None
+    left_alone: frozenset[Partition] = frozenset()
 
     @classmethod
     def of_nothing(cls) -> Coverage:
@@ -102,8 +103,8 @@ class Coverage:
         """
         covered = self.of(target, partition_by)
         if covered is not None:
-            return frozenset(_partitions(covered, partition_by) - keys.partitions)
-        if not keys.rows and target.limit(1).count():
+            return frozenset(_partitions(covered, partition_by)) - keys.partitions - self.left_alone
+        if not keys.rows and not self.left_alone and target.limit(1).count():
             raise WarehouseError(
                 f"there are no rows to score, and target table {table!r} has "
                 "predictions that may be of rows which have left the source: source.filter and "
@@ -120,8 +121,8 @@ class Coverage:
         """
         by, table = target.config.partition_by, target.config.table
         stale = self.stale(target.rows(), keys, by, table=table)
-        partitions = keys.partitions | stale
-        self.check_replaced(target.in_partitions(partitions), partitions, by, table=table)
+        if partitions := keys.partitions | stale:
+            self.check_replaced(target.in_partitions(partitions), partitions, by, table=table)
         return stale
 
     def check_replaced(

@@ -52,7 +52,7 @@ _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
 _WHY = "a second run could not tell which rows are there already"
 
 
-def check_declared(spark: SparkSession, name: str) -> None:
+def check_declared(spark: SparkSession, name: str, section: str) -> None:
     """Prove that the job file's format is there and gives back what was written.
 
     Raises:
@@ -61,18 +61,19 @@ def check_declared(spark: SparkSession, name: str) -> None:
     wanted = name.lower()
     if wanted in _LOSSY:
         raise ConfigError(
-            f"target.format {name!r} does not give back every type, null and line break as it was "
-            f"written, so {_WHY}; use one of {', '.join(_FAITHFUL)}"
+            f"{section}.format {name!r} does not give back every type, null and line break as it "
+            f"was written, so {_WHY}; use one of {', '.join(_FAITHFUL)}"
         )
     if wanted not in _FAITHFUL:
         raise ConfigError(
-            f"target.format {name!r} is none of {', '.join(_FAITHFUL)}{nearest(name, _FAITHFUL)}; "
-            "others are not known to give back what was written"
+            f"{section}.format {name!r} is none of "
+            f"{', '.join(_FAITHFUL)}{nearest(name, _FAITHFUL)}; others are "
+            "not known to give back what was written"
         )
     jvm: Any = spark.sparkContext._jvm
     conf = spark._jsparkSession.sessionState().conf()
     hint = "add its package (spark.jars.packages) or use parquet"
-    with spark_failures(f"target.format {name!r} is not there", hint, ConfigError):
+    with spark_failures(f"{section}.format {name!r} is not there", hint, ConfigError):
         jvm.org.apache.spark.sql.execution.datasources.DataSource.lookupDataSource(wanted, conf)
 
 
@@ -83,19 +84,19 @@ def check_found(name: str, table: Table) -> None:
         WarehouseError: It is of another kind.
     """
     if table.kind == "VIEW":
-        raise WarehouseError(f"target table {name} is a view; name a table")
+        raise WarehouseError(f"{name} is a view; name a table")
     serde = table.serde.rpartition(".")[2]
     format_name = f"hive ({serde})" if table.serde else table.provider
     is_faithful = serde in _FAITHFUL_SERDES if table.serde else table.provider in _FAITHFUL
     if table.kind and not is_faithful:
         raise WarehouseError(
-            f"target table {name} has the format {format_name!r}, which is not known to give back "
+            f"{name} has the format {format_name!r}, which is not known to give back "
             f"every type, null and line break as it was written, so {_WHY}; use a table of format "
             f"{', '.join(_FAITHFUL)}"
         )
     if table.serde and table.is_bucketed:
         raise WarehouseError(
-            f"target table {name} is a bucketed Hive table, which Spark cannot write; use one "
+            f"{name} is a bucketed Hive table, which Spark cannot write; use one "
             "without CLUSTERED BY"
         )
 
@@ -136,7 +137,7 @@ def check_types(
         )
 
 
-def check_storable(spark: SparkSession, name: str, columns: StructType) -> None:
+def check_storable(spark: SparkSession, name: str, columns: StructType, section: str) -> None:
     """Prove that a format of Spark's own has a place for every column's type.
 
     Raises:
@@ -153,12 +154,12 @@ def check_storable(spark: SparkSession, name: str, columns: StructType) -> None:
     for field in columns.fields:
         if not files.supportDataType(session.parseDataType(field.dataType.json())):
             raise WarehouseError(
-                f"target.format {name!r} cannot hold column {field.name!r}, which is "
+                f"{section}.format {name!r} cannot hold column {field.name!r}, which is "
                 f"{field.dataType.simpleString()}; cast it with a feature"
             )
 
 
-def check_held(spark: SparkSession, name: str, columns: StructType) -> None:
+def check_held(spark: SparkSession, name: str, columns: StructType, section: str) -> None:
     """Prove that a format gives back names and values of these columns as they were written.
 
     Raises:
@@ -169,21 +170,21 @@ def check_held(spark: SparkSession, name: str, columns: StructType) -> None:
     for part in parts:
         if is_orc and "`" in part.name:
             raise WarehouseError(
-                f"target: a table of format {name} gives back null for column {part.path}, whose "
-                "name has a backtick; rename it with a feature, or use parquet"
+                f"{section}: a table of format {name} gives back null for column {part.path}, "
+                "whose name has a backtick; rename it with a feature, or use parquet"
             )
         text = part.kind.simpleString() if isinstance(part.kind, StringType) else ""
         if " collate " in text and name.lower() != "parquet":
             raise WarehouseError(
-                f"target: a table of format {name} is not known to give back column {part.path}, "
-                f"which is {text}; cast it to string with a feature, or use parquet"
+                f"{section}: a table of format {name} is not known to give back column "
+                f"{part.path}, which is {text}; cast it to string with a feature, or use parquet"
             )
     if is_orc and any(isinstance(part.kind, TimestampType) for part in parts):
         zones = _zones(spark)
         other = [zone for zone, is_utc in zones.items() if not is_utc]
         if other:
             raise WarehouseError(
-                f"target: a table of format {name} keeps timestamps as the clock of the machine "
+                f"{section}: a table of format {name} keeps timestamps as the clock of the machine "
                 f"shows them, and Spark runs in zone {other[0]}, so that they would be others in "
                 "another zone; start Spark with -Duser.timezone=UTC "
                 "(spark.driver.extraJavaOptions and spark.executor.extraJavaOptions), or use "

@@ -88,7 +88,7 @@ def nothing_kept(target: Target, *, is_published: bool = False) -> WarehouseErro
         is_published = bool(target.rows().where(F.col("run_id") == target.run_id).count())
     why = "a gate has not stopped it, it was dropped, or its seven days are over"
     return WarehouseError(
-        f"nothing is kept of run {target.run_id} for target table {target.config.table!r}: "
+        f"nothing is kept of run {target.run_id} for {target.named}: "
         f"{'it is published already' if is_published else why}"
     )
 

@@ -39,7 +39,7 @@ class WriterLock:
         if num_bytes > _MAX_NAME_BYTES:
             most = len(os.fsencode(folder.name)) - (num_bytes - _MAX_NAME_BYTES)
             raise ConfigError(
-                f"target.table: the folder {shown(folder.name)} has too long a name for the lock "
+                f"the table's folder {shown(folder.name)} has too long a name for the lock "
                 f"that stands beside it; take a name of at most {most} bytes"
             )
 
@@ -61,7 +61,7 @@ class WriterLock:
                 stack.enter_context(locked(self._lock, mode=0o666, on_wait=say))
             except OSError as error:
                 raise WarehouseError(
-                    f"target table {table} cannot be locked, so another run could write it at the "
+                    f"table {table} cannot be locked, so another run could write it at the "
                     f"same time: {self._lock}: {error.strerror}; make its folder writable",
                     transient=is_full(error),
                 ) from None

@@ -55,7 +55,7 @@ class Table:
         Raises:
             WarehouseError: The catalog cannot be asked, or the table is broken.
         """
-        with spark_failures(f"target table {name.sql} cannot be looked at"):
+        with spark_failures(f"table {name.sql} cannot be looked at"):
             if name.is_temporary_view(spark):
                 return cls("VIEW", "", "", None, False, StructType(), (), False)
             if not spark.catalog.tableExists(name.sql):

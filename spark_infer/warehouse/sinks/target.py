@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property, reduce
-from operator import and_, or_
+from operator import and_
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StructType
+from pyspark.sql.types import StructType
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError, some
@@ -17,15 +17,13 @@ from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
+from spark_infer.warehouse.rows.among import MAX_NAMED, among
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.name import TableName
 from spark_infer.warehouse.sinks.sink import Published
 from spark_infer.warehouse.sinks.table import Table, default_folder
-
-_MAX_PRUNED = 500
-"""Partitions that a query may name; more are looked for by the run's id alone."""
 
 
 class Target:
@@ -36,15 +34,22 @@ class Target:
         config: The job file's target.
         key: Columns that identify a row.
         run_id: The run, as in the rows' lineage.
+        section: Where in the job file it stands, for messages.
     """
 
     def __init__(
-        self, spark: SparkSession, config: TargetConfig, key: tuple[str, ...], run_id: str
+        self,
+        spark: SparkSession,
+        config: TargetConfig,
+        key: tuple[str, ...],
+        run_id: str,
+        section: str = "target",
     ) -> None:
         self.spark = spark
         self.config = config
         self.key = key
         self.run_id = run_id
+        self.section = section
         self._names = Names.of_session(spark)
         self._table: Table | None = None
         self._is_known = False
@@ -56,7 +61,12 @@ class Target:
         Raises:
             ConfigError: It is none, or its catalog is not there.
         """
-        return TableName.read(self.spark, self.config.table, key="target.table")
+        return TableName.read(self.spark, self.config.table, key=f"{self.section}.table")
+
+    @property
+    def named(self) -> str:
+        """What messages call the table."""
+        return f"{self.section} table {self.config.table!r}"
 
     @property
     def is_overwritten(self) -> bool:
@@ -119,7 +129,7 @@ class Target:
             ConfigError: The catalog does not take the name.
         """
         if self.table() is None:
-            self.name.check_free(self.spark, key="target.table")
+            self.name.check_free(self.spark, key=f"{self.section}.table")
 
     def refresh_in(self, other: SparkSession) -> None:
         """Have another session look at the table anew, of whose files it may know of before."""
@@ -141,7 +151,7 @@ class Target:
                 or its database is not there.
             ConfigError: The format is not there, or does not give back what was written.
         """
-        formats.check_declared(self.spark, self.config.format)
+        formats.check_declared(self.spark, self.config.format, self.section)
         wanted = self.partition_columns(schema.names)
         key = [self._names.one(name, schema.names, where="") for name in self.key]
         formats.check_types(self.spark, schema, wanted, key)
@@ -149,32 +159,32 @@ class Target:
 
     def check_table(self, schema: StructType) -> Table | None:
         """Prove it of the table that is there now, which is returned, or of one that is not."""
-        table, text = self.table(anew=True), repr(self.config.table)
+        table, named = self.table(anew=True), self.named
         if table is None:
-            self.name.check_free(self.spark, key="target.table")
-            formats.check_storable(self.spark, self.config.format, schema)
-            formats.check_held(self.spark, self.config.format, schema)
+            self.name.check_free(self.spark, key=f"{self.section}.table")
+            formats.check_storable(self.spark, self.config.format, schema, self.section)
+            formats.check_held(self.spark, self.config.format, schema, self.section)
             self._check_folder_is_free()
             return None
-        formats.check_found(text, table)
-        formats.check_held(self.spark, table.format, schema)
+        formats.check_found(named, table)
+        formats.check_held(self.spark, table.format, schema, self.section)
         if table.folder is not None and not table.folder.exists():
             has_rows = table.kind == "MANAGED" or bool(table.partitions(self.spark, self.name))
             if has_rows:
                 raise WarehouseError(
-                    f"target table {text}: its folder {table.folder} is not there; mount or "
+                    f"{named}: its folder {table.folder} is not there; mount or "
                     "restore it, or drop the table"
                 )
         problems = formats.differences(table.columns, schema, self._names)
         if problems:
             raise WarehouseError(
-                f"target table {text} has other columns than this job writes: "
+                f"{named} has other columns than this job writes: "
                 f"{'; '.join(problems)}; write to another table or alter this one"
             )
         wanted = [self._names.key(name) for name in self.config.partition_by]
         if [self._names.key(name) for name in table.partition_columns] != wanted:
             raise WarehouseError(
-                f"target table {text} is partitioned by {list(table.partition_columns)}, the job "
+                f"{named} is partitioned by {list(table.partition_columns)}, the job "
                 f"says {list(self.config.partition_by)}; correct target.partition_by"
             )
         return table
@@ -205,7 +215,7 @@ class Target:
         lost = sorted(before - now)
         if lost:
             raise WarehouseError(
-                f"target table {self.config.table!r} was written, and {some(lost)}, which it had "
+                f"{self.named} was written, and {some(lost)}, which it had "
                 "before, is gone: something else removed it meanwhile; score it again"
             )
 
@@ -214,7 +224,7 @@ class Target:
         found, others = self.count(self.rows(), keys.partitions)
         if found.rows != expected or others:
             raise WarehouseError(
-                f"target table {self.config.table!r} was written, and holds {found.rows:,} "
+                f"{self.named} was written, and holds {found.rows:,} "
                 f"rows of run {self.run_id} instead of {expected:,}, beside {others:,} others in "
                 "the same partitions: something else wrote it meanwhile, or the source changed "
                 "while rows of a lost executor were scored again; run the same range again"
@@ -232,7 +242,7 @@ class Target:
             The run's rows; the number of others, 0 unless the mode is overwrite.
         """
         ours = F.col("run_id") == self.run_id
-        is_pruned = self.config.partition_by and 0 < len(partitions) <= _MAX_PRUNED
+        is_pruned = self.config.partition_by and 0 < len(partitions) <= MAX_NAMED
         looked_at = self.within(rows, partitions) if is_pruned else rows.where(ours)
         found = looked_at.agg(
             F.count_if(ours).alias("rows"),
@@ -249,12 +259,9 @@ class Target:
 
     def within(self, rows: DataFrame, partitions: frozenset[Partition]) -> DataFrame:
         """Return those of the table's rows, at whatever time, that are in some partitions."""
-        if not 0 < len(partitions) <= _MAX_PRUNED:
+        if not 0 < len(partitions) <= MAX_NAMED:
             return rows
-        by = self.partition_columns(rows.columns)
-        # Of the columns' own types, so that whoever reads them can pass over other partitions.
-        types = [rows.schema[name].dataType for name in by]
-        return rows.where(reduce(or_, (_is_in(by, types, values) for values in partitions)))
+        return among(rows, self.partition_columns(rows.columns), partitions)
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
@@ -294,14 +301,7 @@ class Target:
         if forgets:
             why = "the Spark session's catalog is in memory and has forgotten the table"
         raise WarehouseError(
-            f"target table {self.config.table!r} cannot be created: {folder} holds files, and "
+            f"{self.named} cannot be created: {folder} holds files, and "
             f"{why}; use the catalog that knows it (spark.sql.catalogImplementation: hive and its "
             "metastore), or remove the folder"
         )
-
-
-def _is_in(by: Sequence[str], types: Sequence[DataType], values: Partition) -> Column:
-    columns = zip(by, types, values, strict=True)
-    return reduce(
-        and_, (F.col(quoted(name)).eqNullSafe(F.lit(v).cast(kind)) for name, kind, v in columns)
-    )

@@ -44,6 +44,16 @@ class Job(RunnableJob):
         found = self.spark.sql(f"SELECT {columns} FROM store.{table} ORDER BY 1, 2").collect()
         return [tuple(row) for row in found]
 
+    def location(self, table: str) -> Path:
+        """Return the folder of a table."""
+        place = self.spark.sql("DESCRIBE DATABASE store").where("lower(info_name) = 'location'")
+        return Path(place.collect()[0]["info_value"].removeprefix("file:")) / table
+
+    def files(self, table: str = "scores") -> dict[str, tuple[int, int]]:
+        """Return the files of a table, each with its inode and the time of its last change."""
+        stats = ((path, path.stat()) for path in self.location(table).rglob("*") if path.is_file())
+        return {str(path): (stat.st_ino, stat.st_mtime_ns) for path, stat in stats}
+
     def counts(self, **changes: Any) -> tuple[Any, ...]:
         """Run, and return the rows that were scored, unchanged, carried over and written."""
         report = self.run(**changes)
@@ -55,9 +65,9 @@ class Job(RunnableJob):
 @pytest.fixture
 def job(spark: SparkSession, tmp_path: Path, linear: si.Bundle) -> Iterator[Job]:
     spark.sql("CREATE DATABASE store")
-    (found,) = spark.sql("DESCRIBE DATABASE store").where("lower(info_name) = 'location'").collect()
     job = Job(spark, tmp_path, linear)
+    folder = job.location("scores").parent
     job.transactions("1 1 0 8 EU", "2 2 0 8 EU", "3 3 0 9 EU")
     yield job
     spark.sql("DROP DATABASE store CASCADE")
-    shutil.rmtree(found["info_value"].removeprefix("file:"), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)

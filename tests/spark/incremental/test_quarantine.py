@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
+import spark_infer as si
+from spark_infer.bundle.cache.locks import claimed
 from spark_infer.errors import ConfigError, SparkInferError, TooManyRejects, WarehouseError
+from spark_infer.spark.features import Featured
+from spark_infer.spark.names import Names
 from spark_infer.warehouse.quarantine.quarantine import Quarantine
+from spark_infer.warehouse.quarantine.values import ModelValues
 from spark_infer.warehouse.sinks.files.file_table import FileTable
 
+pytestmark = pytest.mark.one_spark
 ALLOWED: dict[str, Any] = {
     "incremental": None,
     "quarantine": {"table": "store.rejects"},
@@ -120,6 +126,78 @@ def test_a_run_that_ends_between_the_two_is_repaired_by_the_next(
     assert job.rows("id, score") == [(1, 1.0), (2, 2.0)]
 
 
+def test_a_row_that_was_never_published_leaves_it_where_its_day_is_left_alone(
+    job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = ALLOWED | {"incremental": {"by": "content"}}
+    job.run(**changes)
+    job.transactions("1 NULL 0 8 EU", "2 2 0 8 EU", "3 3 0 9 EU")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    publish = FileTable.publish
+
+    def first(self: FileTable, *arguments: Any) -> Any:
+        is_target = self._target.config.table == "store.scores"
+        return killed() if is_target else publish(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileTable, "publish", first)
+        with pytest.raises(KeyboardInterrupt):
+            job.run(**changes)
+    assert rejects(job) == [(1, 8)]
+    job.transactions("1 1 0 8 EU", "2 2 0 8 EU", "3 3 0 9 EU")
+    assert job.counts(**changes) == (0, 3, 0, 0)
+    assert rejects(job) == []
+
+
+def test_one_run_at_a_time_writes_it(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, held = Quarantine._write, []
+
+    def looked_at(self: Quarantine, *arguments: Any) -> None:
+        folder = job.location("rejects")
+        with claimed(folder.parent / ".rejects.quarantine.spark_infer.lock") as is_free:
+            held.append(not is_free)
+        write(self, *arguments)
+
+    monkeypatch.setattr(Quarantine, "_write", looked_at)
+    job.transactions("1 NULL 0 8 EU", "2 2 0 8 EU")
+    job.run(**ALLOWED)
+    assert held == [True]
+
+
+def test_values_of_windows_are_those_over_all_rows(job: Any) -> None:
+    window = "OVER (PARTITION BY region)"
+    features = {"a": f"if(id = 2, NULL, sum(a) {window})", "b": f"cast(sum(b) {window} AS INT)"}
+    job.transactions("1 1 1 8 EU", "2 2 2 8 EU", "3 3 4 8 US")
+    job.run(features=features, **ALLOWED)
+    (row,) = job.spark.table("store.rejects").collect()
+    assert json.loads(row["model_values"]) == {"a": None, "double_b": 6}
+
+
+@pytest.mark.parametrize(
+    ("windows", "cut"),
+    [
+        ({"a": "region", "double_b": "region, day"}, ["region"]),
+        ({"a": "region", "double_b": "day"}, []),
+        ({"a": "upper(region)", "double_b": "region"}, []),
+    ],
+)
+def test_rows_are_read_that_stand_in_a_window_with_a_rejected_one(
+    job: Any, linear: si.Bundle, windows: dict[str, str], cut: list[str]
+) -> None:
+    sums = (f"sum(a) OVER (PARTITION BY {by}) AS {name}" for name, by in windows.items())
+    rows = job.spark.table("store.tx").selectExpr("id", "day", "region", *sums)
+    values = ModelValues(Featured(rows, {}), linear.signature, ["id"], Names(case_sensitive=False))
+    found = values.of(job.spark.sql("SELECT 2 AS id"), 1, "model_values")
+    assert [json.loads(row[1]) for row in found.collect()] == [
+        {"a": 6.0, "double_b": 3.0 if "day" in windows["double_b"] else 6.0}
+    ]
+    plan = found._jdf.queryExecution().optimizedPlan().toString()
+    assert ("LeftSemi" in plan.partition("Window")[2]) == bool(cut)
+
+
 def test_a_quarantine_that_cannot_be_written_leaves_the_target_as_it_was(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +243,7 @@ def test_another_shape_is_refused_before_a_row_is_read(
         job.spark.sql(f"CREATE {definition}")
     broken = {"table": "store.tx", "filter": "day = :date AND raise_error('read') IS NULL"}
     changes = ALLOWED | {"quarantine": {"table": table or "store.rejects"}}
-    with pytest.raises(kind, match=f"quarantine.table: .*{message}"):
+    with pytest.raises(kind, match=f"quarantine.table .*{message}"):
         job.run(source=broken, **changes)
 
 

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
 
+pytestmark = pytest.mark.one_spark
 REASONS = [
     ("column 'a' is null", "input", "null"),
     ("column 'it\\'s \"odd\"' holds a null", "input", "null"),

@@ -8,6 +8,7 @@ import pytest
 
 from spark_infer.errors import ConfigError, WarehouseError
 
+pytestmark = pytest.mark.one_spark
 APPEND = {"mode": "append", "partition_by": [], "keep": ["day", "region"]}
 
 

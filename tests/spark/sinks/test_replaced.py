@@ -119,7 +119,7 @@ def test_a_feature_in_place_of_a_column_is_not_what_the_filter_means(regions: An
 def test_more_partitions_than_are_named_in_a_query(
     regions: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spark_infer.warehouse.sinks.target._MAX_PRUNED", 1)
+    monkeypatch.setattr("spark_infer.warehouse.sinks.target.MAX_NAMED", 1)
     source = {"table": "store.tx"}
     regions.run(source=source, target=KEPT)
     with pytest.raises(WarehouseError, match="day='2018-08-08' of rows that do not meet"):

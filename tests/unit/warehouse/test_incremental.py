@@ -77,6 +77,19 @@ def test_what_does_not_fit_is_refused(
         job(incremental, target)
 
 
+@pytest.mark.parametrize(
+    ("incremental", "target"),
+    [({"by": "content"}, MERGE), (WATERMARK, APPEND), ({"gone": "mark"}, MERGE)],
+)
+def test_a_table_of_a_database_is_not_compared(
+    incremental: dict[str, Any], target: dict[str, Any]
+) -> None:
+    jdbc = {"jdbc": {"url": "jdbc:postgresql://host/lake", "user_env": "USER"}}
+    with pytest.raises(ValidationError, match=r"target\.jdbc is a database: leave incremental out"):
+        job(incremental, target | jdbc)
+    job(incremental | {"by": "full", "gone": None}, target | jdbc)
+
+
 def test_one_run_of_everything_may_be_asked_of_any_job() -> None:
     assert not job(WATERMARK | {"by": "full"}, APPEND).incremental.compares("append")
     assert job({"by": "full", "gone": "mark"}).incremental.columns("overwrite") == (

@@ -135,7 +135,7 @@ class FileTable:
         table = self._target.table()
         if table is not None and table.format != kept.format:
             raise WarehouseError(
-                f"target table {self._target.config.table!r} is of {table.format} now, and what is "
+                f"{self._target.named} is of {table.format} now, and what is "
                 f"kept of run {self._target.run_id} of {kept.format}; run again"
             )
         run.hold()
@@ -169,6 +169,8 @@ class FileTable:
                 if table is not None and not target.is_overwritten:
                     staged, keys = self._still_new(staged, keys, table)
                 emptied = self._emptied(keys)
+                if self._coverage.left_alone and not keys.rows and not emptied:
+                    return Published(0, 0)
                 if self._is_kept:
                     check_latest(target, keys.partitions | emptied, staged.df)
                 journal = self._journal(table, staged.df.schema, keys, emptied)
@@ -289,4 +291,4 @@ class FileTable:
 
     @property
     def _written(self) -> str:
-        return f"target table {self._target.config.table!r} was"
+        return f"{self._target.named} was"

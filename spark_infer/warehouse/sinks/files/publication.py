@@ -44,7 +44,7 @@ def publish(spark: SparkSession, name: TableName, run: RunFolder, journal: Journ
         table = Table.find(spark, name)
     if table is None or table.folder is None:
         raise WarehouseError(
-            f"target table {name.sql} is gone, of which run {journal.run_id} was about to publish "
+            f"table {name.sql} is gone, of which run {journal.run_id} was about to publish "
             f"partitions; restore it, or remove {run.folder}"
         )
     inside = table.folder.child(RUNS, journal.run_id)

@@ -71,12 +71,13 @@ def check_extensions(spark: SparkSession) -> None:
         ) from None
 
 
-def check_creatable(name: str, columns: StructType) -> None:
+def check_creatable(name: str, columns: StructType, section: str) -> None:
     """Prove that a table of a format gives back columns of these types as they were written.
 
     Args:
-        name: ``target.format``.
+        name: The format.
         columns: The columns.
+        section: Where in the job file it stands.
 
     Raises:
         ConfigError: Iceberg has no such files.
@@ -84,14 +85,14 @@ def check_creatable(name: str, columns: StructType) -> None:
     """
     if name.lower() not in _FORMATS:
         raise ConfigError(
-            f"target.format {name!r}: a table of Iceberg has files of {', '.join(_FORMATS[:-1])}; "
-            f"use one of them, or {_PROVIDER} for the catalog's default"
+            f"{section}.format {name!r}: a table of Iceberg has files of "
+            f"{', '.join(_FORMATS[:-1])}; use one of them, or {_PROVIDER} for the catalog's default"
         )
     for field in columns.fields:
         for part in parts_of(field.name, field.dataType):
             if not isinstance(part.kind, _TYPES):
                 raise WarehouseError(
-                    f"target: Iceberg has no type for column {part.path}, which is "
+                    f"{section}: Iceberg has no type for column {part.path}, which is "
                     f"{part.kind.simpleString()}; cast it with a feature, such as to int"
                 )
 

@@ -83,8 +83,8 @@ class IcebergTable:
         key = [names.one(name, schema.names, where="") for name in target.key]
         formats.check_types(target.spark, schema, target.partition_columns(schema.names), key)
         if self._check_table(schema) is None:
-            target.name.check_free(target.spark, key="target.table")
-            check_creatable(target.config.format, schema)
+            target.name.check_free(target.spark, key=f"{target.section}.table")
+            check_creatable(target.config.format, schema, target.section)
         if target.is_merged:
             self._merge.check()
 
@@ -171,12 +171,14 @@ class IcebergTable:
         Raises:
             WarehouseError: They cannot be, and the table is as it was before.
         """
-        table = self._target.config.table
-        with spark_failures(f"target table {table!r} was not written"):
+        table, named = self._target.config.table, self._target.named
+        with spark_failures(f"{named} was not written"):
             if self._unplaced is not None:
                 if self._create(staged.df):
                     return self._target.read_back(keys, staged.rows)
                 staged = self._stage(self.pending(staged.df))
+            if self._coverage.left_alone and not keys.rows and not self._check_rows(staged, keys):
+                return Published(0, 0)
             for attempt in range(_MAX_ATTEMPTS):
                 branch, published = self._result(staged, keys, is_first=not attempt)
                 if self._adds_nothing(published) or self._branches.fast_forward(branch):
@@ -185,7 +187,7 @@ class IcebergTable:
                     return published
                 _log.warning("another has written table %s; applying the rows to it again", table)
         raise WarehouseError(
-            f"target table {table!r} was not written: others have written it {_MAX_ATTEMPTS} times "
+            f"{named} was not written: others have written it {_MAX_ATTEMPTS} times "
             "while this run was about to; run the same range again when they are done",
             transient=True,
         )
@@ -249,7 +251,7 @@ class IcebergTable:
             published, others = target.count(self._branches.rows(branch), partitions)
         if published.rows != expected or others:
             raise WarehouseError(
-                f"target table {target.config.table!r} was not written: branch {branch} of it "
+                f"{target.named} was not written: branch {branch} of it "
                 f"holds {published.rows:,} rows of the run instead of {expected:,}, beside "
                 f"{others:,} others in the same partitions; run the same range again"
             )
@@ -274,7 +276,7 @@ class IcebergTable:
             return None
         if target.is_overwritten and table.hidden:
             raise WarehouseError(
-                f"target table {target.config.table!r} has partitions that are computed "
+                f"{target.named} has partitions that are computed "
                 f"({', '.join(table.hidden)}), of which an overwrite would replace more than the "
                 "run's rows; use mode merge or append, or a table that is partitioned by columns"
             )

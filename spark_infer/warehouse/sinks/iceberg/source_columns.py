@@ -71,10 +71,10 @@ class SourceColumns:
         check_extensions(target.spark)
         key = [self._names.one(name, schema.names, where="") for name in target.key]
         formats.check_types(target.spark, schema, (), key)
-        check_creatable("iceberg", schema)
+        check_creatable("iceberg", schema, target.section)
         added = set(map(self._names.key, added_columns(target)))
         current = self._current()
-        self._columns = StructType([field for field in schema.fields if field.name not in key])
+        self._columns = self._of_model(schema)
         for name in self._columns.names:
             if self._names.find(name, current.names) and self._names.key(name) not in added:
                 raise ConfigError(
@@ -110,6 +110,7 @@ class SourceColumns:
 
     def stage(self, prediction: Prediction) -> Staged:
         """Score the rows onto the executors' disks, and count them."""
+        self._columns = self._of_model(prediction.df.schema)
         staged = self._rows.stage(prediction)
         return Staged(staged.df, staged.rows, staged.rejected, _BY_SPARK)
 
@@ -194,6 +195,11 @@ class SourceColumns:
             f"MERGE INTO {into} AS {_THERE} USING {view} AS {_OURS} ON {same} "
             f"WHEN MATCHED THEN UPDATE SET {updates}"
         )
+
+    def _of_model(self, schema: StructType) -> StructType:
+        """Return the columns that the source does not have of its own."""
+        key = {self._names.key(name) for name in self._target.key}
+        return StructType([f for f in schema.fields if self._names.key(f.name) not in key])
 
     def _current(self) -> StructType:
         table = self._target.table(anew=True)

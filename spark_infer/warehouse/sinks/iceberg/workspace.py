@@ -55,8 +55,8 @@ class Workspace:
             WarehouseError: They cannot be dropped.
         """
         check_extensions(self._target.spark)
-        table = self._target.config.table
-        with spark_failures(f"branches of killed runs of target table {table!r} cannot be dropped"):
+        named = self._target.named
+        with spark_failures(f"branches of killed runs of {named} cannot be dropped"):
             alive = Alive(self._local())
             for run_id, branches in self.branches.of_runs().items():
                 if self.kept(run_id) is not None and _is_young(run_id):

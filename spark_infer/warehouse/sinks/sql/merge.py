@@ -79,7 +79,7 @@ class Merge:
         bad = repeated.where(F.col("count") > 1).select(shown)
         if found := [str(row[0]) for row in bad.take(_MAX_EXAMPLES)]:
             raise WarehouseError(
-                f"target table {target.config.table!r} holds several rows of one key "
+                f"{target.named} holds several rows of one key "
                 f"{list(target.key)} ({some(found)}), and a merge would make each of them the "
                 "same row; nothing was written: remove all but one of them"
             )

@@ -118,7 +118,7 @@ class SqlTable:
                 was written.
         """
         target, writer = self._target, self._writer()
-        written = f"target table {target.config.table!r} was"
+        written = f"{target.named} was"
         with (
             spark_failures(f"{written} not written, its files cannot be looked at"),
             writer.alone(),
