@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spark_infer.bundle.places import Place
 from spark_infer.errors import ConfigError
+from spark_infer.report.challenger import told
 from spark_infer.report.files import folder_of, read_text, write_text
 from spark_infer.report.page import page
 
@@ -64,6 +65,8 @@ class RunReport:
             ``examples``.
         batches: What the predictors counted; their seconds are summed over tasks.
         gate: Each check of the job's gate: check, column, value, limit, action, outcome.
+        challengers: Each challenger: name, bundle, whether it is a ``shadow``, its ``tolerance``,
+            and the ``disagreement`` with the champion (None where no row was scored).
         drift: Each output and feature that the gate compares: its distribution now and in the
             reference, where that comes from, and the distances between them.
         commands: What to type next: ``again``, ``recover``, and of a run that its gate has stopped
@@ -101,6 +104,7 @@ class RunReport:
     batches: Mapping[str, Any] = field(default_factory=dict)
     gate: Sequence[Mapping[str, Any]] = field(default_factory=list)
     drift: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    challengers: Sequence[Mapping[str, Any]] = field(default_factory=list)
     commands: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -188,6 +192,7 @@ class RunReport:
             "scan": self.scan,
             "rows": f"{self.rows_in or 0:,} in, {self.rows_out or 0:,} out, "
             f"{self.rows_rejected or 0:,} rejected{self._others()}",
+            **{f"challenger {each['name']}": told(each) for each in self.challengers},
             "speed": f"{self.rows_per_second or 0:,.0f} rows/s while scoring",
             "seconds": steps,
             "batches": batches,

@@ -11,6 +11,7 @@ from pyspark import Accumulator
 
 from spark_infer.bundle import Signature
 from spark_infer.metrics import Metrics
+from spark_infer.spark.challengers import Contest
 from spark_infer.spark.failures import task_failures
 from spark_infer.spark.names import unused
 from spark_infer.spark.reference import BundleReference
@@ -25,19 +26,24 @@ class PredictTask:
         reference: The bundle.
         signature: How the model's columns arrive: first, in order.
         packed: Scalar inputs among them that arrive as one list column.
+        num_read: How many columns stand before those that are carried: the model's, and what its
+            challengers read beside.
         kept: Names of the columns behind them, which are carried.
         metrics: Where to count.
         name: What Spark's plan calls it.
         sample: Where to put some of the rows that the model reads.
+        contest: Other models that predict the same rows.
     """
 
     reference: BundleReference
     signature: Signature
     packed: frozenset[str]
+    num_read: int
     kept: tuple[str, ...]
     metrics: Accumulator[Metrics] | None
     name: str
     sample: Accumulator[RowSample] | None = None
+    contest: Contest | None = None
 
     @property
     def __name__(self) -> str:
@@ -45,7 +51,10 @@ class PredictTask:
         return self.name
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Return the kept columns and the predictions of record batches, one for each."""
+        """Return the kept columns and the predictions of record batches, one for each.
+
+        Those of the challengers stand behind the reasons of the model.
+        """
         with task_failures():
             yield from self._predicted(batches)
 
@@ -53,13 +62,16 @@ class PredictTask:
         counted = Metrics()
         predictor = self.reference.predictor(self.signature, self.packed, counted)
         columns = predictor.column_names
-        # The kept columns are not read, but held: their bytes count in a window.
-        names = [*columns, *unused(columns, len(self.kept))]
+        # The other columns are not read, but held: their bytes count in a window.
+        others = self.num_read - len(columns) + len(self.kept)
+        names = [*columns, *unused(columns, others)]
+        rivals = None if self.contest is None else self.contest.begin(batches)
+        given = batches if rivals is None else rivals.champion
         held: deque[pa.RecordBatch] = deque()
         sampler = None if self.sample is None else RowSampler(self.signature, self.packed)
 
         def inputs() -> Iterator[pa.RecordBatch]:
-            for batch in batches:
+            for batch in given:
                 held.append(batch)
                 named = pa.RecordBatch.from_arrays(batch.columns, names=names)
                 if sampler is not None:
@@ -69,12 +81,17 @@ class PredictTask:
         predictions = predictor.stream(inputs())
         try:
             for predicted in predictions:
+                kept = held.popleft().columns[self.num_read :]
+                beside = [] if rivals is None else rivals.beside(predicted)
+                beside_names = [] if rivals is None else rivals.column_names
                 yield pa.RecordBatch.from_arrays(
-                    [*held.popleft().columns[len(columns) :], *predicted.columns],
-                    names=[*self.kept, *predicted.schema.names],
+                    [*kept, *predicted.columns, *beside],
+                    names=[*self.kept, *predicted.schema.names, *beside_names],
                 )
         finally:
             predictions.close()
+            if rivals is not None:
+                rivals.close()
             if self.metrics is not None:
                 self.metrics.add(counted)
             if self.sample is not None and sampler is not None:

@@ -8,23 +8,26 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
 from spark_infer.errors import ConfigError, GateError
 from spark_infer.report import RunReport
 from spark_infer.report.run import Status
+from spark_infer.spark.challengers import Tally, tally_accumulator
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import active, own_session, session
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.features import Featured, with_bundle_features, with_features
+from spark_infer.spark.features import Featured, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan import explain
 from spark_infer.warehouse.binding import BINDING, with_session_zone
+from spark_infer.warehouse.challengers import Challengers, with_all_features
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.history.snapshot import snapshot_of
 from spark_infer.warehouse.ledger import Ledger, above_watermark
@@ -74,6 +77,8 @@ class Run:
         self.steps = Steps(on_step, on_progress)
         self.values: Mapping[str, Any] = job.values
         self.bundle: Bundle | None = None
+        self.challengers = Challengers()
+        self.tally: Accumulator[Tally] | None = None
         self.target: Target | None = None
         self.quarantine: Quarantine | None = None
         self.found: dict[str, Any] = {}
@@ -122,6 +127,8 @@ class Run:
     def _start(self) -> None:
         with self.steps.step("bundle"):
             self.bundle = self.job.check()
+            self.challengers = Challengers.load(self.job.config, self.bundle)
+            self.found["challengers"] = self.challengers.to_json(None)
         self._open_session()
 
     def _open_session(self) -> None:
@@ -159,6 +166,7 @@ class Run:
             with step("load"):
                 allowed = config.bundle.allow_modules
                 check_executor(self.spark, bundle, config.batch.options(), allowed)
+                self.challengers.check_executor(self.spark, config.batch.options())
             if config.incremental.is_on:
                 with step("compare"), spark_failures("source and target cannot be compared"):
                     self.found |= self.ledger.compare()
@@ -170,13 +178,14 @@ class Run:
                 if config.incremental.is_on:
                     counts["rows_carried"] = staged.carried
                 self.found |= {**counts, "batches": batches, "writer": staged.writer}
+                self.found["challengers"] = self.challengers.to_json(self.tally)
             with step("keys"), spark_failures("what was scored cannot be read back"):
                 self.found["rejects"] = reasons_of(staged, config.key)
                 keys = check_staged(staged, config)
                 sink.check_rows(staged, keys)
             if config.gate:
                 with step("gate"), spark_failures("what was scored cannot be measured"):
-                    results = self.gate.look(staged)
+                    results = self.gate.look(staged, self.found["challengers"])
                     self.found |= {"gate": results, "drift": self.gate.compared()}
                     self.gate.decide(sink, staged, self)
             if self.dry_run:
@@ -224,9 +233,10 @@ class Run:
         """Return the rows to score, with the job's features and beside them the bundle's."""
         config = self.job.config
         names = Names.of_session(self.spark)
-        config.check_columns(names, [output.name for output in bundle.signature.outputs])
+        outputs = [output.name for output in bundle.signature.outputs]
+        config.check_columns(names, outputs, self.challengers.columns)
         prepared = with_features(source, config.features)
-        featured = with_bundle_features(prepared, bundle.features, bundle.manifest.source_types)
+        featured = with_all_features(prepared, bundle, self.challengers.bundles)
         own = (("key", config.key), ("target.partition_by", config.target.partition_by))
         for place, wanted in own:
             for name in wanted:
@@ -272,9 +282,18 @@ class Run:
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
         keep = [*config.key, *config.target.keep, *self.ledger.columns]
-        scan, sample = config.source.scan, self.gate.sample
+        challengers = self.challengers.shared(self.spark, config.batch.options())
+        self.tally = tally_accumulator(self.spark) if challengers else None
         predicted = predict_prepared(
-            rows, bundle.signature, reference, keep, self.metrics, scan, sample
+            rows,
+            bundle.signature,
+            reference,
+            keep,
+            self.metrics,
+            config.source.scan,
+            self.gate.sample,
+            challengers,
+            self.tally,
         )
         self.found["scan"] = explain(predicted.df)
         return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)

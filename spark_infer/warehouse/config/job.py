@@ -12,7 +12,8 @@ from spark_infer.errors import ConfigError
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.config.batch import BatchConfig
 from spark_infer.warehouse.config.bundle import BundleConfig
-from spark_infer.warehouse.config.gate import CheckConfig
+from spark_infer.warehouse.config.challenger import ChallengerConfig, check_challengers
+from spark_infer.warehouse.config.gate import CheckConfig, check_disagreements
 from spark_infer.warehouse.config.incremental import IncrementalConfig
 from spark_infer.warehouse.config.parameter import ParameterConfig
 from spark_infer.warehouse.config.quarantine import QUARANTINE_COLUMNS, QuarantineConfig
@@ -54,6 +55,11 @@ class JobConfig(Section):
         "scored. Default: all.",
     )
     bundle: BundleConfig = Field(description="The model.")
+    challengers: dict[str, ChallengerConfig] = Field(
+        default_factory=dict,
+        description="Other models that predict the same rows in the same pass, by name; the report "
+        "tells how far they differ from the one that is published. At most 3.",
+    )
     batch: BatchConfig = Field(
         default_factory=lambda: BatchConfig.model_validate({}),
         description="How rows are cut into batches and where the model runs.",
@@ -107,6 +113,12 @@ class JobConfig(Section):
                 raise ValueError(f"{other!r} and {name!r} differ in case only; rename one")
         return value
 
+    @field_validator("challengers")
+    @classmethod
+    def _are_challengers(cls, value: dict[str, ChallengerConfig]) -> dict[str, ChallengerConfig]:
+        check_challengers(value)
+        return value
+
     @field_validator("spark")
     @classmethod
     def _are_keys(cls, value: dict[str, str]) -> dict[str, str]:
@@ -130,23 +142,35 @@ class JobConfig(Section):
             raise ValueError(str(error)) from None
         target = self.target
         self.incremental.check_mode(target.mode, delete_missing=target.delete_missing)
+        check_disagreements(self.gate, self.challengers)
+        are_published = any(not challenger.shadow for challenger in self.challengers.values())
+        if are_published and self.incremental.is_on and target.mode != "append":
+            raise ValueError(
+                "incremental leaves rows of the target as they are, with what another challenger "
+                "may have said of them; give each challenger shadow: true, or leave incremental out"
+            )
         return self
 
-    def check_columns(self, names: Names, outputs: Sequence[str]) -> None:
+    def check_columns(
+        self, names: Names, outputs: Sequence[str], others: Sequence[str] = ()
+    ) -> None:
         """Prove that the columns of the target have different names.
 
         Args:
             names: The rule by which they differ.
             outputs: Names of the bundle's outputs.
+            others: Names of the columns of challengers.
 
         Raises:
             ConfigError: Two have the same name, or a partition column is none of them.
         """
-        self._check_distinct(names, outputs)
+        self._check_distinct(names, outputs, others)
         self._check_partitions(names)
         self._check_watermark(names)
 
-    def _check_distinct(self, names: Names, outputs: Sequence[str]) -> None:
+    def _check_distinct(
+        self, names: Names, outputs: Sequence[str], others: Sequence[str] = ()
+    ) -> None:
         names.check_distinct(
             {
                 "column of the job": (
@@ -155,11 +179,12 @@ class JobConfig(Section):
                     REASON_COLUMN,
                 ),
                 "prediction column": outputs,
+                "challenger's column": others,
                 "key column": self.key,
                 "target.keep column": self.target.keep,
             },
             hint="give a source column another name with a feature, a prediction column another "
-            "one when the bundle is saved",
+            "one when the bundle is saved, a challenger another one in the job file",
         )
         if self.quarantine is not None:
             names.check_distinct(

@@ -14,6 +14,7 @@ from spark_infer.spark.sample import RowSample
 from spark_infer.warehouse.config.gate import DRIFT, CheckConfig
 from spark_infer.warehouse.gate.columns import asked
 from spark_infer.warehouse.gate.compared import compared_column
+from spark_infer.warehouse.gate.disagreement import disagreements
 from spark_infer.warehouse.gate.history import History, Remembered
 from spark_infer.warehouse.gate.measures import ROWS, Measures
 from spark_infer.warehouse.gate.result import Result
@@ -74,12 +75,15 @@ class Gate:
             if check.expression is not None:
                 measures.check_expression(check.expression, where=f"gate.{number}.expression")
 
-    def check(self, staged: Staged, sample: RowSample) -> list[Result]:
+    def check(
+        self, staged: Staged, sample: RowSample, challengers: Sequence[Mapping[str, Any]] = ()
+    ) -> list[Result]:
         """Measure what is staged.
 
         Args:
             staged: The rows.
             sample: Some of the rows that the model read.
+            challengers: What the report says of them.
 
         Raises:
             WarehouseError: A query fails.
@@ -104,7 +108,11 @@ class Gate:
         return [
             result
             for check in self._checks
-            for result in self._results(check, measures, staged, sample)
+            for result in (
+                disagreements(check, challengers)
+                if check.check == "disagreement"
+                else self._results(check, measures, staged, sample)
+            )
         ]
 
     def compared(self) -> list[dict[str, Any]]:

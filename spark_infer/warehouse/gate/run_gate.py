@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -75,15 +75,21 @@ class RunGate:
                 "Parquet or ORC in Spark's own catalog, or give each check action: warn"
             )
 
-    def look(self, staged: Staged) -> list[dict[str, Any]]:
+    def look(
+        self, staged: Staged, challengers: Sequence[Mapping[str, Any]] = ()
+    ) -> list[dict[str, Any]]:
         """Measure what is staged, and return the result of each check as JSON data.
+
+        Args:
+            staged: The rows.
+            challengers: What the report says of them.
 
         Raises:
             WarehouseError: A query fails.
         """
         sample = RowSample() if self.sample is None else self.sample.value
         self._rows = staged.rows
-        self._results = self._gate.check(staged, sample)
+        self._results = self._gate.check(staged, sample, challengers)
         for result in self._results:
             if result.outcome == "warned":
                 _log.warning("gate: %s", result.sentence)

@@ -13,6 +13,7 @@ from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
 from spark_infer.report import JobPlan
 from spark_infer.report.plan import Expected
+from spark_infer.spark.challengers import tally_accumulator
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
@@ -82,7 +83,7 @@ class PlannedRun(Run):
                 scan=self.found["scan"],
                 writer=means.writer,
                 evaluations=evaluations(predicted.df),
-                sql=(reading_sql(config, bundle), means.sql),
+                sql=(reading_sql(config, bundle, self.challengers.bundles), means.sql),
             )
 
     def _sampled(
@@ -96,7 +97,16 @@ class PlannedRun(Run):
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
-        sample = predict_prepared(few, bundle.signature, reference, (), metrics)
+        challengers = self.challengers.shared(self.spark, config.batch.options())
+        sample = predict_prepared(
+            few,
+            bundle.signature,
+            reference,
+            (),
+            metrics,
+            challengers=challengers,
+            tally=tally_accumulator(self.spark),
+        )
         sample.df.write.format("noop").mode("append").save()
         return by_sample(metrics.value, self.spark.sparkContext.defaultParallelism, rows)
 
