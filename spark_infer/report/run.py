@@ -43,6 +43,7 @@ class RunReport:
         parameters: What the run was given.
         bundle: Name, digest and path of the bundle.
         source: Table or files that were read, with the filter.
+        deadline: When the workers were to stop, UTC, ISO 8601; ``""`` where there is no deadline.
         snapshot: What each table or folder under the source held when it was read: of Iceberg its
             snapshot, of files how many there were, their bytes, and a digest of their list.
         target: Table that was written, or was to be.
@@ -57,6 +58,8 @@ class RunReport:
         rows_carried: Rows that the target had, and which were written again beside the scored ones.
         rows_out: Rows that were written.
         rows_rejected: Rows among them that got no prediction.
+        rows_pending: Rows among those to be scored for which there was no time before the deadline;
+            the next run completes them. None where there is no deadline.
         rows_quarantined: Rows among them that are in the quarantine. None where there is none.
         seconds: Wall-clock seconds of each step of the job.
         rows_per_second: Rows scored for each second of scoring.
@@ -85,6 +88,7 @@ class RunReport:
     parameters: Mapping[str, str]
     bundle: Mapping[str, str]
     source: str = ""
+    deadline: str = ""
     snapshot: Sequence[Mapping[str, Any]] = field(default_factory=list)
     target: str
     spark_application_id: str
@@ -96,6 +100,7 @@ class RunReport:
     rows_carried: int | None = None
     rows_out: int | None = None
     rows_rejected: int | None = None
+    rows_pending: int | None = None
     rows_quarantined: int | None = None
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
@@ -205,6 +210,7 @@ class RunReport:
             "unchanged": self.rows_unchanged,
             "carried over": self.rows_carried,
             "in quarantine": self.rows_quarantined,
+            "pending": self.rows_pending,
         }
         return "".join(f", {count:,} {what}" for what, count in counts.items() if count is not None)
 

@@ -19,7 +19,7 @@ from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.metrics import Metrics
 from spark_infer.model import BatchOptions
 from spark_infer.spark.arrival import Arrival, as_stored, as_wired
-from spark_infer.spark.challengers import Challenger, Contest, Tally, about
+from spark_infer.spark.challengers import Challenger, Contest, Disagreement, about
 from spark_infer.spark.driver.session import active, check_frame
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features
@@ -32,6 +32,7 @@ from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.sample import RowSample
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
 from spark_infer.spark.stored import check_stored_types
+from spark_infer.spark.tally import Tally
 from spark_infer.spark.types import lacks_type, prediction_fields
 from spark_infer.spark.wire import Wire
 from spark_infer.spark.wire.source import Source, as_column, by_name
@@ -118,13 +119,15 @@ def predict_prepared(
     scan: ScanMode = "auto",
     sample: Accumulator[RowSample] | None = None,
     challengers: Sequence[Challenger] = (),
-    tally: Accumulator[Tally] | None = None,
+    tally: Accumulator[Tally[Disagreement]] | None = None,
+    pending: Accumulator[Tally[int]] | None = None,
 ) -> Prediction:
     """Predict rows that have the bundle's features, by ``mapInArrow``.
 
     A job computes window features over more rows than it scores, so they must not be computed
     again here. ``sample`` takes some of the rows; ``challengers`` predict the same rows in the same
-    pass, and what differs is counted in ``tally``; the other arguments and errors are those of
+    pass, and what differs is counted in ``tally``; ``pending`` counts rows for which there was no
+    time (see ``BatchOptions.until``); the other arguments and errors are those of
     ``predict``.
 
     Raises:
@@ -158,6 +161,7 @@ def predict_prepared(
             mark(name),
             sample,
             contest,
+            pending,
         )
 
     reason = "it is asked for"

@@ -11,11 +11,14 @@ from pyspark import Accumulator
 
 from spark_infer.bundle import Signature
 from spark_infer.metrics import Metrics
+from spark_infer.model.deadline import PENDING, is_over
 from spark_infer.spark.challengers import Contest
 from spark_infer.spark.failures import task_failures
 from spark_infer.spark.names import unused
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.sample import RowSample, RowSampler
+from spark_infer.spark.tally import Tally
+from spark_infer.tensors import output_schema
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class PredictTask:
         name: What Spark's plan calls it.
         sample: Where to put some of the rows that the model reads.
         contest: Other models that predict the same rows.
+        pending: Where to count the rows for which there was no time, under ``PENDING``.
     """
 
     reference: BundleReference
@@ -44,6 +48,7 @@ class PredictTask:
     name: str
     sample: Accumulator[RowSample] | None = None
     contest: Contest | None = None
+    pending: Accumulator[Tally[int]] | None = None
 
     @property
     def __name__(self) -> str:
@@ -55,11 +60,24 @@ class PredictTask:
 
         Those of the challengers stand behind the reasons of the model.
         """
-        with task_failures():
-            yield from self._predicted(batches)
-
-    def _predicted(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counted = Metrics()
+        until = self.reference.options.until
+        given = iter(batches)
+        try:
+            with task_failures():
+                if not is_over(until):
+                    yield from self._predicted(_until(given, until), counted)
+                for batch in given:
+                    yield self._late(batch, counted)
+        finally:
+            if self.metrics is not None:
+                self.metrics.add(counted)
+            if self.pending is not None:
+                self.pending.add(Tally.of_task({PENDING: counted.num_pending}))
+
+    def _predicted(
+        self, batches: Iterable[pa.RecordBatch], counted: Metrics
+    ) -> Iterator[pa.RecordBatch]:
         predictor = self.reference.predictor(self.signature, self.packed, counted)
         columns = predictor.column_names
         # The other columns are not read, but held: their bytes count in a window.
@@ -92,7 +110,23 @@ class PredictTask:
             predictions.close()
             if rivals is not None:
                 rivals.close()
-            if self.metrics is not None:
-                self.metrics.add(counted)
             if self.sample is not None and sampler is not None:
                 self.sample.add(sampler.sample)
+
+    def _late(self, batch: pa.RecordBatch, counted: Metrics) -> pa.RecordBatch:
+        """Return rows for which there is no time."""
+        rows = batch.num_rows
+        counted.num_rows += rows
+        counted.num_pending += rows
+        fields = list(output_schema(self.signature))
+        nothing = [pa.nulls(rows, field.type) for field in fields[:-1]]
+        return pa.RecordBatch.from_arrays(
+            [*batch.columns[self.num_read :], *nothing, pa.array([PENDING] * rows, pa.string())],
+            names=[*self.kept, *(field.name for field in fields)],
+        )
+
+
+def _until(batches: Iterator[pa.RecordBatch], until: float | None) -> Iterator[pa.RecordBatch]:
+    """Yield record batches as long as there is time."""
+    while not is_over(until) and (batch := next(batches, None)) is not None:
+        yield batch

@@ -15,8 +15,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.errors import ConfigError, GateError
 from spark_infer.report import RunReport
 from spark_infer.report.run import Status
-from spark_infer.spark.challengers import Tally, tally_accumulator
-from spark_infer.spark.dataframe import predict_prepared
+from spark_infer.spark.challengers import Disagreement
 from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import active, own_session, session
 from spark_infer.spark.failures import spark_failures
@@ -24,19 +23,19 @@ from spark_infer.spark.features import Featured, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
-from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.scan import explain
+from spark_infer.spark.tally import Tally
 from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.challengers import Challengers, with_all_features
+from spark_infer.warehouse.deadline import Deadline
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.history.snapshot import snapshot_of
 from spark_infer.warehouse.ledger import Ledger, above_watermark
+from spark_infer.warehouse.predicted import predicted_by
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.progress import Progress
 from spark_infer.warehouse.quarantine import Quarantine
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.keys import check_repeatable
-from spark_infer.warehouse.rows.lineage import with_lineage
 from spark_infer.warehouse.rows.reasons import reasons_of
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run_id import new_run_id
@@ -78,7 +77,8 @@ class Run:
         self.values: Mapping[str, Any] = job.values
         self.bundle: Bundle | None = None
         self.challengers = Challengers()
-        self.tally: Accumulator[Tally] | None = None
+        self.deadline: Deadline | None = None
+        self.tally: Accumulator[Tally[Disagreement]] | None = None
         self.target: Target | None = None
         self.quarantine: Quarantine | None = None
         self.found: dict[str, Any] = {}
@@ -141,6 +141,9 @@ class Run:
                 for key, value in record_batch_sizes(self.spark).items():
                     self.spark.conf.set(key, value)
                 self.metrics = metrics_accumulator(self.spark)
+            self.deadline = Deadline.of(config, self.spark, self.started_at)
+            if self.deadline is not None:
+                self.found["deadline"] = self.deadline.text
             self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
 
     def _source(self) -> DataFrame:
@@ -173,8 +176,14 @@ class Run:
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 with self.steps.counting(self.metrics, predicted.num_rows):
                     staged = self.ledger.counted(sink.stage(predicted))
+                if self.deadline is not None:
+                    staged = self.deadline.counted(staged)
+                    self.found["rows_pending"] = staged.waiting
                 batches = self.metrics.value.to_json()
-                counts = {"rows_in": staged.scored, "rows_rejected": staged.rejected}
+                counts = {
+                    "rows_in": staged.scored + staged.waiting,
+                    "rows_rejected": staged.rejected,
+                }
                 if config.incremental.is_on:
                     counts["rows_carried"] = staged.carried
                 self.found |= {**counts, "batches": batches, "writer": staged.writer}
@@ -196,7 +205,8 @@ class Run:
                     self.found["rows_quarantined"] = self.quarantine.publish(staged, keys)
             with step("write"):
                 published = sink.publish(staged, keys)
-            self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
+            rejected = published.rejected - staged.pending
+            self.found |= {"rows_out": published.rows, "rows_rejected": rejected}
         finally:
             sink.discard(staged)
             self.ledger.end()
@@ -220,7 +230,7 @@ class Run:
             self.ledger = Ledger(config, bundle, self.target, self.coverage, self.started_at)
             self.ledger.check(sink)
             pending = self.ledger.pending(replace(rows, df=sink.pending(rows.df)))
-            predicted = self._predicted(pending, bundle)
+            predicted = predicted_by(self, pending, bundle)
             sink.check(predicted.df.schema)
             predicted = self.ledger.beside(predicted)
             self.gate.check(predicted.df, sink)
@@ -275,28 +285,6 @@ class Run:
         both = above if self.coverage.rows is None else f"(\n{self.coverage.rows}\n) AND {above}"
         self.coverage = replace(self.coverage, rows=both, present=rows.df)
         return rows, choose_sink(self.target, self.coverage)
-
-    def _predicted(self, rows: Featured, bundle: Bundle) -> Prediction:
-        config = self.job.config
-        reference = BundleReference.share(
-            self.spark, bundle, config.batch.options(), config.bundle.allow_modules
-        )
-        keep = [*config.key, *config.target.keep, *self.ledger.columns]
-        challengers = self.challengers.shared(self.spark, config.batch.options())
-        self.tally = tally_accumulator(self.spark) if challengers else None
-        predicted = predict_prepared(
-            rows,
-            bundle.signature,
-            reference,
-            keep,
-            self.metrics,
-            config.source.scan,
-            self.gate.sample,
-            challengers,
-            self.tally,
-        )
-        self.found["scan"] = explain(predicted.df)
-        return with_lineage(predicted, name=bundle.name, digest=bundle.digest, run_id=self.run_id)
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
         return report_of(self, status, error)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from spark_infer.spark.challengers.challenger import Challenger, about, column_name
 from spark_infer.spark.challengers.contest import Contest
 from spark_infer.spark.challengers.disagreement import Difference, Disagreement, comparable
-from spark_infer.spark.challengers.tally import Tally, tally_accumulator
 
 __all__ = [
     "Challenger",
     "Contest",
     "Difference",
     "Disagreement",
-    "Tally",
     "about",
     "column_name",
     "comparable",
-    "tally_accumulator",
 ]

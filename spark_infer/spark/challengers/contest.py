@@ -15,7 +15,7 @@ from spark_infer.spark.arrival import Arrival
 from spark_infer.spark.challengers.challenger import Challenger
 from spark_infer.spark.challengers.disagreement import Disagreement
 from spark_infer.spark.challengers.shared import Shared
-from spark_infer.spark.challengers.tally import Tally
+from spark_infer.spark.tally import Tally
 
 _MAX_CHARACTERS = 500
 _log = logging.getLogger("spark_infer")
@@ -31,7 +31,7 @@ class Contest:
     """
 
     challengers: Sequence[tuple[Challenger, Arrival]]
-    tally: Accumulator[Tally]
+    tally: Accumulator[Tally[Disagreement]]
 
     def begin(self, batches: Iterable[pa.RecordBatch]) -> Round:
         """Begin with the rows of a task."""

@@ -14,12 +14,12 @@ from spark_infer.model import BatchOptions
 from spark_infer.spark.challengers import (
     Challenger,
     Disagreement,
-    Tally,
     about,
     column_name,
     comparable,
 )
 from spark_infer.spark.reference import BundleReference
+from spark_infer.spark.tally import Tally
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.challenger import ChallengerConfig
 from spark_infer.warehouse.gate import check_compared
@@ -97,7 +97,7 @@ class Challengers:
             )
         return found
 
-    def to_json(self, tally: Accumulator[Tally] | None) -> list[dict[str, Any]]:
+    def to_json(self, tally: Accumulator[Tally[Disagreement]] | None) -> list[dict[str, Any]]:
         """Return what a report says of each.
 
         Args:

@@ -13,6 +13,7 @@ from spark_infer.spark.names import Names
 from spark_infer.warehouse.config.batch import BatchConfig
 from spark_infer.warehouse.config.bundle import BundleConfig
 from spark_infer.warehouse.config.challenger import ChallengerConfig, check_challengers
+from spark_infer.warehouse.config.deadline import EXIT_CODES, check_deadline, time_of_day
 from spark_infer.warehouse.config.gate import CheckConfig, check_disagreements
 from spark_infer.warehouse.config.incremental import IncrementalConfig
 from spark_infer.warehouse.config.parameter import ParameterConfig
@@ -64,6 +65,22 @@ class JobConfig(Section):
         default_factory=lambda: BatchConfig.model_validate({}),
         description="How rows are cut into batches and where the model runs.",
     )
+    deadline: WrittenText | None = Field(
+        None,
+        description="Time of day (02:30, in spark.sql.session.timeZone) after which no more rows "
+        "are scored, the next such moment after the run's start. The rest is pending, and the next "
+        "run completes it. Default: none.",
+    )
+    order_by: tuple[SqlText, ...] = Field(
+        (),
+        description="With deadline: which rows are scored first, as in ORDER BY: expressions of "
+        "the source's columns and the job's features, such as amount DESC.",
+    )
+    deadline_exit: int = Field(
+        0,
+        description="With deadline: exit code of a run that has left rows pending: 0, 5, or 75, "
+        "after which schedulers try again.",
+    )
     target: TargetConfig = Field(description="Where the predictions go.")
     incremental: IncrementalConfig = Field(
         default_factory=lambda: IncrementalConfig.model_validate({}),
@@ -113,6 +130,21 @@ class JobConfig(Section):
                 raise ValueError(f"{other!r} and {name!r} differ in case only; rename one")
         return value
 
+    @field_validator("deadline")
+    @classmethod
+    def _is_time_of_day(cls, value: str | None) -> str | None:
+        return None if value is None else time_of_day(value).isoformat("minutes")
+
+    @field_validator("deadline_exit")
+    @classmethod
+    def _is_exit_code(cls, value: int) -> int:
+        if value not in EXIT_CODES:
+            raise ValueError(
+                f"must be one of {', '.join(map(str, EXIT_CODES))}; got {value}, which means "
+                "something else or nothing"
+            )
+        return value
+
     @field_validator("challengers")
     @classmethod
     def _are_challengers(cls, value: dict[str, ChallengerConfig]) -> dict[str, ChallengerConfig]:
@@ -143,6 +175,7 @@ class JobConfig(Section):
         target = self.target
         self.incremental.check_mode(target.mode, delete_missing=target.delete_missing)
         check_disagreements(self.gate, self.challengers)
+        check_deadline(self)
         are_published = any(not challenger.shadow for challenger in self.challengers.values())
         if are_published and self.incremental.is_on and target.mode != "append":
             raise ValueError(

@@ -88,7 +88,7 @@ class RunGate:
             WarehouseError: A query fails.
         """
         sample = RowSample() if self.sample is None else self.sample.value
-        self._rows = staged.rows
+        self._rows = staged.rows + staged.left_out
         self._results = self._gate.check(staged, sample, challengers)
         for result in self._results:
             if result.outcome == "warned":
@@ -130,7 +130,7 @@ class RunGate:
                     "carried": list(coverage.carried),
                     "derived": list(coverage.derived),
                 },
-                "remembered": self._gate.remembered(run.run_id, staged.rows).to_json(),
+                "remembered": self._gate.remembered(run.run_id, self._rows).to_json(),
                 "history": self._name,
             },
         )

@@ -152,6 +152,15 @@ def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
             ["again"],
         ),
         (
+            {"rows_in": 100, "rows_out": 100, "rows_rejected": 2, "rows_pending": 40, "gate": []}
+            | {"deadline": "2018-08-08T04:00:00+00:00"},
+            "Done 60 rows were scored and written to bank.predictions; 2 of them (3.3%) got no "
+            "prediction. 40 rows are pending, for which there was no time before 2018-08-08 "
+            "04:00:00 UTC: the next run completes them. Rows to score 100 Rows written 100 Without "
+            "prediction 2 Pending 40",
+            [],
+        ),
+        (
             {"rows_in": 8, "rows_carried": 92, "rows_out": 100, "rows_rejected": 2, "gate": []},
             "8 rows were scored and written to bank.predictions; 2 of them (25.0%) got no "
             "prediction; 92 rows were carried over as they were there.",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 pytest.importorskip("pyspark")
 
 import spark_infer as si
-from spark_infer.spark.challengers import Disagreement, Tally, comparable
+from spark_infer.spark.challengers import Disagreement, comparable
+from spark_infer.spark.tally import Tally
 
 NUMBER, LABEL = {"v": "number"}, {"v": "label"}
 
