@@ -31,7 +31,11 @@ def reading_sql(
         text = _with(text, {own[each]: sql for each, sql in other.features.items()})
         names |= dict.fromkeys(own.get(each, each) for each in other.signature.column_names)
     text = f"SELECT {', '.join(map(quoted, names))} FROM ({text})"
-    return f"{text} WHERE {_condition(config.rows)}" if config.rows else text
+    if config.rows:
+        text += f" WHERE {_condition(config.rows)}"
+    if config.order_by:
+        text += f" ORDER BY {', '.join(map(_one_line, config.order_by))}"
+    return text
 
 
 def _with(text: str, features: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from spark_infer.errors import ConfigError
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile import read_job
+from tests.unit.warehouse.readme import example
 
 JOB: dict[str, Any] = {
     "name": "nightly",
@@ -89,6 +90,12 @@ def test_a_check_of_disagreement(tmp_path: Path, check: Any, challengers: Any, s
 def test_other_checks_take_no_challenger(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="check rows takes no challenger"):
         read(tmp_path, gate=[{"check": "rows", "min": 1, "challenger": "next"}])
+
+
+def test_readme_says_what_a_job_file_may(tmp_path: Path) -> None:
+    found = read(tmp_path, **example("Challengers"))
+    assert found.challengers["next"].shadow
+    assert found.gate[0].challenger == "next"
 
 
 APPEND = {"table": "scores", "mode": "append", "keep": ["ts"]}

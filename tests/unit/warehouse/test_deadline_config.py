@@ -14,6 +14,7 @@ from spark_infer.errors import ConfigError
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.deadline import OrderKey
 from spark_infer.warehouse.jobfile import read_job
+from tests.unit.warehouse.readme import example
 
 JOB: dict[str, Any] = {
     "name": "nightly",
@@ -73,6 +74,11 @@ def test_a_time_of_day_is_what_is_written(tmp_path: Path, written: str, is_: str
 def test_what_cannot_be_is_refused(tmp_path: Path, changes: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         read(tmp_path, **changes)
+
+
+def test_readme_says_what_a_job_file_may(tmp_path: Path) -> None:
+    found = read(tmp_path, target=OVERWRITE, **example("Deadline"))
+    assert (found.deadline, found.order_by, found.deadline_exit) == ("02:30", ("amount DESC",), 75)
 
 
 @pytest.mark.parametrize("target", [OVERWRITE, MERGE])
