@@ -7,7 +7,6 @@ import datetime as dt
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_infer.errors import ConfigError
 from spark_infer.warehouse.deadline.moment import next_moment
 
 ZONE = "spark.sql.session.timeZone"
@@ -43,14 +42,3 @@ def test_it_is_the_next_one(
     own = spark.newSession()
     own.conf.set(ZONE, zone)
     assert next_moment(own, dt.time.fromisoformat(time), utc(after)) == utc(expected)
-
-
-def test_a_zone_that_is_none_is_told(spark: SparkSession) -> None:
-    own = spark.newSession()
-    own._jsparkSession.sessionState().conf().setConfString(ZONE, "UTC")
-    try:
-        own._jsparkSession.sessionState().conf().settings().put(ZONE, "Nowhere")
-        with pytest.raises(ConfigError):
-            next_moment(own, dt.time(2, 30), utc("2018-08-08T00:00:00"))
-    finally:
-        own._jsparkSession.sessionState().conf().settings().remove(ZONE)
