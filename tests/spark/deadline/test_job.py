@@ -42,7 +42,7 @@ def late(job: Any, skipping: si.Bundle) -> Any:
         },
         "deadline": "02:30",
         "incremental": CONTENT,
-        "batch": {"batch_size": 1, "max_rejected_share": 0.0},
+        "batch": {"batch_size": 1, "max_rejected_share": 0.0, "cache_bytes": 0},
     }
     return job
 
