@@ -33,6 +33,7 @@ class Metrics:
             compression.
         num_rejected: Rows that got no prediction, for whatever reason.
         num_failed: Rows among them on which the model failed.
+        num_pending: Rows that got no prediction for want of time.
         num_predicted: Rows that the model ran, each once.
         num_repeats: Rows that took the prediction of an equal row of their window.
         num_cached: Rows that took a prediction from the cache.
@@ -56,6 +57,7 @@ class Metrics:
     num_read_bytes: int = 0
     num_rejected: int = 0
     num_failed: int = 0
+    num_pending: int = 0
     num_predicted: int = 0
     num_repeats: int = 0
     num_cached: int = 0

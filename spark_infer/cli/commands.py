@@ -57,7 +57,8 @@ def score(
 
     Exit codes: 0 done, 2 wrong input or configuration, 3 stopped by a gate, 4 too many rejected
     rows, 75 something passing (a lost executor, a full disk, a catalog or store out of reach): run
-    it again, 130 and 143 interrupted, 1 anything else.
+    it again, 130 and 143 interrupted, 1 anything else. A run that has left rows to the next one for
+    want of time ends with deadline_exit of the job file: 0, 5 or 75.
     """
     from spark_infer.warehouse import ScoringJob
 
@@ -74,6 +75,8 @@ def score(
         raise ConfigError(
             f"{done}, and the report is {report.path(config.path)}, but {error}"
         ) from None
+    if report.rows_pending:
+        raise typer.Exit(loaded.config.deadline_exit)
 
 
 @app.command()

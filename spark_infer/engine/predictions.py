@@ -10,6 +10,7 @@ from spark_infer.bundle import Signature
 from spark_infer.engine.repeats import Distinct, RowOutputs
 from spark_infer.errors import PredictionError
 from spark_infer.model import Result, Window
+from spark_infer.model.deadline import PENDING
 from spark_infer.tensors import Collected, Decoded, Rows, output_schema
 from spark_infer.tensors.encode import check_output, cut, unfit_rows
 from spark_infer.tensors.rows import BoolArray
@@ -35,6 +36,7 @@ class Predictions:
         self.decoded = decoded
         self.distinct = distinct
         self.run_seconds = 0.0
+        self._num_late = 0
         lengths = decoded.ragged
         self._outputs = [
             Collected(output, lengths.get(output.lengths_of or "")) for output in signature.outputs
@@ -54,8 +56,13 @@ class Predictions:
 
     @property
     def num_failed(self) -> int:
-        """Rows among them that the model was given."""
+        """Rows among them that the model was given, or was to be."""
         return self.num_rejected - self._num_refused
+
+    @property
+    def num_late(self) -> int:
+        """Rows among those for which there was no time; to be asked at the end."""
+        return self.decoded.rejects.count_of(PENDING) if self._num_late else 0
 
     def _put_known(self, rows: Rows, known: list[RowOutputs]) -> None:
         for index, output in enumerate(self._signature.outputs):
@@ -75,7 +82,8 @@ class Predictions:
         rows, arrays = result.rows, result.outputs
         if arrays is None:
             self.decoded.rejects.add_rows(rows, result.reason)
-            return [result.reason]
+            self._num_late += len(rows) if result.is_late else 0
+            return [] if result.is_late else [result.reason]
         outputs = self._signature.outputs
         if len(arrays) != len(outputs):
             raise PredictionError(

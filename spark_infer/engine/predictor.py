@@ -207,7 +207,8 @@ class Predictor:
             for result in in_flight.results():
                 with self._metrics.timed("unpack"):
                     reasons = predictions.put(result)
-                self._limits.count(result, reasons, len(predictions.distinct.accepted))
+                if not result.is_late:
+                    self._limits.count(result, reasons, len(predictions.distinct.accepted))
             predictions.run_seconds += in_flight.seconds
             if in_flight.ends_window:
                 record_batch = self._columns(under_way.popleft())
@@ -224,8 +225,11 @@ class Predictor:
                 predictions.items,
             )
             record_batch = predictions.record_batch()
+        num_late = predictions.num_late
+        num_failed = predictions.num_failed - num_late
         metrics.num_rows += predictions.decoded.num_rows
-        metrics.num_rejected += predictions.num_rejected
-        metrics.num_failed += predictions.num_failed
-        self._limits.count_rows(len(predictions.distinct.accepted), predictions.num_failed)
+        metrics.num_rejected += predictions.num_rejected - num_late
+        metrics.num_failed += num_failed
+        metrics.num_pending += num_late
+        self._limits.count_rows(len(predictions.distinct.accepted) - num_late, num_failed)
         return record_batch

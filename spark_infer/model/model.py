@@ -38,6 +38,7 @@ class Result:
         outputs: The model's outputs, each of shape (rows, ...); None when they failed.
         longest: Padded length of each ragged input, by name.
         reason: Why they failed.
+        is_late: Whether they did not fail, and were not run for want of time.
         num_bisections: Batches that failed, since the last result, and were halved to find the
             rows at fault.
     """
@@ -46,6 +47,7 @@ class Result:
     outputs: Sequence[Array] | None = None
     longest: Mapping[str, int] = field(default_factory=dict)
     reason: str = ""
+    is_late: bool = False
     num_bisections: int = 0
 
 

@@ -64,6 +64,10 @@ class BatchOptions(ModelOptions):
     """Read and pad in one thread, run in another, unpack in a third. ``"auto"``: on a GPU. A task
     of Spark has one core as a rule, and there it gains nothing and costs some 2 %."""
 
+    until: float | None = None
+    """Seconds since 1970 (UTC), by the clock of the machine that predicts, after which the model is
+    asked for no more rows: the rest has no prediction, and says so. Default: no end."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not _is_auto(self.batch_size):
@@ -89,6 +93,11 @@ class BatchOptions(ModelOptions):
         object.__setattr__(self, "bucket_edges", edges)
         if not isinstance(self.on_error, str) or self.on_error not in get_args(OnError):
             raise ConfigError(f"on_error {shown(self.on_error)} is unknown; use 'reject' or 'fail'")
+        until = self.until
+        if until is not None and (isinstance(until, bool) or not isinstance(until, int | float)):
+            raise ConfigError(
+                f"until must be a time in seconds since 1970, or None, got {shown(until)}"
+            )
         share = self.max_rejected_share
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise ConfigError(f"max_rejected_share must be between 0 and 1, got {shown(share)}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from spark_infer.backends import Array
 from spark_infer.metrics import Metrics
+from spark_infer.model.deadline import is_over
 from spark_infer.model.failures import RerunCost
 from spark_infer.model.model import Window
 from spark_infer.model.options import BatchOptions
@@ -32,6 +33,7 @@ class Batch:
         tensors: What the model gets.
         seconds: What it took to assemble them.
         error: Why there are no tensors.
+        is_late: Whether it is not to run, for want of time; it has no tensors.
         ends_window: Whether it is the last of its window.
     """
 
@@ -42,6 +44,7 @@ class Batch:
     tensors: dict[str, Array] = field(default_factory=dict)
     seconds: float = 0.0
     error: Exception | None = None
+    is_late: bool = False
     ends_window: bool = False
 
     @property
@@ -107,6 +110,9 @@ class Plan:
 
     def _assembled(self, window: Window, ordered: Rows, cut: Cut[Choice]) -> Batch:
         rows = ordered.part(cut.start, cut.stop)
+        ends_window = cut.stop == len(ordered)
+        if is_over(self._options.until):
+            return Batch(window, rows, is_late=True, ends_window=ends_window)
         tensors: dict[str, Array] = {}
         error: Exception | None = None
         start = time.perf_counter()
@@ -117,8 +123,16 @@ class Plan:
         seconds = time.perf_counter() - start
         self._metrics.spent("assemble", seconds)
         self._count(window, rows, cut.length)
-        ends_window = cut.stop == len(ordered)
-        return Batch(window, rows, cut.length, cut.budget, tensors, seconds, error, ends_window)
+        return Batch(
+            window,
+            rows,
+            cut.length,
+            cut.budget,
+            tensors,
+            seconds,
+            error,
+            ends_window=ends_window,
+        )
 
     def _max_rows(self) -> int | None:
         """Return the most rows of a batch."""

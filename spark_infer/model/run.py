@@ -7,10 +7,15 @@ from collections.abc import Generator, Iterator
 from threading import Lock
 
 from spark_infer.backends import Backend, Pending
+from spark_infer.model.deadline import PENDING
 from spark_infer.model.failures import Failure, Isolation, RerunCost
 from spark_infer.model.model import Result
 from spark_infer.model.plan import Batch
 from spark_infer.model.sizing import BatchSizer
+
+
+class Late:
+    """In the place of what a model says of rows: there was no time to ask."""
 
 
 class Running:
@@ -24,7 +29,11 @@ class Running:
     """
 
     def __init__(
-        self, batch: Batch, outcome: Pending | Failure | None, seconds: float, isolation: Isolation
+        self,
+        batch: Batch,
+        outcome: Pending | Failure | Late | None,
+        seconds: float,
+        isolation: Isolation,
     ) -> None:
         self._window, self._rows, self._length = batch.window, batch.rows, batch.length
         self._longest = batch.longest
@@ -50,6 +59,9 @@ class Running:
     def _results(self) -> Iterator[Result]:
         outcome, self._outcome = self._outcome, None
         if outcome is None:
+            return
+        if isinstance(outcome, Late):
+            yield Result(self._rows, reason=PENDING, is_late=True)
             return
         if not isinstance(outcome, Failure):
             start = time.perf_counter()
@@ -105,6 +117,8 @@ class Run:
     def _start(self, batch: Batch) -> Running:
         if not len(batch.rows):
             return Running(batch, None, 0.0, self._isolation)
+        if batch.is_late:
+            return Running(batch, Late(), 0.0, self._isolation)
         if batch.error is not None:
             failure = Failure("assemble", batch.error, batch.seconds)
             return Running(batch, failure, 0.0, self._isolation)

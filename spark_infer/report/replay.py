@@ -9,6 +9,7 @@ from typing import Any, Literal
 Verdict = Literal[
     "equal",
     "rejected",
+    "pending",
     "different",
     "source changed",
     "not in source",
@@ -27,8 +28,8 @@ class Replay:
         job: Name of the job.
         run_id: The run.
         key: The row.
-        verdict: ``equal``; ``rejected``, where the run gave no prediction either; or why it is
-            not shown to be equal.
+        verdict: ``equal``; ``rejected``, where the run gave no prediction either; ``pending``,
+            where it had no time for the row; or why it is not shown to be equal.
         is_equal: Whether what comes out now is what was published: equal predictions, or none for
             the same reason.
         sentence: The verdict in words.

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spark_infer.bundle.places import Place
 from spark_infer.errors import ConfigError
+from spark_infer.report.challenger import told
 from spark_infer.report.files import folder_of, read_text, write_text
 from spark_infer.report.page import page
 
@@ -42,6 +43,7 @@ class RunReport:
         parameters: What the run was given.
         bundle: Name, digest and path of the bundle.
         source: Table or files that were read, with the filter.
+        deadline: When the workers were to stop, UTC, ISO 8601; ``""`` where there is no deadline.
         snapshot: What each table or folder under the source held when it was read: of Iceberg its
             snapshot, of files how many there were, their bytes, and a digest of their list.
         target: Table that was written, or was to be.
@@ -56,6 +58,8 @@ class RunReport:
         rows_carried: Rows that the target had, and which were written again beside the scored ones.
         rows_out: Rows that were written.
         rows_rejected: Rows among them that got no prediction.
+        rows_pending: Rows among those to be scored for which there was no time before the deadline;
+            the next run completes them. None where there is no deadline.
         rows_quarantined: Rows among them that are in the quarantine. None where there is none.
         seconds: Wall-clock seconds of each step of the job.
         rows_per_second: Rows scored for each second of scoring.
@@ -64,6 +68,8 @@ class RunReport:
             ``examples``.
         batches: What the predictors counted; their seconds are summed over tasks.
         gate: Each check of the job's gate: check, column, value, limit, action, outcome.
+        challengers: Each challenger: name, bundle, whether it is a ``shadow``, its ``tolerance``,
+            and the ``disagreement`` with the champion (None where no row was scored).
         drift: Each output and feature that the gate compares: its distribution now and in the
             reference, where that comes from, and the distances between them.
         commands: What to type next: ``again``, ``recover``, and of a run that its gate has stopped
@@ -82,6 +88,7 @@ class RunReport:
     parameters: Mapping[str, str]
     bundle: Mapping[str, str]
     source: str = ""
+    deadline: str = ""
     snapshot: Sequence[Mapping[str, Any]] = field(default_factory=list)
     target: str
     spark_application_id: str
@@ -93,6 +100,7 @@ class RunReport:
     rows_carried: int | None = None
     rows_out: int | None = None
     rows_rejected: int | None = None
+    rows_pending: int | None = None
     rows_quarantined: int | None = None
     seconds: Mapping[str, float]
     rows_per_second: float | None = None
@@ -101,6 +109,7 @@ class RunReport:
     batches: Mapping[str, Any] = field(default_factory=dict)
     gate: Sequence[Mapping[str, Any]] = field(default_factory=list)
     drift: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    challengers: Sequence[Mapping[str, Any]] = field(default_factory=list)
     commands: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -188,6 +197,7 @@ class RunReport:
             "scan": self.scan,
             "rows": f"{self.rows_in or 0:,} in, {self.rows_out or 0:,} out, "
             f"{self.rows_rejected or 0:,} rejected{self._others()}",
+            **{f"challenger {each['name']}": told(each) for each in self.challengers},
             "speed": f"{self.rows_per_second or 0:,.0f} rows/s while scoring",
             "seconds": steps,
             "batches": batches,
@@ -200,6 +210,7 @@ class RunReport:
             "unchanged": self.rows_unchanged,
             "carried over": self.rows_carried,
             "in quarantine": self.rows_quarantined,
+            "pending": self.rows_pending,
         }
         return "".join(f", {count:,} {what}" for what, count in counts.items() if count is not None)
 

@@ -18,6 +18,8 @@ from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.metrics import Metrics
 from spark_infer.model import BatchOptions
+from spark_infer.spark.arrival import Arrival, as_stored, as_wired
+from spark_infer.spark.challengers import Challenger, Contest, Disagreement, about
 from spark_infer.spark.driver.session import active, check_frame
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features
@@ -30,6 +32,7 @@ from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.sample import RowSample
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
 from spark_infer.spark.stored import check_stored_types
+from spark_infer.spark.tally import Tally
 from spark_infer.spark.types import lacks_type, prediction_fields
 from spark_infer.spark.wire import Wire
 from spark_infer.spark.wire.source import Source, as_column, by_name
@@ -115,11 +118,16 @@ def predict_prepared(
     metrics: Accumulator[Metrics] | None = None,
     scan: ScanMode = "auto",
     sample: Accumulator[RowSample] | None = None,
+    challengers: Sequence[Challenger] = (),
+    tally: Accumulator[Tally[Disagreement]] | None = None,
+    pending: Accumulator[Tally[int]] | None = None,
 ) -> Prediction:
     """Predict rows that have the bundle's features, by ``mapInArrow``.
 
     A job computes window features over more rows than it scores, so they must not be computed
-    again here. ``sample`` takes some of the rows; the other arguments and errors are those of
+    again here. ``sample`` takes some of the rows; ``challengers`` predict the same rows in the same
+    pass, and what differs is counted in ``tally``; ``pending`` counts rows for which there was no
+    time (see ``BatchOptions.until``); the other arguments and errors are those of
     ``predict``.
 
     Raises:
@@ -128,33 +136,52 @@ def predict_prepared(
     names = Names.of_session(featured.df.sparkSession)
     outputs = prediction_fields(signature)
     spelled = [featured.column(name, where="keep") for name in keep]
-    _check_result(names, keep, outputs)
-    found = ModelColumns.find(featured, signature, names)
+    added = [field for challenger in challengers for field in challenger.fields]
+    _check_result(names, keep, [*outputs, *added])
+    models = [ModelColumns.find(featured, signature, names)]
+    for other in challengers:
+        with about(other.name):
+            models.append(ModelColumns.find(featured.of(other.name), other.signature, names))
     kept = list(map(by_name, spelled))
-    given = [found.columns[name] for name in found.signature.column_names]
     fields = _kept_fields(keep, _by_place(featured.df, kept).schema)
-    schema = StructType([*fields, *outputs])
+    schema = StructType([*fields, *outputs, *added])
+
+    def task(arrivals: Sequence[Arrival], num_read: int, name: str) -> PredictTask:
+        own, *others = arrivals
+        contest = None
+        if tally is not None and challengers:
+            contest = Contest(tuple(zip(challengers, others, strict=True)), tally)
+        return PredictTask(
+            reference,
+            own.signature,
+            own.packed,
+            num_read,
+            tuple(keep),
+            metrics,
+            mark(name),
+            sample,
+            contest,
+            pending,
+        )
+
     reason = "it is asked for"
     if scan != "jvm":
+        read, arrivals = as_stored(models)
         try:
-            direct = direct_scan(_by_place(featured.df, [*given, *kept]))
+            direct = direct_scan(_by_place(featured.df, [*read, *kept]))
         except NotDirect as error:
             reason = str(error)
         else:
-            name = mark(f"direct: {direct}")
-            none = frozenset[str]()
-            task = PredictTask(reference, found.signature, none, tuple(keep), metrics, name, sample)
             rows = partial(direct.map, metrics=metrics)
-            return Prediction(rows, task, schema, num_rows=direct.num_rows)
+            made = task(arrivals, len(read), f"direct: {direct}")
+            return Prediction(rows, made, schema, num_rows=direct.num_rows)
     if scan == "direct":
         raise ConfigError(f"scan 'direct' cannot be: {reason}; use 'auto' or 'jvm'")
-    wire = Wire.build(found.signature, found.columns, found.types)
-    sent = _by_place(featured.df, [*(column.values for column in wire.columns), *kept])
+    columns, arrivals = as_wired(models)
+    sent = _by_place(featured.df, [*columns, *kept])
     check_stored_types(sent)
-    name = mark(f"jvm: {reason}")
-    packed = wire.packed
-    task = PredictTask(reference, wire.signature, packed, tuple(keep), metrics, name, sample)
-    return Prediction(sent.mapInArrow, task, schema)
+    made = task(arrivals, len(columns), f"jvm: {reason}")
+    return Prediction(sent.mapInArrow, made, schema)
 
 
 def _by_place(df: DataFrame, columns: Sequence[Source]) -> DataFrame:

@@ -49,6 +49,11 @@ class Rejects:
         """Number of rejected rows."""
         return int(np.count_nonzero(self._which))
 
+    def count_of(self, reason: str) -> int:
+        """Return the number of rows that were rejected for a reason."""
+        numbers = [at for at, known in enumerate(self._reasons, 1) if known == reason]
+        return int(np.isin(self._which, numbers).sum())
+
     @property
     def accepted(self) -> Rows:
         """The rows that go to the model: a run when that is all of them."""

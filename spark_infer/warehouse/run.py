@@ -8,32 +8,34 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
 from spark_infer.errors import ConfigError, GateError
 from spark_infer.report import RunReport
 from spark_infer.report.run import Status
-from spark_infer.spark.dataframe import predict_prepared
+from spark_infer.spark.challengers import Disagreement
 from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import active, own_session, session
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.features import Featured, with_bundle_features, with_features
+from spark_infer.spark.features import Featured, with_features
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
-from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.scan import explain
+from spark_infer.spark.tally import Tally
 from spark_infer.warehouse.binding import BINDING, with_session_zone
+from spark_infer.warehouse.challengers import Challengers, with_all_features
+from spark_infer.warehouse.deadline import Deadline
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.history.snapshot import snapshot_of
 from spark_infer.warehouse.ledger import Ledger, above_watermark
+from spark_infer.warehouse.predicted import predicted_by
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.progress import Progress
 from spark_infer.warehouse.quarantine import Quarantine
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.keys import check_repeatable
-from spark_infer.warehouse.rows.lineage import with_lineage
 from spark_infer.warehouse.rows.reasons import reasons_of
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run_id import new_run_id
@@ -82,6 +84,9 @@ class Run:
         self.steps = Steps(on_step, on_progress)
         self.values: Mapping[str, Any] = job.values
         self.bundle: Bundle | None = None
+        self.challengers = Challengers()
+        self.deadline: Deadline | None = None
+        self.tally: Accumulator[Tally[Disagreement]] | None = None
         self.target: Target | None = None
         self.quarantine: Quarantine | None = None
         self.found: dict[str, Any] = {}
@@ -132,6 +137,8 @@ class Run:
     def _start(self) -> None:
         with self.steps.step("bundle"):
             self.bundle = self.job.check()
+            self.challengers = Challengers.load(self.job.config, self.bundle)
+            self.found["challengers"] = self.challengers.to_json(None)
         self._open_session()
 
     def _open_session(self) -> None:
@@ -144,6 +151,9 @@ class Run:
                 for key, value in record_batch_sizes(self.spark).items():
                     self.spark.conf.set(key, value)
                 self.metrics = metrics_accumulator(self.spark)
+            self.deadline = Deadline.of(config, self.spark, self.started_at)
+            if self.deadline is not None:
+                self.found["deadline"] = self.deadline.text
             self.found["spark_application_id"] = str(self.spark.sparkContext.applicationId)
 
     def _source(self) -> DataFrame:
@@ -171,28 +181,36 @@ class Run:
             with step("load"):
                 allowed = config.bundle.allow_modules
                 check_executor(self.spark, bundle, config.batch.options(), allowed)
+                self.challengers.check_executor(self.spark, config.batch.options())
             if config.incremental.is_on:
                 with step("compare"), spark_failures("source and target cannot be compared"):
                     self.found |= self.ledger.compare()
                     if self.ledger.coverage is not self.coverage:
                         sink = self._sink_of(self.ledger.coverage)
                     if self.ledger.is_compared:
-                        predicted = self._predicted(bundle)
+                        predicted = predicted_by(self, bundle)
             with step("score"), spark_failures("scoring failed and the target is as it was"):
                 with self.steps.counting(self.metrics, predicted.num_rows):
                     staged = self.ledger.counted(sink.stage(predicted))
+                if self.deadline is not None:
+                    staged = self.deadline.counted(staged)
+                    self.found["rows_pending"] = staged.waiting
                 batches = self.metrics.value.to_json()
-                counts = {"rows_in": staged.scored, "rows_rejected": staged.rejected}
+                counts = {
+                    "rows_in": staged.scored + staged.waiting,
+                    "rows_rejected": staged.rejected,
+                }
                 if config.incremental.is_on:
                     counts["rows_carried"] = staged.carried
                 self.found |= {**counts, "batches": batches, "writer": staged.writer}
+                self.found["challengers"] = self.challengers.to_json(self.tally)
             with step("keys"), spark_failures("what was scored cannot be read back"):
                 self.found["rejects"] = reasons_of(staged, config.key)
                 keys = check_staged(staged, config)
                 sink.check_rows(staged, keys)
             if config.gate:
                 with step("gate"), spark_failures("what was scored cannot be measured"):
-                    results = self.gate.look(staged)
+                    results = self.gate.look(staged, self.found["challengers"])
                     self.found |= {"gate": results, "drift": self.gate.compared()}
                     self.gate.decide(sink, staged, self)
             if self.dry_run:
@@ -206,7 +224,8 @@ class Run:
                 published = sink.publish(staged, keys)
                 if self.view is not None:
                     self.view.keep()
-            self.found |= {"rows_out": published.rows, "rows_rejected": published.rejected}
+            rejected = published.rejected - staged.pending
+            self.found |= {"rows_out": published.rows, "rows_rejected": rejected}
         finally:
             sink.discard(staged)
             self.ledger.end()
@@ -230,7 +249,7 @@ class Run:
             self.ledger = Ledger(config, bundle, self.target, self.coverage, self.started_at)
             self.ledger.check(sink)
             rows = self.ledger.with_columns(replace(rows, df=sink.pending(rows.df)))
-            predicted = self._predicted(bundle)
+            predicted = predicted_by(self, bundle)
             sink.check(predicted.df.schema)
             self.view = SourceView.of(config, self.target)
             if self.view is not None:
@@ -245,9 +264,10 @@ class Run:
         """Return the rows to score, with the job's features and beside them the bundle's."""
         config = self.job.config
         names = Names.of_session(self.spark)
-        config.check_columns(names, [output.name for output in bundle.signature.outputs])
+        outputs = [output.name for output in bundle.signature.outputs]
+        config.check_columns(names, outputs, self.challengers.columns)
         prepared = with_features(source, config.features)
-        featured = with_bundle_features(prepared, bundle.features, bundle.manifest.source_types)
+        featured = with_all_features(prepared, bundle, self.challengers.bundles)
         own = (("key", config.key), ("target.partition_by", config.target.partition_by))
         for place, wanted in own:
             for name in wanted:
@@ -293,21 +313,6 @@ class Run:
         rows = replace(rows, df=where(rows.df, above, self.values, key="incremental.column"))
         both = above if self.coverage.rows is None else f"(\n{self.coverage.rows}\n) AND {above}"
         return rows, self._sink_of(replace(self.coverage, rows=both, present=rows.df))
-
-    def _predicted(self, bundle: Bundle) -> Prediction:
-        """Return the rows that are scored, as far as that is known, and what stands beside them."""
-        rows, config = self.ledger.pending(), self.job.config
-        reference = BundleReference.share(
-            self.spark, bundle, config.batch.options(), config.bundle.allow_modules
-        )
-        keep = [*config.key, *config.target.keep, *self.ledger.columns]
-        scan, sample = config.source.scan, self.gate.sample
-        predicted = predict_prepared(
-            rows, bundle.signature, reference, keep, self.metrics, scan, sample
-        )
-        self.found["scan"] = explain(predicted.df)
-        lineage = {"name": bundle.name, "digest": bundle.digest, "run_id": self.run_id}
-        return self.ledger.beside(with_lineage(predicted, **lineage))
 
     def _report(self, status: Status, error: BaseException | None = None) -> RunReport:
         return report_of(self, status, error)

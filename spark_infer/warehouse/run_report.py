@@ -30,7 +30,8 @@ def report_of(run: Run, status: Status, error: BaseException | None = None) -> R
         known = described(run.job, run.bundle)
     found = {"spark_application_id": "", **run.found}
     if "rows_in" in found and seconds.get("score"):
-        found["rows_per_second"] = round(found["rows_in"] / seconds["score"], 1)
+        scored = found["rows_in"] - found.get("rows_pending", 0)
+        found["rows_per_second"] = round(scored / seconds["score"], 1)
     return RunReport(
         job=config.name,
         run_id=run.run_id,

@@ -1,8 +1,9 @@
 """A job beside ``predict`` and a write of the same rows, from Parquet into a partition of a table.
 
 A job looks at keys and counts, writes by what each row was scored, publishes in one step, reads
-the table back and reports; with a gate it measures what is staged as well. Each repetition replaces
-the partition of the one before.
+the table back and reports; with a gate it measures what is staged as well, and with a challenger,
+here the same model once more, it predicts each row twice. Each repetition replaces the partition of
+the one before.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from spark_infer.report import RunReport
 
 DAY = "DATE'2018-08-08'"
 PREDICT, JOB, BY_SPARK, GATED = "predict, write", "job", "job, Spark writes", "job, gate"
+CHALLENGED = "job, challenger"
 GATE = [
     {"check": "rows", "min": 1},
     {"check": "nulls", "max": 0.5},
@@ -37,7 +39,7 @@ GATE = [
     {"check": "psi", "column": SCORE, "max": 0.25},
     {"check": "ks", "column": SCORE, "max": 0.25},
 ]
-BARS = {"job_vs_predict": 0.8, "gated_vs_job": 1 / 1.15}
+BARS = {"job_vs_predict": 0.8, "gated_vs_job": 1 / 1.15, "challenged_vs_job": 1 / 1.2}
 
 
 def run(num_rows: int, repetitions: int) -> Result:
@@ -52,6 +54,8 @@ def run(num_rows: int, repetitions: int) -> Result:
                 JOB: {},
                 BY_SPARK: {"target": {"writer": "jvm"}},
                 GATED: {"gate": GATE},
+                # Two jobs take twice as long as one.
+                CHALLENGED: {"challengers": {"next": {"path": str(bundle.path)}}},
             }
             contenders: dict[str, Callable[[], object]] = {
                 name: scored(spark, place, source, bundle, name, changes, reports)
@@ -73,6 +77,7 @@ def run(num_rows: int, repetitions: int) -> Result:
         ratios={
             "job_vs_predict": rate[JOB] / rate[PREDICT],
             "gated_vs_job": rate[GATED] / rate[JOB],
+            "challenged_vs_job": rate[CHALLENGED] / rate[JOB],
             "job_vs_spark_writes": rate[JOB] / rate[BY_SPARK],
             "score_step_vs_spark_writes": step[BY_SPARK] / step[JOB],
         },

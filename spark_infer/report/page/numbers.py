@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 UNKNOWN = "\N{EN DASH}"
-_SHARES = ("nulls", "rejects", "share_above")
+_SHARES = ("nulls", "rejects", "share_above", "disagreement")
 """Checks of a gate whose values are shares of rows."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spark_infer.report.page.numbers import count, percent
+from spark_infer.report.page.numbers import count, moment, percent
 
 if TYPE_CHECKING:
     from spark_infer.report.run import RunReport
@@ -59,7 +59,9 @@ def outcome(report: RunReport) -> Outcome:
     kind["dry-run"] = "good"
     warned = sum(result["outcome"] == "warned" for result in report.gate)
     return Outcome(
-        kind="odd" if report.status in _PASSED and warned else kind.get(report.status, "bad"),
+        kind="odd"
+        if report.status in _PASSED and (warned or report.rows_pending)
+        else kind.get(report.status, "bad"),
         title=_title(report),
         sentence=_sentence(report, warned),
         advice=_advice(report),
@@ -74,18 +76,17 @@ def _title(report: RunReport) -> str:
 def _sentence(report: RunReport, warned: int) -> str:
     if report.status == "dry-run":
         said = (
-            f"{_rows(report.rows_in)} scored, checked and discarded{_rejected(report)}. "
-            f"{report.target} is as it was; a run would have published them."
+            f"{_rows(_scored(report))} scored, checked and discarded{_rejected(report)}. "
+            f"{report.target} is as it was; a run would have published them.{_pending(report)}"
         )
         return f"{said} The gate warns of {_checks(warned)}." if warned else said
     if report.status == "done":
-        scored = report.rows_in if report.rows_carried else report.rows_out
-        said = f"{_rows(scored)} scored and written to {report.target}{_rejected(report)}"
+        said = f"{_rows(_scored(report))} scored and written to {report.target}{_rejected(report)}"
         if report.rows_carried:
             said += f"; {_rows(report.rows_carried)} carried over as they were there"
         if (left := (report.rows_unchanged or 0) - (report.rows_carried or 0)) > 0:
             said += f"; {_rows(left)} left alone"
-        said += "."
+        said += f".{_pending(report)}"
         return f"{said} The gate warns of {_checks(warned)}." if warned else said
     if report.status == "published":
         return (
@@ -100,7 +101,7 @@ def _sentence(report: RunReport, warned: int) -> str:
     if report.status == "stopped":
         failed = sum(result["outcome"] == "stopped" for result in report.gate)
         return (
-            f"{_rows(report.rows_in)} scored and not published, because {_checks(failed)} of the "
+            f"{_rows(_scored(report))} scored and not published, because {_checks(failed)} of the "
             f"gate {'is' if failed == 1 else 'are'} not met. {report.target} is as it was."
         )
     where = f"in its step {report.step}" if report.step else "before its first step"
@@ -161,9 +162,28 @@ def _checks(number: int) -> str:
     return "1 check" if number == 1 else f"{number} checks"
 
 
+def _scored(report: RunReport) -> int | None:
+    """Return how many rows were predicted or rejected."""
+    if report.rows_in is not None and report.rows_pending is not None:
+        return report.rows_in - report.rows_pending
+    if report.status not in ("done", "published"):
+        return report.rows_in
+    return report.rows_in if report.rows_carried else report.rows_out
+
+
+def _pending(report: RunReport) -> str:
+    if not report.rows_pending:
+        return ""
+    are = "1 row is" if report.rows_pending == 1 else f"{count(report.rows_pending)} rows are"
+    return (
+        f" {are} pending, for which there was no time before {moment(report.deadline)}: the next "
+        "run completes them."
+    )
+
+
 def _rejected(report: RunReport) -> str:
     if not report.rows_rejected:
         return ""
-    scored = report.rows_in if report.rows_carried else report.rows_out or report.rows_in
+    scored = _scored(report) or report.rows_in
     share = f" ({percent(report.rows_rejected / scored)})" if scored else ""
     return f"; {count(report.rows_rejected)} of them{share} got no prediction"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructField
@@ -19,16 +19,28 @@ class Featured:
         df: The rows. The features stand behind the columns that were there, under names that
             nobody can have written.
         features: The name of each feature's column, by the feature's name.
+        others: The features of further models, by what these are called.
     """
 
     df: DataFrame
     features: Mapping[str, str]
+    others: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def of(self, other: str) -> Featured:
+        """Return the same rows with the features of another model."""
+        others = {name: columns for name, columns in self.others.items() if name != other}
+        return replace(self, features=self.others[other], others={"": self.features, **others})
 
     @property
     def given(self) -> list[str]:
         """Names of the columns that the rows had."""
-        added = set(self.features.values())
+        added = self._added
         return [name for name in self.df.columns if name not in added]
+
+    @property
+    def _added(self) -> set[str]:
+        each = (self.features, *self.others.values())
+        return {column for columns in each for column in columns.values()}
 
     def column(self, name: str, *, where: str) -> str:
         """Return the name in ``df`` of a column, or of a feature where no column has its name.
@@ -53,7 +65,7 @@ class Featured:
         """
         fields = {field.name: field for field in self.df.schema.fields}
         features = names.index(self.features)
-        added = set(self.features.values())
+        added = self._added
         return [
             *((name, fields[column]) for name, column in self.features.items()),
             *(

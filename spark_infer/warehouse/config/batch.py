@@ -26,6 +26,7 @@ def _keys() -> dict[str, Any]:
             Field(option.default, description=meanings.get(option.name)),
         )
         for option in dataclasses.fields(BatchOptions)
+        if option.name != "until"  # A job says it as deadline.
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
@@ -15,6 +16,9 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 class BundleConfig(Section):
     """The model."""
+
+    path_key: ClassVar[str] = "bundle.path"
+    """What messages call the key of its path."""
 
     path: str = Field(description="Directory of the bundle, or its URI (s3://bucket/fraud).")
     digest: WrittenText | None = Field(
@@ -29,7 +33,7 @@ class BundleConfig(Section):
     @field_validator("path")
     @classmethod
     def _shows_no_secret(cls, value: str) -> str:
-        is_uri(value, name="bundle.path", error=ConfigError)
+        is_uri(value, name=cls.path_key, error=ConfigError)
         return value
 
     @field_validator("digest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -18,6 +19,7 @@ CHECKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "row_ratio": ((), ("min", "max")),
     "psi": (("max",), ("column", "against")),
     "ks": (("max",), ("column", "against")),
+    "disagreement": (("max",), ("challenger", "column")),
     "sql": (("name", "expression"), ()),
 }
 """Each check with the keys that it must have, and those that it may have beside check and action.
@@ -25,8 +27,8 @@ CHECKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 Of several ways to say a limit (min, max) one must be there.
 """
 DRIFT = ("psi", "ks")
-SHARES = ("nulls", "rejects", "share_above")
-_OPTIONAL = ("column", "threshold", "min", "max", "against", "name", "expression")
+SHARES = ("nulls", "rejects", "share_above", "disagreement")
+_OPTIONAL = ("column", "challenger", "threshold", "min", "max", "against", "name", "expression")
 
 
 class CheckConfig(Section):
@@ -38,9 +40,11 @@ class CheckConfig(Section):
         "share of rows whose output is above threshold. rows: their number. row_ratio: their "
         "number, divided by that of the run before. psi, ks: population stability index, or "
         "Kolmogorov-Smirnov distance, of an output or a feature (every one, without column). "
-        "sql: an expression.",
+        "disagreement: share of rows of which a challenger (every one, without challenger) says "
+        "something else than the model. sql: an expression.",
     )
     column: str | None = Field(None, description="Output; for psi and ks also a feature.")
+    challenger: str | None = Field(None, description="For disagreement: its name.")
     threshold: float | None = Field(None, description="For share_above.")
     min: float | None = Field(None, description="The least that is allowed.")
     max: float | None = Field(None, description="The most that is allowed.")
@@ -105,3 +109,20 @@ class CheckConfig(Section):
     def compares_with(self) -> str:
         """With what a drift is measured."""
         return self.against or "profile"
+
+
+def check_disagreements(checks: Sequence[CheckConfig], challengers: Collection[str]) -> None:
+    """Raise ValueError where a check is about a challenger that the job does not have."""
+    for number, check in enumerate(checks):
+        if check.check != "disagreement":
+            continue
+        if not challengers:
+            raise ValueError(
+                f"gate.{number}: check disagreement needs a challenger to compare with; add the "
+                "section challengers"
+            )
+        if check.challenger is not None and check.challenger not in challengers:
+            raise ValueError(
+                f"gate.{number}: the job has no challenger {check.challenger!r}"
+                f"{nearest(check.challenger, challengers) or f' (challengers: {[*challengers]})'}"
+            )

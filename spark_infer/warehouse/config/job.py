@@ -13,7 +13,9 @@ from spark_infer.errors import ConfigError
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.config.batch import BatchConfig
 from spark_infer.warehouse.config.bundle import BundleConfig
-from spark_infer.warehouse.config.gate import CheckConfig
+from spark_infer.warehouse.config.challenger import ChallengerConfig, check_challengers
+from spark_infer.warehouse.config.deadline import EXIT_CODES, check_deadline, time_of_day
+from spark_infer.warehouse.config.gate import CheckConfig, check_disagreements
 from spark_infer.warehouse.config.incremental import IncrementalConfig
 from spark_infer.warehouse.config.parameter import ParameterConfig
 from spark_infer.warehouse.config.quarantine import QUARANTINE_COLUMNS, QuarantineConfig
@@ -55,9 +57,30 @@ class JobConfig(Section):
         "scored. Default: all.",
     )
     bundle: BundleConfig = Field(description="The model.")
+    challengers: dict[str, ChallengerConfig] = Field(
+        default_factory=dict,
+        description="Other models that predict the same rows in the same pass, by name; the report "
+        "tells how far they differ from the one that is published. At most 3.",
+    )
     batch: BatchConfig = Field(
         default_factory=lambda: BatchConfig.model_validate({}),
         description="How rows are cut into batches and where the model runs.",
+    )
+    deadline: WrittenText | None = Field(
+        None,
+        description="Time of day (02:30, in spark.sql.session.timeZone) after which no more rows "
+        "are scored, the next such moment after the run's start. The rest is pending, and the next "
+        "run completes it. Default: none.",
+    )
+    order_by: tuple[SqlText, ...] = Field(
+        (),
+        description="With deadline: which rows are scored first, as in ORDER BY: expressions of "
+        "the source's columns and the job's features, such as amount DESC.",
+    )
+    deadline_exit: int = Field(
+        0,
+        description="With deadline: exit code of a run that has left rows pending: 0, 5, or 75, "
+        "after which schedulers try again.",
     )
     target: TargetConfig = Field(description="Where the predictions go.")
     incremental: IncrementalConfig = Field(
@@ -108,6 +131,27 @@ class JobConfig(Section):
                 raise ValueError(f"{other!r} and {name!r} differ in case only; rename one")
         return value
 
+    @field_validator("deadline")
+    @classmethod
+    def _is_time_of_day(cls, value: str | None) -> str | None:
+        return None if value is None else time_of_day(value).isoformat("minutes")
+
+    @field_validator("deadline_exit")
+    @classmethod
+    def _is_exit_code(cls, value: int) -> int:
+        if value not in EXIT_CODES:
+            raise ValueError(
+                f"must be one of {', '.join(map(str, EXIT_CODES))}; got {value}, which means "
+                "something else or nothing"
+            )
+        return value
+
+    @field_validator("challengers")
+    @classmethod
+    def _are_challengers(cls, value: dict[str, ChallengerConfig]) -> dict[str, ChallengerConfig]:
+        check_challengers(value)
+        return value
+
     @field_validator("spark")
     @classmethod
     def _are_keys(cls, value: dict[str, str]) -> dict[str, str]:
@@ -152,23 +196,36 @@ class JobConfig(Section):
                 "database: leave incremental out, which scores all rows, or have the job write to "
                 "a table and copy that to the database"
             )
+        check_disagreements(self.gate, self.challengers)
+        check_deadline(self)
+        are_published = any(not challenger.shadow for challenger in self.challengers.values())
+        if are_published and self.incremental.is_on and target.mode != "append":
+            raise ValueError(
+                "incremental leaves rows of the target as they are, with what another challenger "
+                "may have said of them; give each challenger shadow: true, or leave incremental out"
+            )
         return self
 
-    def check_columns(self, names: Names, outputs: Sequence[str]) -> None:
+    def check_columns(
+        self, names: Names, outputs: Sequence[str], others: Sequence[str] = ()
+    ) -> None:
         """Prove that the columns of the target have different names.
 
         Args:
             names: The rule by which they differ.
             outputs: Names of the bundle's outputs.
+            others: Names of the columns of challengers.
 
         Raises:
             ConfigError: Two have the same name, or a partition column is none of them.
         """
-        self._check_distinct(names, outputs)
+        self._check_distinct(names, outputs, others)
         self._check_partitions(names)
         self._check_watermark(names)
 
-    def _check_distinct(self, names: Names, outputs: Sequence[str]) -> None:
+    def _check_distinct(
+        self, names: Names, outputs: Sequence[str], others: Sequence[str] = ()
+    ) -> None:
         names.check_distinct(
             {
                 "column of the job": (
@@ -177,11 +234,12 @@ class JobConfig(Section):
                     REASON_COLUMN,
                 ),
                 "prediction column": outputs,
+                "challenger's column": others,
                 "key column": self.key,
                 "target.keep column": self.target.keep,
             },
             hint="give a source column another name with a feature, a prediction column another "
-            "one when the bundle is saved",
+            "one when the bundle is saved, a challenger another one in the job file",
         )
         if self.quarantine is not None:
             names.check_distinct(

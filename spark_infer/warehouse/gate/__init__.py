@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spark_infer.warehouse.gate.columns import check_columns
+from spark_infer.warehouse.gate.disagreement import check_compared
 from spark_infer.warehouse.gate.run_gate import RunGate, command_arguments
 
-__all__ = ["RunGate", "check_columns", "command_arguments"]
+__all__ = ["RunGate", "check_columns", "check_compared", "command_arguments"]

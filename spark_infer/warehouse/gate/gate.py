@@ -14,9 +14,11 @@ from spark_infer.spark.sample import RowSample
 from spark_infer.warehouse.config.gate import DRIFT, CheckConfig
 from spark_infer.warehouse.gate.columns import asked
 from spark_infer.warehouse.gate.compared import compared_column
+from spark_infer.warehouse.gate.disagreement import disagreements
 from spark_infer.warehouse.gate.history import History, Remembered
 from spark_infer.warehouse.gate.measures import ROWS, Measures
 from spark_infer.warehouse.gate.result import Result
+from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.rows.staged import Staged
 
 Side = Literal["inputs", "outputs"]
@@ -27,7 +29,9 @@ class Gate:
 
     Shares, ranges and drifts of no rows, or of no values, are undefined and stop nothing, and so
     is a comparison with a run or profile that is not there yet: what must not be empty needs a
-    check of ``rows``. An expression of the user that is null is not true, unless there are no rows.
+    check of ``rows``. Rows that wait for the next run count as rows, and are in the user's
+    expressions; all else is about the others. An expression of the user that is null is not true,
+    unless there are no rows.
 
     Args:
         checks: As the job file has them, and ``check_columns`` has found them right.
@@ -74,25 +78,33 @@ class Gate:
             if check.expression is not None:
                 measures.check_expression(check.expression, where=f"gate.{number}.expression")
 
-    def check(self, staged: Staged, sample: RowSample) -> list[Result]:
+    def check(
+        self, staged: Staged, sample: RowSample, challengers: Sequence[Mapping[str, Any]] = ()
+    ) -> list[Result]:
         """Measure what is staged.
 
         Args:
             staged: The rows.
             sample: Some of the rows that the model read.
+            challengers: What the report says of them.
 
         Raises:
             WarehouseError: A query fails.
         """
-        measures = self._measures(staged.df)
+        measures = self._measures(staged.df.where(~is_pending()) if staged.pending else staged.df)
+        # What the user asks is about all rows, and those that wait are there.
+        everything = self._measures(staged.df) if staged.pending else measures
         first = self._first_cuts(measures)
         for check in self._checks:
-            measures.ask(*self._texts(check, measures))
+            asked_of = measures if check.expression is None else everything
+            asked_of.ask(*self._texts(check, measures))
         for name in self._drifting:
             for cuts in (first[name], self._earlier_cuts("outputs", name)):
                 if cuts is not None:
                     measures.ask_distribution(name, cuts)
         measures.compute()
+        if everything is not measures:
+            everything.compute()
         # With the cut points that later runs are compared by.
         outputs = {name: measures.distribution(name, first[name]) for name in self._drifting}
         inputs = {}
@@ -104,7 +116,13 @@ class Gate:
         return [
             result
             for check in self._checks
-            for result in self._results(check, measures, staged, sample)
+            for result in (
+                disagreements(check, challengers)
+                if check.check == "disagreement"
+                else self._results(
+                    check, measures if check.expression is None else everything, staged, sample
+                )
+            )
         ]
 
     def compared(self) -> list[dict[str, Any]]:
@@ -197,10 +215,11 @@ class Gate:
         elif check.check == "rejects":
             yield _compared(check, "", _share(staged.rejected, staged.scored))
         elif check.check == "rows":
-            yield _compared(check, "", float(rows))
+            yield _compared(check, "", float(rows + staged.waiting))
         elif check.check == "row_ratio":
             run = self._history.previous
             before = None if run is None else run.rows
+            rows += staged.waiting
             note = "no earlier run" if run is None else f"{rows:,} rows, before {run.rows:,}"
             yield _compared(check, "", rows / before if before else None, note)
         elif check.check == "range":

@@ -20,6 +20,7 @@ from spark_infer.warehouse.gate.history import History, Remembered
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.quarantine import Quarantine
 from spark_infer.warehouse.rows.checked import check_staged
+from spark_infer.warehouse.rows.pending import told_apart
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.run_id import EXAMPLE, RUN_ID
@@ -81,7 +82,7 @@ class KeptRun(Run):
             staged: Staged | None = None
             try:
                 with step("keys"), spark_failures("what is kept cannot be read back"):
-                    staged = sink.reopen()
+                    staged = told_apart(sink.reopen())
                     keys = check_staged(staged, self.job.config)
                     sink.check_rows(staged, keys)
                 if config.quarantine is not None:
@@ -96,7 +97,7 @@ class KeptRun(Run):
                 assert self.given is not None
                 target.refresh_in(self.given)
         self._remember(about)
-        self._told("published", published)
+        self._told("published", replace(published, rejected=published.rejected - staged.pending))
         return published
 
     def drop(self) -> None:

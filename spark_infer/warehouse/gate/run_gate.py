@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -75,15 +75,21 @@ class RunGate:
                 "catalog, of Iceberg or of PostgreSQL, or give each check action: warn"
             )
 
-    def look(self, staged: Staged) -> list[dict[str, Any]]:
+    def look(
+        self, staged: Staged, challengers: Sequence[Mapping[str, Any]] = ()
+    ) -> list[dict[str, Any]]:
         """Measure what is staged, and return the result of each check as JSON data.
+
+        Args:
+            staged: The rows.
+            challengers: What the report says of them.
 
         Raises:
             WarehouseError: A query fails.
         """
         sample = RowSample() if self.sample is None else self.sample.value
-        self._rows = staged.rows
-        self._results = self._gate.check(staged, sample)
+        self._rows = staged.rows + staged.left_out
+        self._results = self._gate.check(staged, sample, challengers)
         for result in self._results:
             if result.outcome == "warned":
                 _log.warning("gate: %s", result.sentence)
@@ -124,7 +130,7 @@ class RunGate:
                     "carried": list(coverage.carried),
                     "derived": list(coverage.derived),
                 },
-                "remembered": self._gate.remembered(run.run_id, staged.rows).to_json(),
+                "remembered": self._gate.remembered(run.run_id, self._rows).to_json(),
                 "history": self._name,
             },
         )

@@ -13,6 +13,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.bundle.documents import check_kind
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.model.deadline import PENDING
 from spark_infer.report import Replay
 from spark_infer.report.replay import Verdict
 from spark_infer.report.versions import versions
@@ -179,6 +180,13 @@ class ReplayedRun(Run):
         changed = self._changed(published, predicted)
         about: dict[str, Any] = {"published": before, "predicted": now, "tolerance": tolerance}
         was, is_ = published[REASON_COLUMN], predicted[REASON_COLUMN]
+        if was == PENDING:
+            text = f"now it is rejected ({is_})" if is_ else "now it gets a prediction"
+            return self._ended(
+                "pending",
+                f"the run had no time for the row before its deadline; {text}",
+                **about,
+            )
         if was is not None:
             text = "it is rejected for the same reason again"
             if is_ is None:

@@ -14,7 +14,7 @@ from spark_infer.warehouse.jobfile.document import parse
 
 ENVIRONMENT_PREFIX = "SPARK_INFER_SET_"
 SPARK_PREFIX = "spark."
-_NAMED = ("parameters", "features")
+_NAMED = ("parameters", "features", "challengers")
 """Sections whose keys are names that a job file chooses."""
 
 

@@ -19,6 +19,7 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan.explain import evaluations
+from spark_infer.spark.tally import tally_accumulator
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.history.runs import Runs
 from spark_infer.warehouse.parameters import texts
@@ -82,7 +83,7 @@ class PlannedRun(Run):
                 scan=self.found["scan"],
                 writer=means.writer,
                 evaluations=evaluations(predicted.df),
-                sql=(reading_sql(config, bundle), means.sql),
+                sql=(reading_sql(config, bundle, self.challengers.bundles), means.sql),
             )
 
     def _sampled(
@@ -96,7 +97,16 @@ class PlannedRun(Run):
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules
         )
-        sample = predict_prepared(few, bundle.signature, reference, (), metrics)
+        challengers = self.challengers.shared(self.spark, config.batch.options())
+        sample = predict_prepared(
+            few,
+            bundle.signature,
+            reference,
+            (),
+            metrics,
+            challengers=challengers,
+            tally=tally_accumulator(self.spark),
+        )
         sample.df.write.format("noop").mode("append").save()
         return by_sample(metrics.value, self.spark.sparkContext.defaultParallelism, rows)
 

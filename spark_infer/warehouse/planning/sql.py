@@ -9,7 +9,9 @@ from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import JobConfig
 
 
-def reading_sql(config: JobConfig, bundle: Bundle) -> str:
+def reading_sql(
+    config: JobConfig, bundle: Bundle, challengers: Mapping[str, Bundle] | None = None
+) -> str:
     """Return what is read, computed and kept before the model sees it.
 
     The run builds the same of Spark's own parts, each checked for itself, and does not parse this.
@@ -23,8 +25,17 @@ def reading_sql(config: JobConfig, bundle: Bundle) -> str:
     text = _with(text, bundle.features)
     carried = [*config.key, *config.target.keep]
     names = dict.fromkeys([*carried, *bundle.signature.column_names])
+    for name, other in (challengers or {}).items():
+        # Two models may call different features by one name.
+        own = {each: f"{name}.{each}" for each in other.features}
+        text = _with(text, {own[each]: sql for each, sql in other.features.items()})
+        names |= dict.fromkeys(own.get(each, each) for each in other.signature.column_names)
     text = f"SELECT {', '.join(map(quoted, names))} FROM ({text})"
-    return f"{text} WHERE {_condition(config.rows)}" if config.rows else text
+    if config.rows:
+        text += f" WHERE {_condition(config.rows)}"
+    if config.order_by:
+        text += f" ORDER BY {', '.join(map(_one_line, config.order_by))}"
+    return text
 
 
 def _with(text: str, features: Mapping[str, str]) -> str:

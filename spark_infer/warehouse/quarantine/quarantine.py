@@ -31,6 +31,7 @@ from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
 from spark_infer.warehouse.quarantine.values import ModelValues
 from spark_infer.warehouse.rows.keys import Keys, Partition, check_keys, partition_texts
+from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target, choose_sink
 from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
@@ -167,7 +168,7 @@ class Quarantine:
 
     def _rejected(self, staged: Staged) -> DataFrame:
         """Return the rows that got no prediction, as the table has them."""
-        rows = staged.df.where(F.col(REASON_COLUMN).isNotNull())
+        rows = staged.df.where(F.col(REASON_COLUMN).isNotNull() & ~is_pending())
         if self._values is not None and staged.rejected:
             match, added = Matched(self._job.key, self._names), {VALUES_COLUMN: VALUES_COLUMN}
             values = self._values.of(rows, staged.rejected, VALUES_COLUMN)

@@ -7,9 +7,12 @@ from functools import reduce
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from spark_infer.model.deadline import PENDING
+
 _NAME = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _COLUMN = rf"^column {_NAME}(?: \(input {_NAME}\))?"
 _KINDS = (
+    (rf"^{PENDING}$", "deadline", "pending"),
     (rf"^run: output {_NAME}", "output", "value"),
     (rf"{_COLUMN} (?:is null|holds a null)", "input", "null"),
     (rf"{_COLUMN} is (?:shorter|longer) than ", "input", "length"),
@@ -22,7 +25,7 @@ _ERROR = r"^\w+: (\w+)"
 
 
 def stage_of(reason: Column) -> Column:
-    """Return where a row failed: ``input``, ``transform``, ``model`` or ``output``."""
+    """Return where a row failed: ``input``, ``transform``, ``model``, ``output``, ``deadline``."""
     return _chosen(reason, 0, F.lit("model"))
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.wire import quoted
+from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.rows.staged import Staged
 
 _MAX_REASONS = 10
@@ -27,7 +28,7 @@ def reasons_of(staged: Staged, key: Sequence[str]) -> list[dict[str, Any]]:
     reason = F.col(REASON_COLUMN)
     # Under their places: a key may have any name.
     texts = (F.col(quoted(name)).cast("string").alias(str(place)) for place, name in enumerate(key))
-    rows = staged.df.where(reason.isNotNull()).select(
+    rows = staged.df.where(reason.isNotNull() & ~is_pending()).select(
         reason.alias("reason"), F.struct(*texts).alias("key")
     )
     counted = rows.groupBy("reason").agg(

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import TooManyRejects
+from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.rows.staged import Staged
 
 _MAX_REASONS = 3
@@ -32,7 +33,9 @@ def check_rejects(staged: Staged, max_share: float, max_rows: int | None = None)
     if staged.rejected <= most:
         return
     reason = F.col(REASON_COLUMN)
-    found = staged.df.where(reason.isNotNull()).groupBy(reason.alias("reason")).count()
+    found = (
+        staged.df.where(reason.isNotNull() & ~is_pending()).groupBy(reason.alias("reason")).count()
+    )
     top = found.orderBy(F.desc("count"), "reason").take(_MAX_REASONS)
     reasons = "; ".join(f"{row['count']:,} x {row['reason']}" for row in top)
     raise TooManyRejects(

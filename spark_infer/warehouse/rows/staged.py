@@ -20,6 +20,8 @@ class Staged:
         writer: Who wrote them: ``workers``, or ``jvm``, with the reason.
         partitions: The partitions that they are in, where whoever wrote them has seen that no key
             is null or comes twice; else None.
+        pending: Rows among them that were not scored for want of time, and are not rejected.
+        left_out: Further rows that were not, which are not staged.
         carried: Rows that were not scored, and stand beside the others as the target had them.
     """
 
@@ -29,8 +31,15 @@ class Staged:
     writer: str
     partitions: frozenset[Partition] | None = None
     carried: int = 0
+    pending: int = 0
+    left_out: int = 0
 
     @property
     def scored(self) -> int:
         """Rows that were scored."""
-        return self.rows - self.carried
+        return self.rows - self.carried - self.pending
+
+    @property
+    def waiting(self) -> int:
+        """Rows that the next run completes."""
+        return self.pending + self.left_out

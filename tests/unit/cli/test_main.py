@@ -26,6 +26,7 @@ from spark_infer.errors import (
 from tests.s3 import Bucket
 from tests.unit.artifacts import EXPORTED
 from tests.unit.models import save_fraud
+from tests.unit.report.reports import full_report
 
 
 @pytest.fixture
@@ -159,6 +160,27 @@ def test_a_damaged_bundle_exits_with_2(
     assert (code, out) == (2, "")
     assert "BundleError" in err
     assert "weights.npy was changed" in err
+
+
+@pytest.mark.parametrize(("pending", "code"), [(None, 0), (0, 0), (3, 5)])
+def test_a_run_that_leaves_rows_ends_as_the_job_says(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    pending: int | None,
+    code: int,
+) -> None:
+    warehouse = pytest.importorskip("spark_infer.warehouse")
+    report = full_report(rows_pending=pending)
+    monkeypatch.setattr(warehouse.ScoringJob, "run", lambda *_, **__: report)
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "{name: n, source: {table: t}, key: [id], bundle: {path: b}, deadline: 02:30, "
+        "deadline_exit: 5, target: {table: s, mode: append}}"
+    )
+    found, out, _ = run(capsys, "score", str(job))
+    assert found == code
+    assert "report" in out
 
 
 def test_a_wrong_setting_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,46 @@ def checked(name: str, outcome: str = "passed", **changes: Any) -> dict[str, Any
     } | changes
 
 
+def challenger(name: str, share: float | None, **changes: Any) -> dict[str, Any]:
+    """Return what a report says of a challenger."""
+    measured = share is not None
+    found = {
+        "rows": 1_204_331,
+        "compared": 1_203_900 if measured else 0,
+        "rejected_by_challenger": 19 if measured else 1_203_919,
+        "rejected_by_champion": 12 if measured else 0,
+        "rejected_by_both": 400 if measured else 412,
+        "failed": 0,
+        "problem": "column 'hour' is null" if measured else "",
+        "run_seconds": 398.4,
+        "outputs": [
+            {
+                "output": "fraud_score",
+                "kind": "number",
+                "different": 25_643 if measured else 0,
+                "share": share,
+                "mean_difference": 0.0031 if measured else None,
+                "max_difference": 0.4412 if measured else None,
+            },
+            {
+                "output": "kind",
+                "kind": "label",
+                "different": 204 if measured else 0,
+                "share": 0.000169 if measured else None,
+                "mean_difference": None,
+                "max_difference": None,
+            },
+        ],
+    }
+    return {
+        "name": name,
+        "bundle": {"path": f"s3://models/{name}", "name": name, "digest": "a1b2c3d4" * 8},
+        "shadow": changes.pop("shadow", False),
+        "tolerance": 0.01,
+        "disagreement": found | changes,
+    }
+
+
 def full_report(**changes: Any) -> RunReport:
     """Return the report of a run that came to its end."""
     random = np.random.default_rng(7)
@@ -139,6 +179,10 @@ def full_report(**changes: Any) -> RunReport:
             checked("row_ratio", value=1.02, note="1,204,331 rows, before 1,180,712"),
             checked("psi", "warned", column="fraud_score", value=0.31, action="warn"),
             checked("all are there", check="sql", value=True, limit="that count(*) > 0 is true"),
+        ],
+        "challengers": [
+            challenger("next", 0.0213),
+            challenger("shadowed", None, shadow=True, failed=204, problem="PredictionError: <b>"),
         ],
         "drift": [
             column("fraud_score", *scores, kind="output"),

@@ -20,6 +20,7 @@ from spark_infer.report.files import check_writable
 from spark_infer.report.page import page
 from spark_infer.report.versions import versions
 from tests.s3 import Bucket
+from tests.unit.report.reports import challenger, full_report
 
 
 @pytest.fixture
@@ -82,6 +83,21 @@ def test_a_page_that_cannot_be_made_costs_no_report(
     assert [*tmp_path.iterdir()] == [path]
     assert json.loads(path.read_text()) == report.to_json()
     assert f"the report of run {report.run_id} has no page" in caplog.messages
+
+
+def test_summary_says_what_challengers_say() -> None:
+    found = full_report().summary()
+    assert found["challenger next"] == (
+        "next a1b2c3d4a1b2: 1,203,900 of 1,204,331 rows compared; fraud_score differs by 0.0031 on "
+        "average, 0.4412 at most, in 2.1% by more than 0.01; kind is another in <0.1%; it alone "
+        "rejects 19; the champion alone 12 (column 'hour' is null)"
+    )
+    assert found["challenger shadowed"] == (
+        "shadowed a1b2c3d4a1b2, shadow: 0 of 1,204,331 rows compared; it alone rejects 1,203,919 "
+        "(PredictionError: <b>)"
+    )
+    unscored = challenger("next", None) | {"disagreement": None}
+    assert full_report(challengers=[unscored]).summary()["challenger next"] == "next a1b2c3d4a1b2"
 
 
 def test_summary_says_what_matters(report: RunReport) -> None:

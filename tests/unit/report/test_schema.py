@@ -12,7 +12,7 @@ from spark_infer.bundle.profile import Distribution
 from spark_infer.metrics import Metrics
 from spark_infer.report import RunReport, report_schema
 from tests.schema import check_report
-from tests.unit.report.reports import column, full_report
+from tests.unit.report.reports import challenger, column, full_report
 
 
 @pytest.fixture
@@ -38,6 +38,18 @@ def test_it_has_what_others_put_into_a_report(schema: Any) -> None:
     assert sorted(defs["column"]["properties"]) == sorted(column("a", [1.0]))
 
 
+def test_it_has_what_is_said_of_a_challenger(schema: Any) -> None:
+    pytest.importorskip("pyspark")
+    from spark_infer.spark.challengers import Disagreement
+
+    found, defs = challenger("next", 0.1), schema["$defs"]
+    disagreement = Disagreement().to_json({"score": "number"})
+    assert sorted(defs["challenger"]["properties"]) == sorted(found)
+    assert sorted(defs["disagreement"]["properties"]) == sorted(disagreement)
+    assert sorted(defs["difference"]["properties"]) == sorted(disagreement["outputs"][0])
+    assert sorted(found["disagreement"]) == sorted(disagreement)
+
+
 def test_it_has_what_a_check_of_the_gate_says(schema: Any) -> None:
     pytest.importorskip("pyspark")
     from spark_infer.warehouse.gate.result import Result
@@ -52,6 +64,7 @@ def test_it_has_what_a_check_of_the_gate_says(schema: Any) -> None:
         {"status": "failed", "rows_in": None, "rows_out": None, "batches": {}, "drift": []},
         {"rows_per_second": 0},
         {"batches": Metrics().to_json()},
+        {"challengers": [challenger("next", None) | {"disagreement": None}]},
         {"drift": [column("a", []), column("b", [1.0], [1.0, 2.0])]},
     ],
 )
@@ -70,6 +83,8 @@ def test_a_report_fits(changes: dict[str, Any]) -> None:
         {"seconds": {"score": "2"}},
         {"batches": {"batch_rows": {"64": -1}}},
         {"gate": [{"check": "rows"}]},
+        {"challengers": [challenger("next", 1.5)]},
+        {"challengers": [challenger("next", 0.5) | {"shadow": "no"}]},
         {"drift": [{**column("a", [1.0]), "reference": {"rows": 1}}]},
     ],
 )

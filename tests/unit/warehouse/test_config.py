@@ -196,7 +196,8 @@ def test_a_name_may_have_dots_and_blanks(name: str) -> None:
 
 def test_every_option_is_a_key_with_its_default_and_meaning() -> None:
     options, config = BatchOptions(), BatchConfig.model_validate({})
-    assert list(BatchConfig.model_fields) == [item.name for item in dataclasses.fields(options)]
+    names = [item.name for item in dataclasses.fields(options)]
+    assert [*BatchConfig.model_fields, "until"] == names  # A job says that as deadline.
     assert config.options() == dataclasses.replace(options, max_rejected_share=0.05)
     for name, key in BatchConfig.model_fields.items():
         assert key.description, name

@@ -10,7 +10,7 @@ import pytest
 
 from spark_infer.report import RunReport
 from spark_infer.report.page import page
-from tests.unit.report.reports import RUN_ID, checked, column, full_report
+from tests.unit.report.reports import RUN_ID, challenger, checked, column, full_report
 
 
 class Parsed(HTMLParser):
@@ -75,7 +75,7 @@ def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
     text = page(full_report())
     assert re.findall("<h2>(.*?)</h2>", text) == [
         *("Time", "Rows a second over time", "Rows without a prediction", "Predictions"),
-        *("Drift", "Gate", "Batches", "What took part"),
+        *("Drift", "Challengers", "Gate", "Batches", "What took part"),
     ]
     assert text.index("<h1>Done</h1>") < text.index("Rows to score") < text.index("<h2>Time")
 
@@ -152,6 +152,15 @@ def test_sections_come_in_the_order_in_which_they_are_needed() -> None:
             ["again"],
         ),
         (
+            {"rows_in": 100, "rows_out": 100, "rows_rejected": 2, "rows_pending": 40, "gate": []}
+            | {"deadline": "2018-08-08T04:00:00+00:00"},
+            "Done 60 rows were scored and written to bank.predictions; 2 of them (3.3%) got no "
+            "prediction. 40 rows are pending, for which there was no time before 2018-08-08 "
+            "04:00:00 UTC: the next run completes them. Rows to score 100 Rows written 100 Without "
+            "prediction 2 Pending 40",
+            [],
+        ),
+        (
             {"rows_in": 8, "rows_carried": 92, "rows_out": 100, "rows_rejected": 2, "gate": []},
             "8 rows were scored and written to bank.predictions; 2 of them (25.0%) got no "
             "prediction; 92 rows were carried over as they were there.",
@@ -219,15 +228,33 @@ def test_columns_are_shown_beside_their_reference() -> None:
     assert "amount feature 0.000 0.000 0.5 0.5 0.0% 0.0%" in text
 
 
+def test_challengers_are_told() -> None:
+    dash = "\N{EN DASH}"
+    text = text_of()
+    assert (
+        "Challengers next Bundle next a1b2c3d4a1b2, published in columns of its own. Of 1,204,331 "
+        "rows 1,203,900 were predicted by both, 19 were rejected by the challenger alone, 12 by "
+        "the champion alone. Its model ran for 6 min 38 s. column 'hour' is null Output Different "
+        "Share Mean Largest fraud_score number, different above 0.01 25,643 2.1% 0.0031 0.4412 "
+        f"kind label 204 <0.1% {dash} {dash} shadowed Bundle shadowed a1b2c3d4a1b2, compared only."
+    ) in text
+    assert "It has failed, and 204 rows have no prediction of it: PredictionError: <b>" in text
+    assert "Challengers" not in text_of(challengers=[])
+    unscored = challenger("next", None) | {"disagreement": None}
+    assert "published in columns of its own. No row was scored." in text_of(challengers=[unscored])
+
+
 def test_checks_are_told_as_the_gate_says_them() -> None:
     text = text_of(
         gate=[
             checked("nulls", value=0.25, column="score", limit="at most 10.0000%"),
+            checked("disagreement", value=0.0213, column="next_score", limit="at most 5.0000%"),
             checked("range", "stopped", value="nan", note="2 rows are NaN or infinite"),
             checked("psi", "undefined", value=None),
             checked("sum", "warned", check="sql", value=False, limit="that 1 = 2 is true"),
         ]
     )
+    assert "disagreement next_score 2.13% at most 5.0000% passed" in text
     assert "nulls score 25% at most 10.0000% passed" in text
     assert "range all rows nan 2 rows are NaN or infinite at most 0.2 stopped" in text
     assert "psi all rows \N{EN DASH} at most 0.2 undefined" in text
