@@ -19,13 +19,12 @@ from spark_infer.spark.challengers import Disagreement
 from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import active, own_session, session
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.features import Featured, with_features
+from spark_infer.spark.features import Featured
 from spark_infer.spark.metrics import metrics_accumulator
-from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.tally import Tally
 from spark_infer.warehouse.binding import BINDING, with_session_zone
-from spark_infer.warehouse.challengers import Challengers, with_all_features
+from spark_infer.warehouse.challengers import Challengers
 from spark_infer.warehouse.deadline import Deadline
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.history.snapshot import snapshot_of
@@ -40,6 +39,7 @@ from spark_infer.warehouse.rows.reasons import reasons_of
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.run_id import new_run_id
 from spark_infer.warehouse.run_report import report_of
+from spark_infer.warehouse.scope import coverage_of, rows_to_score
 from spark_infer.warehouse.sinks import (
     WRITING,
     Coverage,
@@ -238,8 +238,9 @@ class Run:
         """Return the rows with what is predicted of them, and where they go, all of it checked."""
         config = self.job.config
         with self.steps.step("check"), spark_failures("the job cannot be prepared"):
-            rows = self._rows(source, bundle)
-            sink = self._sink(rows)
+            rows = rows_to_score(config, source, bundle, self.challengers, self.values)
+            self.target = self._target()
+            sink = self._sink_of(coverage_of(config, rows, self.values))
             if recover:
                 sink.recover()
             check_repeatable(rows.df, config.key)
@@ -259,41 +260,6 @@ class Run:
                 self.quarantine = Quarantine(config, self.target)
                 self.quarantine.prepare(rows, bundle.signature, recover=recover)
         return predicted, sink
-
-    def _rows(self, source: DataFrame, bundle: Bundle) -> Featured:
-        """Return the rows to score, with the job's features and beside them the bundle's."""
-        config = self.job.config
-        names = Names.of_session(self.spark)
-        outputs = [output.name for output in bundle.signature.outputs]
-        config.check_columns(names, outputs, self.challengers.columns)
-        prepared = with_features(source, config.features)
-        featured = with_all_features(prepared, bundle, self.challengers.bundles)
-        own = (("key", config.key), ("target.partition_by", config.target.partition_by))
-        for place, wanted in own:
-            for name in wanted:
-                names.one(name, prepared.columns, where=place)
-        for name in config.target.keep:
-            featured.column(name, where="target.keep")
-        # Not before: a window of the bundle sees all rows that were read, as one of the job does.
-        rows = where(featured.df, config.rows, self.values, key="rows")
-        return replace(featured, df=rows)
-
-    def _sink(self, rows: Featured) -> Sink:
-        config = self.job.config
-        names = Names.of_session(self.spark)
-        carried = [*config.key, *config.target.keep]
-        coverage = Coverage(
-            filter=config.source.filter,
-            rows=config.rows,
-            partitions=config.target.partitions,
-            values=self.values,
-            carried=[name for name in carried if names.find(name, rows.given)],
-            derived=list(config.features),
-            present=rows.df if config.incremental.is_on else None,
-        )
-        coverage.check_condition(rows.df, config.target.partition_by)
-        self.target = self._target()
-        return self._sink_of(coverage)
 
     def _sink_of(self, coverage: Coverage) -> Sink:
         assert self.target is not None

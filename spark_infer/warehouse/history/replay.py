@@ -28,6 +28,7 @@ from spark_infer.warehouse.history.key import RowKey
 from spark_infer.warehouse.history.runs import Runs
 from spark_infer.warehouse.parameters import bind_parameters
 from spark_infer.warehouse.run import Run
+from spark_infer.warehouse.scope import rows_to_score
 from spark_infer.warehouse.sinks import Target
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class ReplayedRun(Run):
     def _again(self, source: DataFrame, bundle: Bundle) -> Row | None:
         """Return the row of the source with what is predicted of it; None where it is not there."""
         config = self.job.config
-        rows = self._rows(source, bundle)
+        rows = rows_to_score(config, source, bundle, self.challengers, self.values)
         wanted = replace(rows, df=self.key.rows(rows.df))
         reference = BundleReference.share(
             self.spark, bundle, config.batch.options(), config.bundle.allow_modules

@@ -28,6 +28,7 @@ from spark_infer.warehouse.planning.rows import reading_of
 from spark_infer.warehouse.planning.sql import reading_sql
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.run_report import described
+from spark_infer.warehouse.scope import rows_to_score
 from spark_infer.warehouse.sinks.files.partition import of_path
 
 SAMPLE_ROWS = 2_000
@@ -91,7 +92,7 @@ class PlannedRun(Run):
     ) -> Expected | None:
         """Predict a few rows, and see how long that takes."""
         config = self.job.config
-        prepared = self._rows(source, bundle)
+        prepared = rows_to_score(config, source, bundle, self.challengers, self.values)
         few = replace(prepared, df=prepared.df.limit(number))
         metrics = metrics_accumulator(self.spark)
         reference = BundleReference.share(
