@@ -82,8 +82,8 @@ def _names(arguments: argparse.Namespace) -> list[str]:
         return [arguments.target]
     without = {"merge"} if arguments.table == FILES else set()
     if arguments.jdbc is not None:
-        # What has no partitions is an append like the other.
-        without = {"plain"}
+        # What has no partitions is an append like the other, and nothing is compared there.
+        without = {"plain", "content"}
     return [name for name in TARGETS if name not in without]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spark_infer.bundle import Bundle
@@ -26,6 +27,10 @@ def predicted_by(run: Run, bundle: Bundle) -> Prediction:
     """
     config, rows = run.job.config, run.ledger.pending()
     options, pending = config.batch.options(), None
+    if run.ledger.is_compared:
+        # Among the few rows of such a run those that fail each time may be many: the limit is
+        # looked at when all are staged, without them.
+        options = replace(options, max_rejected_share=1.0)
     if run.deadline is not None:
         rows = run.deadline.ordered(rows, run.values)
         options, pending = run.deadline.options(options), run.deadline.tally

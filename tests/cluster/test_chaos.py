@@ -13,9 +13,9 @@ CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
 
 @pytest.mark.parametrize("target", ["overwrite", "content", "append", "plain"])
 def test_tables_are_right_after_kills(target: str) -> None:
-    arguments = ("--runs", "1", "--seed", "2", "--target", target)
+    arguments = ("--runs", "2", "--seed", "2", "--target", target)
     done = subprocess.run(
         [sys.executable, str(CHAOS), *arguments], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 1 tables are right after" in done.stdout
+    assert "2 of 2 tables are right after" in done.stdout

@@ -15,11 +15,11 @@ CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
 
 @pytest.mark.parametrize("target", ["overwrite", "append", "merge"])
 def test_tables_are_right_after_kills(target: str) -> None:
-    arguments = ["--runs", "1", "--seed", "2", "--target", target, "--table", "ice.lake.scores"]
+    arguments = ["--runs", "2", "--seed", "2", "--target", target, "--table", "ice.lake.scores"]
     for key, value in settings(Path("{work}/ice")).items():
         arguments += ["--spark", f"{key}={value}"]
     done = subprocess.run(
         [sys.executable, str(CHAOS), *arguments], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 1 tables are right after" in done.stdout
+    assert "2 of 2 tables are right after" in done.stdout

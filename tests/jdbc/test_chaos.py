@@ -18,7 +18,7 @@ CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
 @pytest.mark.parametrize("target", ["overwrite", "append", "merge"])
 def test_tables_are_right_after_kills(server: Any, target: str) -> None:
     server.sql(f"CREATE SCHEMA chaos_{target} AUTHORIZATION scorer")
-    arguments = ["--runs", "1", "--seed", "3", "--target", target]
+    arguments = ["--runs", "2", "--seed", "3", "--target", target]
     arguments += ["--table", f"chaos_{target}.scores", "--jdbc", server.url()]
     arguments += ["--user-env", "CHAOS_USER", "--spark", f"spark.jars={JAR}"]
     done = subprocess.run(
@@ -29,6 +29,6 @@ def test_tables_are_right_after_kills(server: Any, target: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 1 tables are right after" in done.stdout
+    assert "2 of 2 tables are right after" in done.stdout
     left = f"SELECT tablename FROM pg_tables WHERE schemaname = 'chaos_{target}'"
     assert server.sql(left) == [(f"scores_{target}_0",)]

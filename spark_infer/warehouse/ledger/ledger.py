@@ -223,7 +223,10 @@ class Ledger:
             parity.check_all_there(staged, num_rows, has_others=self._kept.stay)
             if self.coverage.left_alone and self._partitions:
                 parity.check_keys(staged, self._partitions)
-        return replace(staged, carried=max(staged.rows - self._counts[CHANGED], 0))
+        carried, again = max(staged.rows - self._counts[CHANGED], 0), 0
+        if staged.rejected and self._sides.compares:
+            again = self._sides.rejected_again(staged.df, self._within(self._target.rows()))
+        return replace(staged, carried=carried, again=again)
 
     def end(self) -> None:
         """Forget what was found out."""

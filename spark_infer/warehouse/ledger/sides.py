@@ -14,6 +14,7 @@ from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig
 from spark_infer.warehouse.config.incremental import GONE_COLUMN, HASH_COLUMN
 from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.ledger.side import Side
+from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.sinks import Target
 
 _, _DIGEST, _, _ = LINEAGE_COLUMNS
@@ -64,6 +65,18 @@ class Sides:
         """Return the rows of the target that this bundle has scored."""
         rows = self.target.rows()
         return rows.where(self._is_known(rows))
+
+    def rejected_again(self, staged: DataFrame, there: DataFrame) -> int:
+        """Return how many rejected rows the target has as such, of the same values.
+
+        Args:
+            staged: Rows that this bundle has scored.
+            there: Rows of the target.
+        """
+        alike = Matched([*self.match.columns, HASH_COLUMN], self.match.names)
+        is_rejected = F.col(REASON_COLUMN).isNotNull() & ~is_pending()
+        known = there.where((F.col(_DIGEST) == self.bundle.digest) & is_rejected)
+        return alike.those_in(staged.where(is_rejected), known).count()
 
     def has_all_columns(self, columns: tuple[str, ...]) -> bool:
         """Return whether the target is there; where it has other columns its check tells.

@@ -23,6 +23,7 @@ class Staged:
         pending: Rows among them that were not scored for want of time, and are not rejected.
         left_out: Further rows that were not, which are not staged.
         carried: Rows that were not scored, and stand beside the others as the target had them.
+        again: Rejected rows that the target has as such, of the same values and by the same bundle.
     """
 
     df: DataFrame
@@ -33,6 +34,7 @@ class Staged:
     carried: int = 0
     pending: int = 0
     left_out: int = 0
+    again: int = 0
 
     @property
     def scored(self) -> int:

@@ -167,6 +167,24 @@ def test_the_limit_of_rejects_is_a_share_of_what_is_scored(job: Any) -> None:
     assert len(job.rows()) == 100
 
 
+def test_rows_that_were_rejected_before_do_not_count_as_the_nights(job: Any) -> None:
+    rows = [f"{n} {'NULL' if n < 3 else n} 0 8 EU" for n in range(100)]
+    job.transactions(*rows)
+    job.run()
+    rows[50] = "50 7 0 8 EU"
+    job.transactions(*rows)
+    assert job.counts() == (4, 96, 96, 100)
+    # Those are of other values now.
+    rows[:2] = ["0 NULL 1 8 EU", "1 NULL 1 8 EU"]
+    job.transactions(*rows)
+    none = r"2 of 2 rows got no prediction \(beside 1 that had none before\), and at most 5\.00% may"
+    with pytest.raises(TooManyRejects, match=none):
+        job.run()
+    # A run of everything counts them all.
+    with pytest.raises(TooManyRejects, match=r"3 of 100 rows got no prediction, and at most 2\.00%"):
+        job.run(incremental={"by": "full"}, batch={"max_rejected_share": 0.02})
+
+
 def test_a_null_key_is_refused(job: Any) -> None:
     job.run()
     job.transactions("NULL 1 0 8 EU", "2 2 0 8 EU")
