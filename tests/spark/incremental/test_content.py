@@ -177,11 +177,11 @@ def test_rows_that_were_rejected_before_do_not_count_as_the_nights(job: Any) -> 
     # Those are of other values now.
     rows[:2] = ["0 NULL 1 8 EU", "1 NULL 1 8 EU"]
     job.transactions(*rows)
-    none = r"2 of 2 rows got no prediction \(beside 1 that had none before\), and at most 5\.00% may"
+    none = r"2 of 2 rows got no prediction \(beside 1 that had none before\)"
     with pytest.raises(TooManyRejects, match=none):
         job.run()
     # A run of everything counts them all.
-    with pytest.raises(TooManyRejects, match=r"3 of 100 rows got no prediction, and at most 2\.00%"):
+    with pytest.raises(TooManyRejects, match="3 of 100 rows got no prediction"):
         job.run(incremental={"by": "full"}, batch={"max_rejected_share": 0.02})
 
 
