@@ -40,7 +40,14 @@ def predicted(tmp_path: Path, graph: ModelProto, **options: Any) -> list[Any]:
 
 @pytest.mark.parametrize(
     "name",
-    ["mask", "input_mask", "attention_mask", "x_mask", "X_MASK", "serving_default_attention_mask:0"],
+    [
+        "mask",
+        "input_mask",
+        "attention_mask",
+        "x_mask",
+        "X_MASK",
+        "serving_default_attention_mask:0",
+    ],
 )
 def test_a_mask_that_is_known_by_its_name_is_fed(tmp_path: Path, name: str) -> None:
     given = np.array([[1, 2, 3], [5, 0, 0]], np.float32)

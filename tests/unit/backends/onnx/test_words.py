@@ -84,9 +84,7 @@ def test_words_that_are_compared_with_words_of_a_row(tmp_path: Path, nodes: list
     given = [si.ScalarInput(name, columns=[name], vocabulary=known) for name in inputs]
     outputs = [si.Output("score")]
     with pytest.raises(BundleError, match="in Spark SQL"):
-        si.save_bundle(
-            tmp_path / "b", graph, signature=si.Signature(inputs=given, outputs=outputs)
-        )
+        si.save_bundle(tmp_path / "b", graph, signature=si.Signature(inputs=given, outputs=outputs))
 
 
 def test_columns_of_one_input_that_are_compared(tmp_path: Path) -> None:
