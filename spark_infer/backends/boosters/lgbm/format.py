@@ -18,7 +18,6 @@ from spark_infer.backends.boosters.lgbm.booster import LgbmBooster
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError
 
-
 _PREDICTS: Mapping[str, Any] = {
     **dict.fromkeys(
         (

@@ -1,4 +1,4 @@
-"""Masks of graphs: which are fed by themselves, and which only where somebody says what they mean."""
+"""Masks of graphs: which are fed by themselves, and which where somebody says what they mean."""
 
 from __future__ import annotations
 
