@@ -177,7 +177,7 @@ def _encoded(part: Any, names: Sequence[str]) -> Iterator[tuple[str, bool, bool]
         yield from _encoded(part.steps[0][1], names)
     for _, step, columns in getattr(part, "transformers_", ()):
         if isinstance(columns, (list, tuple, np.ndarray)):
-            inner = [names[c] if isinstance(c, (int, np.integer)) else str(c) for c in columns]
+            inner = [names[int(c)] if isinstance(c, (int, np.integer)) else str(c) for c in columns]
             yield from _encoded(step, inner)
     known = getattr(part, "categories_", ())
     if len(known) == len(names):

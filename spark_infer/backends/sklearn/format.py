@@ -15,10 +15,11 @@ from spark_infer.backends.backend import Array, Backend
 from spark_infer.backends.formats import Format, Prepared, Said, Taken
 from spark_infer.backends.onnx.format import FORMAT as ONNX
 from spark_infer.backends.onnx.guard import guarded, numbers_in
+from spark_infer.backends.onnx.model.exact import exact
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.original import Original
 from spark_infer.backends.sklearn.convert import Columns, columns_of, convert
-from spark_infer.backends.sklearn.encoders import check_unknown, difference, exact
+from spark_infer.backends.sklearn.encoders import check_unknown, difference
 from spark_infer.backends.sklearn.methods import method_of
 from spark_infer.backends.sklearn.missing import takes_nan
 from spark_infer.backends.sklearn.original import (

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import spark_infer as si
-from spark_infer.backends.sklearn import encoders
+from spark_infer.backends.onnx.model import exact
 from spark_infer.errors import BundleError
 
 ONE_HOT = OneHotEncoder(handle_unknown="ignore")
@@ -117,7 +117,7 @@ def test_an_encoder_that_raises_is_refused(
 def test_a_graph_that_takes_other_numbers_for_categories_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoders, "_unknown", lambda _: None)
+    monkeypatch.setattr(exact, "_unknown", lambda _: None)
     rows = table([1.0, 2.0, 3.0, 5.0])
     encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), ONE_HOT)
     for options in ({}, {"sample": rows}):
