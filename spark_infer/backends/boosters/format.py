@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -20,6 +21,7 @@ from spark_infer.backends.original import Original, Stateless
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import shown
 from spark_infer.bundle.files.folder import read_file
+from spark_infer.bundle.files.given import read_given
 from spark_infer.errors import (
     BundleError,
     ConfigError,
@@ -46,6 +48,18 @@ class Given:
     booster: Booster
     content: bytes
     labels: Sequence[str] | None = None
+
+
+def content_of(model: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a user's file.
+
+    Raises:
+        BundleError: It cannot be read, or is no plain file.
+    """
+    try:
+        return read_given(Path(model), MAX_BYTES)
+    except OSError as error:
+        raise BundleError(f"the model {model} cannot be read: {error.strerror}") from None
 
 
 class _Original(Stateless, BoosterBackend):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as pat
 import skl2onnx
@@ -16,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from spark_infer.errors import BundleError, SignatureError, nearest, some
 
+_EXACT = 2**53
+"""From here on float64 has not every whole number."""
 _NUMBERS = {"float32": data_types.FloatTensorType, "float64": data_types.DoubleTensorType}
 
 
@@ -28,12 +31,16 @@ class Columns:
         texts: Those of text.
         is_frame: Whether it was fitted with a frame, and wants one.
         apart: Whether each column is an input of its own.
+        wholes: Those that only encoders of whole numbers take as they come.
+        fractions: Those of them that may hold other numbers, which are no category then.
     """
 
     names: Sequence[str]
     texts: frozenset[str]
     is_frame: bool
     apart: bool
+    wholes: frozenset[str] = frozenset()
+    fractions: frozenset[str] = frozenset()
 
 
 def columns_of(
@@ -66,7 +73,10 @@ def columns_of(
                 f"the {type(estimator).__name__} was fitted with {count} columns, and "
                 f"{len(columns)} are named"
             )
-        return Columns(list(columns), frozenset(), is_frame=False, apart=False)
+        wholes, fractions = _wholes_of(estimator, columns, sample)
+        if wholes != set(columns):
+            wholes = fractions = frozenset()
+        return Columns(list(columns), frozenset(), False, False, wholes, fractions)
     names = [str(name) for name in known]
     for column in columns or ():
         if column not in names:
@@ -78,7 +88,8 @@ def columns_of(
         raise SignatureError(f"columns must be those it was fitted with, in order: {names}")
     texts = _texts_of(sample) if sample is not None else set(_texts_in(estimator))
     apart = bool(texts) or any(isinstance(part, ColumnTransformer) for part in _parts(estimator))
-    return Columns(names, frozenset(texts & set(names)), is_frame=True, apart=apart)
+    wholes, fractions = _wholes_of(estimator, names, sample)
+    return Columns(names, frozenset(texts & set(names)), True, apart, wholes - texts, fractions)
 
 
 def convert(estimator: Any, columns: Columns, dtype: str) -> Any:
@@ -94,15 +105,13 @@ def convert(estimator: Any, columns: Columns, dtype: str) -> Any:
     """
     number = _NUMBERS[dtype]
     if columns.apart:
-        types = [
-            (
-                name,
-                (data_types.StringTensorType if name in columns.texts else number)([None, 1]),
-            )
-            for name in columns.names
-        ]
+        kinds = dict.fromkeys(columns.names, number)
+        kinds |= dict.fromkeys(columns.wholes, data_types.Int64TensorType)
+        kinds |= dict.fromkeys(columns.texts, data_types.StringTensorType)
+        types = [(name, kind([None, 1])) for name, kind in kinds.items()]
     else:
-        types = [("X", number([None, len(columns.names)]))]
+        kind = data_types.Int64TensorType if columns.wholes.issuperset(columns.names) else number
+        types = [("X", kind([None, len(columns.names)]))]
     try:
         return skl2onnx.to_onnx(estimator, initial_types=types)
     except Exception as error:
@@ -147,3 +156,42 @@ def _texts_in(estimator: Any) -> Iterator[str]:
                 for name, words in zip(columns, known, strict=False):
                     if words.dtype.kind in "OUS":
                         yield str(name)
+
+
+def _wholes_of(
+    estimator: Any, names: Sequence[str], sample: pa.RecordBatch | pa.Table | None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the columns of whole numbers, and those of them that may hold others."""
+    found: dict[str, bool] = {}
+    for name, is_whole, is_float in _encoded(estimator, names):
+        if is_whole:
+            found[name] = is_float or found.get(name, False)
+    if sample is not None:
+        found = {name: name in _floats_of(sample) for name in found}
+    return frozenset(found), frozenset(name for name, is_float in found.items() if is_float)
+
+
+def _encoded(part: Any, names: Sequence[str]) -> Iterator[tuple[str, bool, bool]]:
+    """Yield the columns that come to encoders as they are; whether whole, and whether floats."""
+    if hasattr(part, "steps"):
+        yield from _encoded(part.steps[0][1], names)
+    for _, step, columns in getattr(part, "transformers_", ()):
+        if isinstance(columns, (list, tuple, np.ndarray)):
+            inner = [names[int(c)] if isinstance(c, (int, np.integer)) else str(c) for c in columns]
+            yield from _encoded(step, inner)
+    known = getattr(part, "categories_", ())
+    if len(known) == len(names):
+        are_whole = all(map(_are_whole, known))
+        for name, values in zip(names, known, strict=True):
+            yield name, are_whole, values.dtype.kind == "f"
+
+
+def _are_whole(values: Any) -> bool:
+    if values.dtype.kind != "f":
+        return values.dtype.kind in "iu"
+    # Beyond, other whole numbers become these.
+    return bool(np.all((values == np.round(values)) & (abs(values) < _EXACT)))
+
+
+def _floats_of(sample: pa.RecordBatch | pa.Table) -> set[str]:
+    return {field.name for field in sample.schema if not pat.is_integer(field.type)}

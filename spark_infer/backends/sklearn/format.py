@@ -15,9 +15,11 @@ from spark_infer.backends.backend import Array, Backend
 from spark_infer.backends.formats import Format, Prepared, Said, Taken
 from spark_infer.backends.onnx.format import FORMAT as ONNX
 from spark_infer.backends.onnx.guard import guarded, numbers_in
+from spark_infer.backends.onnx.model.exact import exact
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.original import Original
 from spark_infer.backends.sklearn.convert import Columns, columns_of, convert
+from spark_infer.backends.sklearn.encoders import check_unknown, difference
 from spark_infer.backends.sklearn.methods import method_of
 from spark_infer.backends.sklearn.missing import takes_nan
 from spark_infer.backends.sklearn.original import (
@@ -28,7 +30,7 @@ from spark_infer.backends.sklearn.original import (
     graph_answers,
 )
 from spark_infer.bundle import Bundle, Output, Signature
-from spark_infer.errors import BundleError, SignatureError
+from spark_infer.errors import BundleError, SignatureError, SparkInferError
 from spark_infer.tensors.rows import Rows
 from spark_infer.transforms import make_decoder
 
@@ -53,9 +55,23 @@ class SklearnFormat(Format):
         if said.inputs is not None or said.task is not None:
             raise BundleError("of a scikit-learn model say the columns, and no inputs or task")
         columns = columns_of(model, said.columns, said.sample)
+        check_unknown(model)
         problem = None
         for dtype in _DTYPES:
-            found = self._taken(model, columns, said, dtype)
+            try:
+                found = self._taken(model, columns, said, dtype)
+            except SparkInferError:
+                if problem is None:
+                    raise
+                break
+            rows = None if said.sample is None else _tensors(said.sample, found.signature)
+            other = difference(found.model, found.signature, rows)
+            if other is not None:
+                problem = problem or (
+                    f"other than its own answers for {other}, in {dtype} (an encoder of numbers "
+                    "has to be the first step for its columns)"
+                )
+                continue
             if said.sample is None:
                 return found
             apart = _largest_difference(found, said)
@@ -64,14 +80,21 @@ class SklearnFormat(Format):
             )
             if apart <= TOLERANCE:
                 return found
-            problem = problem or f"{apart:.2g} in {dtype}"
+            problem = (
+                problem
+                or f"up to {apart:.2g} in {dtype} from its own answers on the sample, and "
+                f"{TOLERANCE} is allowed"
+            )
         raise BundleError(
-            f"the bundle is not saved: what skl2onnx makes of the {type(model).__name__} is up to "
-            f"{problem} from its own answers on the sample, and {TOLERANCE} is allowed; {self.hint}"
+            f"the bundle is not saved: what skl2onnx makes of the {type(model).__name__} is "
+            f"{problem}; {self.hint}"
         )
 
     def _taken(self, model: Any, columns: Columns, said: Said, dtype: str) -> Taken:
-        graph = convert(model, columns, dtype)
+        fractions = (
+            columns.fractions if columns.apart else frozenset(["X"] if columns.fractions else [])
+        )
+        graph = exact(convert(model, columns, dtype), fractions)
         known = replace(said, columns=None if columns.apart else list(columns.names))
         if said.signature is not None:
             known = replace(said, columns=None)

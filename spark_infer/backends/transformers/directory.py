@@ -9,6 +9,7 @@ from typing import Any
 
 from spark_infer.backends.transformers.doors import check_keys
 from spark_infer.bundle.documents import shown
+from spark_infer.bundle.files.given import read_given
 from spark_infer.errors import BundleError
 
 _MAX_BYTES = 2**28
@@ -42,6 +43,7 @@ class Directory:
         Raises:
             BundleError: A file is missing, names code or is a pickle; the message says what to do.
         """
+        _check_files(path)
         config = read_json(path / "config.json")
         check_keys(config, path / "config.json")
         if has(path, "tokenizer_config.json"):
@@ -66,8 +68,9 @@ class Directory:
             raise BundleError(
                 f"{path}: there is no tokenizer.json, without which text is no tokens; {_FAST}"
             )
-        read_json(path / "tokenizer.json")
-        return cls(path, config, (path / "tokenizer.json").read_text(encoding="utf-8"))
+        text = _read(path / "tokenizer.json")
+        _parsed(path / "tokenizer.json", text, dict)
+        return cls(path, config, text)
 
     @property
     def architectures(self) -> list[str]:
@@ -92,17 +95,33 @@ def read_json(path: Path, kind: type = dict) -> Any:
     Raises:
         BundleError: It cannot be read, is no JSON, or holds something else than ``kind``.
     """
+    return _parsed(path, _read(path), kind)
+
+
+def _read(path: Path) -> str:
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise BundleError(f"{path} has more than {_MAX_BYTES:,} bytes")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_given(path, _MAX_BYTES).decode("utf-8")
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise BundleError(f"{path} is no JSON ({error})") from None
+
+
+def _parsed(path: Path, text: str, kind: type) -> Any:
+    try:
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is no JSON ({error})") from None
     if not isinstance(found, kind):
         raise BundleError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}")
     return found
+
+
+def _check_files(path: Path) -> None:
+    """Raise BundleError for what is neither file nor folder: who reads it may wait forever."""
+    for file in sorted(path.iterdir()):
+        if file.exists() and not file.is_file() and not file.is_dir():
+            raise BundleError(f"{file} is no plain file; copy the file instead, or remove it")
 
 
 def _check_shards(path: Path) -> None:

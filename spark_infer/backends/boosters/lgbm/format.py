@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import lightgbm
@@ -11,12 +11,27 @@ import lightgbm
 from spark_infer.backends.boosters.backend import Booster
 from spark_infer.backends.boosters.categories import Categories
 from spark_infer.backends.boosters.features import Features
-from spark_infer.backends.boosters.format import BoosterFormat, Given, newer
+from spark_infer.backends.boosters.format import BoosterFormat, Given, content_of, newer
 from spark_infer.backends.boosters.labels import labels_of
 from spark_infer.backends.boosters.lgbm import document
 from spark_infer.backends.boosters.lgbm.booster import LgbmBooster
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError
+
+_PREDICTS: Mapping[str, Any] = {
+    **dict.fromkeys(
+        (
+            "pred_early_stop",
+            *("predict_raw_score", "is_predict_raw_score", "predict_rawscore", "raw_score"),
+            *("predict_leaf_index", "is_predict_leaf_index", "leaf_index"),
+            *("predict_contrib", "is_predict_contrib", "contrib"),
+        ),
+        False,
+    ),
+    "start_iteration_predict": 0,
+    "num_iteration_predict": -1,
+}
+"""Parameters, and what LightGBM also calls them, that a wrapper hands to its booster's predict."""
 
 
 class LgbmFormat(BoosterFormat):
@@ -30,10 +45,11 @@ class LgbmFormat(BoosterFormat):
         """Return what is stored of a booster, its wrapper, or a file."""
         labels = None
         if isinstance(model, (str, os.PathLike)):
-            text = Path(model).read_text("utf-8")
+            text = content_of(model).decode("utf-8")
             _read(text)
             booster = lightgbm.Booster(model_str=text)
         elif isinstance(model, lightgbm.LGBMModel):
+            _check_wrapper(model)
             booster = model.booster_
             labels = labels_of(model)
         elif isinstance(model, lightgbm.Booster):
@@ -55,6 +71,20 @@ class LgbmFormat(BoosterFormat):
     def booster(self, content: bytes, threads: int | None) -> Booster:
         """Return the booster of a text."""
         return LgbmBooster.load(_read(content.decode("utf-8")), threads)
+
+
+def _check_wrapper(model: lightgbm.LGBMModel) -> None:
+    """Raise BundleError where a wrapper predicts otherwise than its booster."""
+    said = model.get_params()
+    found = [name for name in _PREDICTS if said.get(name, _PREDICTS[name]) != _PREDICTS[name]]
+    if found:
+        settings = ", ".join(f"{name}={said[name]!r}" for name in found)
+        raise BundleError(
+            f"the {type(model).__name__} has {settings}, which changes what its predict() returns, "
+            f"and a bundle predicts as the booster does without it; take it out by "
+            f"model.set_params({', '.join(f'{name}={_PREDICTS[name]!r}' for name in found)}), or "
+            "save model.booster_"
+        )
 
 
 def _read(text: str) -> document.Document:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import xgboost
 
 from spark_infer.backends.boosters.backend import Booster
 from spark_infer.backends.boosters.features import Features
-from spark_infer.backends.boosters.format import BoosterFormat, Given, newer
+from spark_infer.backends.boosters.format import BoosterFormat, Given, content_of, newer
 from spark_infer.backends.boosters.labels import labels_of
 from spark_infer.backends.boosters.xgb import document
 from spark_infer.backends.boosters.xgb.booster import XgbBooster, XgbOriginal
@@ -32,7 +31,7 @@ class XgbFormat(BoosterFormat):
         """Return what is stored of a booster, its wrapper, or a file of JSON or UBJSON."""
         labels = None
         if isinstance(model, (str, os.PathLike)):
-            content = Path(model).read_bytes()
+            content = content_of(model)
             _check_version(document.written_by(content))
             booster = xgboost.Booster(model_file=bytearray(content))
         elif isinstance(model, xgboost.XGBModel):

@@ -11,6 +11,7 @@ from onnx import GraphProto, ModelProto, TensorProto, external_data_helper
 
 from spark_infer.backends.onnx.model.graph import MAX_BYTES, Graph, parse, serialize, words
 from spark_infer.bundle.documents import shown
+from spark_infer.bundle.files.given import open_given, read_given
 from spark_infer.errors import BundleError
 
 
@@ -52,9 +53,7 @@ def read_model(model: ModelProto | str | os.PathLike[str]) -> Given:
 
 def _read_file(path: Path) -> ModelProto:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BundleError(f"{path} has more than {MAX_BYTES:,} bytes, which no ONNX model has")
-        content = path.read_bytes()
+        content = read_given(path, MAX_BYTES)
     except OSError as error:
         raise BundleError(f"the model {path} cannot be read: {error.strerror}") from None
     try:
@@ -84,11 +83,13 @@ def _read_data(tensor: TensorProto, folder: Path) -> None:
     try:
         start = int(said.get("offset", 0))
         size = int(said["length"]) if "length" in said else -1
-        if start < 0 or size > MAX_BYTES or file.stat().st_size > 64 * MAX_BYTES:
+        if start < 0 or size > MAX_BYTES:
             raise ValueError("its size is none")
-        with file.open("rb") as data:
+        with open_given(file) as data:
             data.seek(start)
-            content = data.read(size)
+            content = data.read(size if size >= 0 else MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError("its size is none")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BundleError(

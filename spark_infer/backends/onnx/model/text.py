@@ -34,8 +34,9 @@ _MOVES = frozenset(
 )
 """Operators that give words as they came."""
 _LOOKS_UP = frozenset({"OneHotEncoder", "LabelEncoder", "CategoryMapper", "Equal"})
-_LABELS = ("classlabels_strings", "values_strings", "default_string", "cats_strings")
-_WORDS = ("cats_strings", "keys_strings")
+_CONSTANTS = ("value_string", "value_strings")
+_LABELS = ("classlabels_strings", "values_strings", "default_string", "cats_strings", *_CONSTANTS)
+_WORDS = ("cats_strings", "keys_strings", *_CONSTANTS)
 
 
 def words_of(graph: Graph, name: str) -> list[str]:
@@ -45,16 +46,26 @@ def words_of(graph: Graph, name: str) -> list[str]:
         BundleError: It does more with words than to look them up.
     """
     tainted = {name}
+    constant = {tensor.name for tensor in graph.model.graph.initializer}
     for node in graph.model.graph.node:
         given = tainted.intersection(node.input)
         inner = any(tainted.intersection(_names(inside)) for inside in inner_graphs(node))
         if not given and not inner:
+            if node.op_type in _MOVES | {"Constant"} and constant.issuperset(node.input):
+                constant.update(node.output)
             continue
         if inner or node.op_type not in _MOVES | _LOOKS_UP:
             raise BundleError(
                 f"input {name!r} of the ONNX model is text, and the graph does more with it than "
                 f"to look words up ({node.op_type}); do that step before the model, in Spark SQL, "
                 "and export the rest"
+            )
+        if node.op_type == "Equal" and not constant.intersection(node.input):
+            # Two words that it does not know would be one.
+            raise BundleError(
+                f"input {name!r} of the ONNX model is text, and the graph compares its words with "
+                "others than constants (Equal), so that every word counts and not only those that "
+                "the graph knows; compare them before the model, in Spark SQL, and export the rest"
             )
         if node.op_type in _MOVES:
             tainted.update(node.output)

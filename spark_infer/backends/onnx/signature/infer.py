@@ -10,7 +10,7 @@ from spark_infer.backends.onnx.model.graph import Graph
 from spark_infer.backends.onnx.model.text import labels_of, words_of
 from spark_infer.backends.onnx.model.types import STRING, GraphTensor
 from spark_infer.backends.onnx.signature.columns import columns_of, identifier, is_one_column
-from spark_infer.backends.onnx.signature.roles import is_mask, is_zeros
+from spark_infer.backends.onnx.signature.roles import check_mask, is_mask, is_zeros
 from spark_infer.backends.onnx.signature.shapes import Shape, see
 from spark_infer.bundle import (
     ArrayInput,
@@ -41,7 +41,7 @@ def infer_signature(
         SignatureError: Columns are missing, are too many, or an input has no name in the graph.
         BundleError: The graph has an input or output that no column can be.
     """
-    others = {t.name for t in graph.inputs.values() if is_mask(t) or is_zeros(t)}
+    others = _others(graph, said.inputs or {})
     columns = columns_of(graph, said, others)
     inputs = [_input(graph, graph.inputs[name], given) for name, given in columns.items()]
     inputs = _with_others(graph, inputs, [name for name in graph.inputs if name not in columns])
@@ -72,6 +72,24 @@ def infer_signature(
             )
         )
     return Signature(inputs=inputs, outputs=outputs)
+
+
+def _others(graph: Graph, given: Mapping[str, Any]) -> set[str]:
+    """Return the inputs that no column feeds: masks and zeros."""
+    if len(graph.inputs) == 1:
+        return set()
+    items = [item for item in given.values() if isinstance(item, Input)]
+    fed = {name for item in items for name in item.tensor_names if name != item.tensor_name}
+    found = {
+        tensor.name
+        for tensor in graph.inputs.values()
+        if tensor.name in fed or is_mask(tensor, graph.inputs) or is_zeros(tensor)
+    }
+    for name, tensor in graph.inputs.items():
+        # A number of its own is fed with the column of its name.
+        if name not in found and name not in given and not is_one_column(tensor):
+            check_mask(tensor)
+    return found
 
 
 def _input(graph: Graph, tensor: GraphTensor, given: Any) -> Input:
@@ -141,11 +159,13 @@ def _with_others(graph: Graph, inputs: list[Input], names: list[str]) -> list[In
     """Give the masks and zeros of a graph to the inputs whose length they have."""
     for name in names:
         tensor = graph.inputs[name]
+        if any(name in item.tensor_names for item in inputs):
+            continue
         for place, item in enumerate(inputs):
             values = graph.inputs[item.tensor_name]
             if isinstance(item, ScalarInput) or not _alike(values, tensor):
                 continue
-            if is_mask(tensor) and not getattr(item, "mask", False):
+            if not is_zeros(tensor) and not getattr(item, "mask", False):
                 inputs[place] = _masked(item, Mask(tensor=name, dtype=tensor.signature_dtype))
                 break
             if is_zeros(tensor) and isinstance(item, RaggedInput) and tensor.dtype == values.dtype:
@@ -153,8 +173,6 @@ def _with_others(graph: Graph, inputs: list[Input], names: list[str]) -> list[In
                 inputs[place] = _replace(item, zeros=zeros)
                 break
         else:
-            if any(name in item.tensor_names for item in inputs):
-                continue
             raise SignatureError(
                 f"input {name!r} of the ONNX model ({tensor}) is fed by no column, and no input "
                 f"has its length; pass inputs={{..., {name!r}: COLUMNS}} or a signature"

@@ -6,11 +6,28 @@ import re
 from collections.abc import Collection, Mapping
 
 from spark_infer.backends.onnx.model.types import GraphTensor
-from spark_infer.errors import BundleError
+from spark_infer.errors import BundleError, SignatureError
 
 _BATCH = re.compile(r"(?i)(.*batch.*|bs?|n|rows|none|unk.*)")
 _TIME = re.compile(r"(?i)(.*(seq|time|length|frames|steps|samples).*|t|l|len)")
-_MASK = re.compile(r"(?i).*mask.*")
+_LIKE_A_MASK = re.compile(r"(?i).*mask.*")
+_MASKS = frozenset(
+    {
+        "mask",
+        "input_mask",
+        "attention_mask",
+        "input_attention_mask",
+        "encoder_attention_mask",
+        "decoder_attention_mask",
+    }
+)
+"""Names under which exporters and Hugging Face have masks that are 1 at what is real.
+
+A ``key_padding_mask`` of torch is the opposite, and other names tell nothing.
+"""
+_SERVED = re.compile(r"^serving_default_|:0$")
+_OPPOSITE = frozenset({"src", "tgt", "memory", "key", "pad", "padding", "ignore", "attn"})
+"""What torch calls masks of that are True at what is left out."""
 _ZEROS = re.compile(r"(?i).*(token_type_ids|segment_ids|token_types)")
 _STATE_WORDS = frozenset(
     {
@@ -48,10 +65,42 @@ _AFFIXES = frozenset(
 )
 
 
-def is_mask(tensor: GraphTensor) -> bool:
-    """Return whether an input says by its name and type that it is a mask."""
+def is_mask(tensor: GraphTensor, inputs: Collection[str]) -> bool:
+    """Return whether an input says by its name and type that it is 1 where values are real.
+
+    Args:
+        tensor: The input.
+        inputs: Names of all inputs: a mask may be called after one, ``words_mask``.
+    """
+    if not _looks_like_a_mask(tensor):
+        return False
+    name, *others = (_SERVED.sub("", one).lower() for one in (tensor.name, *inputs))
+    of = name.removesuffix("_mask")
+    return name in _MASKS or (of != name and of in others and of not in _OPPOSITE)
+
+
+def check_mask(tensor: GraphTensor) -> None:
+    """Refuse an input that is a mask by its name, where that does not say of what.
+
+    Raises:
+        SignatureError: It may as well be 1 at padding.
+    """
+    if _looks_like_a_mask(tensor):
+        assert tensor.dims is not None
+        length = f"pad_to={tensor.dims[1]}, " if isinstance(tensor.dims[1], int) else ""
+        raise SignatureError(
+            f"input {tensor.name!r} of the ONNX model ({tensor}) is a mask by its name, which does "
+            "not say whether it is 1 where values are real, as masks are fed here, or 1 at "
+            "padding; if at padding, export the model with its opposite (~mask in forward()), and "
+            "if where values are real, call it attention_mask, or give the input that it belongs "
+            f"to as inputs={{NAME: si.RaggedInput(NAME, column=..., {length}mask=si.Mask("
+            f"tensor={tensor.name!r}, dtype={tensor.signature_dtype!r}))}}"
+        )
+
+
+def _looks_like_a_mask(tensor: GraphTensor) -> bool:
     has_lengths = tensor.dims is not None and len(tensor.dims) == 2
-    return has_lengths and bool(_MASK.fullmatch(tensor.name))
+    return has_lengths and bool(_LIKE_A_MASK.fullmatch(tensor.name))
 
 
 def is_zeros(tensor: GraphTensor) -> bool:

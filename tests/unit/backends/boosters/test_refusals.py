@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -314,3 +315,43 @@ def test_a_tree_that_is_too_deep(tmp_path: Path) -> None:
 
     with pytest.raises(BundleError, match="tree 0 has more than 10,000 levels"):
         load_backend(rewritten(bundle, deep))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"pred_early_stop": True, "pred_early_stop_freq": 1, "pred_early_stop_margin": 0.1},
+        {"predict_raw_score": True},
+        {"raw_score": True},
+        {"leaf_index": True},
+        {"is_predict_contrib": True},
+        {"start_iteration_predict": 1},
+        {"num_iteration_predict": 2},
+    ],
+)
+def test_a_wrapper_that_predicts_otherwise_than_its_booster(
+    tmp_path: Path, said: dict[str, Any]
+) -> None:
+    rows = numbers()
+    model = lightgbm.LGBMClassifier(n_estimators=3, verbosity=-1, **said).fit(rows, classes(rows))
+    name = next(iter(said))
+    refused(
+        tmp_path,
+        model,
+        rf"has {name}=.*save model\.booster_",
+        BundleError,
+        columns=[f"c{place}" for place in range(rows.shape[1])],
+    )
+    default = {name: {int: 0, bool: False}[type(said[name])]}
+    default |= {"num_iteration_predict": -1} if name == "num_iteration_predict" else {}
+    LIGHTGBM.give(model.set_params(**default))
+
+
+@pytest.mark.parametrize("give", [LIGHTGBM.give, XGBOOST.give])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_model_that_is_no_plain_file(
+    tmp_path: Path, give: Callable[[Any], Any], make: Callable[[Path], Any]
+) -> None:
+    make(tmp_path / "m.json")
+    with pytest.raises(BundleError, match="cannot be read: it is no plain file"):
+        give(tmp_path / "m.json")

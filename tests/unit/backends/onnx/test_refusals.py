@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,18 @@ def test_a_link_leads_no_further(tmp_path: Path) -> None:
     tensor.external_data.add(key="location", value="w")
     (folder / "m.onnx").write_bytes(graph.SerializeToString())
     assert "outside of its directory" in refusal(tmp_path, folder / "m.onnx", columns=["a", "b"])
+
+
+def test_data_that_is_no_plain_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "w")
+    graph = linear()
+    tensor = graph.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="w")
+    (tmp_path / "m.onnx").write_bytes(graph.SerializeToString())
+    message = refusal(tmp_path, tmp_path / "m.onnx", columns=["a", "b"])
+    assert "cannot be read (it is no plain file); put the data file" in message
 
 
 def test_data_beside_the_model_goes_into_the_bundle(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +165,26 @@ def test_odd_types_in_a_tokenizers_configuration(
     with pytest.raises(BundleError) as raised:
         take(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config.json", "tokenizer.json", "generation_config.json", "vocab.txt", "x.safetensors"],
+)
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_plain_file_is_not_read(
+    classifier: Path, tmp_path: Path, name: str, make: Callable[[Path], Any]
+) -> None:
+    path = copied(classifier, tmp_path / "m")
+    (path / name).unlink(missing_ok=True)
+    make(path / name)
+    with pytest.raises(BundleError, match=f"{name} is no plain file; copy the file"):
+        take(path)
+
+
+def test_links_to_files_are_followed(classifier: Path, tmp_path: Path) -> None:
+    path = tmp_path / "snapshot"
+    path.mkdir()
+    for file in classifier.iterdir():
+        (path / file.name).symlink_to(file)
+    assert take(path).signature == take(classifier).signature

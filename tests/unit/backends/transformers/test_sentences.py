@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +334,16 @@ def test_a_pooling_that_nothing_names_is_refused(plain: Path, tmp_path: Path) ->
 def test_a_task_that_pools_otherwise_is_refused(plain: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="takes the first token, and sentence-transformers pools"):
         take(layout(plain, tmp_path / "m"), task="cls-embedding")
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("1_Pooling/config.json", []), ("2_Dense/config.json", ["Dense"])]
+)
+def test_settings_that_are_no_plain_file(
+    plain: Path, tmp_path: Path, name: str, more: list[str]
+) -> None:
+    path = layout(plain, tmp_path / "m", "Transformer", "Pooling", *more, dense=DENSE)
+    (path / name).unlink()
+    os.mkfifo(path / name)
+    with pytest.raises(BundleError, match=f"{name} cannot be read: it is no plain file"):
+        take(path, task="embedding")
