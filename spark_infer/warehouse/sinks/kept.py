@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError, some
 from spark_infer.warehouse.rows.keys import Partition, partition_texts
+from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.target import Target
@@ -36,6 +37,20 @@ class Kept:
     rows: int
     rejected: int
     about: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, staged: Staged, form: str, about: Mapping[str, Any]) -> Kept:
+        """Return what there is to know of staged rows.
+
+        Args:
+            staged: The rows.
+            form: The format of their files.
+            about: What the job says of the run, as JSON data.
+        """
+        schema = staged.df.schema.json()
+        return cls(
+            schema=schema, format=form, rows=staged.rows, rejected=staged.rejected, about=about
+        )
 
     def to_text(self) -> str:
         """Return it as JSON text."""

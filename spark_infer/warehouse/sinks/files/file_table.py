@@ -116,14 +116,8 @@ class FileTable:
         """Have what is staged outlast the run, for seven days or until somebody decides."""
         assert self._run is not None
         table = self._target.table()
-        kept = Kept(
-            schema=staged.df.schema.json(),
-            format=self._target.config.format if table is None else table.format,
-            rows=staged.rows,
-            rejected=staged.rejected,
-            about=about,
-        )
-        self._run.keep(kept.to_text())
+        form = self._target.config.format if table is None else table.format
+        self._run.keep(Kept.of(staged, form, about).to_text())
 
     def kept(self) -> Mapping[str, Any]:
         """Return what was said of the run when it was kept."""

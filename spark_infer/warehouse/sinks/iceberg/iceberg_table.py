@@ -138,13 +138,7 @@ class IcebergTable:
             self._create(staged.df.limit(0))
         if self._unplaced is not None:
             staged = self._stage(self.pending(staged.df))
-        kept = Kept(
-            schema=staged.df.schema.json(),
-            format=_FORMAT,
-            rows=staged.rows,
-            rejected=staged.rejected,
-            about=about,
-        )
+        kept = Kept.of(staged, _FORMAT, about)
         self._workspace.keep(kept.to_text())
 
     def kept(self) -> Mapping[str, Any]:

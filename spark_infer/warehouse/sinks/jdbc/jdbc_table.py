@@ -201,13 +201,7 @@ class JdbcTable:
         """Have what is staged outlast the run, for seven days or until somebody decides."""
         assert self._held is not None
         assert self._staging is not None
-        kept = Kept(
-            schema=staged.df.schema.json(),
-            format=_FORMAT,
-            rows=staged.rows,
-            rejected=staged.rejected,
-            about=about,
-        )
+        kept = Kept.of(staged, _FORMAT, about)
         with self._database.failures("has rows staged that cannot be kept"):
             self._staging.keep(self._held, kept)
         self._is_kept = True
