@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
@@ -102,8 +103,11 @@ def test_every_example_is_run() -> None:
         "SQL": 1,
         "Job file": 3,
         "Tables of Iceberg, and merging by key": 1,  # tests/iceberg runs it
+        "Columns of the source": 1,
         "Incremental runs and quarantine": 1,
         "Gate": 3,
+        "Challengers": 1,  # tests/unit/warehouse reads it
+        "Deadline": 1,  # and this one
         "Earlier runs": 2,
         "Bundles and reports behind a URI": 1,
         "Batches and bad rows": 1,
@@ -242,6 +246,23 @@ def test_job_file_and_command(
     for line in told.splitlines():
         assert re.fullmatch(r"[0-9:]{8} INFO \w+: [0-9.]+ s", line)
         assert line.split()[2] in steps
+
+
+def test_columns_of_the_source(table: dict[str, Any], folder: Path) -> None:
+    ((_, target),) = blocks("Columns of the source")
+    spark = table["spark"]
+    spark.table("transactions").write.saveAsTable("tx")
+    job = yaml.safe_load(blocks("Job file")[0][1]) | yaml.safe_load(target)
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    arguments = ["score", "job.yaml", "--set", "date=2018-08-08", "--set", "source.table=tx"]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    scored = spark.table("tx_scored")
+    assert scored.columns[: len(spark.table("tx").columns)] == spark.table("tx").columns
+    assert (scored.count(), scored.where("fraud_score IS NOT NULL").count()) == (4, 2)
+    spark.sql("DROP VIEW tx_scored")
+    for name in ("tx", "tx_predictions"):
+        spark.sql(f"DROP TABLE {name}")
 
 
 def test_earlier_runs(table: dict[str, Any], folder: Path) -> None:
