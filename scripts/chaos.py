@@ -48,12 +48,12 @@ def main() -> int:
                 work = Path(folder) / name / str(first)
                 with Nights(work, bundle, TARGETS[name], place, settings) as nights:
                     for number in range(first, min(first + NIGHTS, arguments.runs)):
-                        kills, is_right = nights.next(random_)
+                        kills, wrong = nights.next(random_)
                         num_nights += 1
-                        num_right += is_right
+                        num_right += not wrong
                         num_kills += len(kills)
                         moments = ", ".join(f"{k.step} + {k.seconds:.2f} s" for k in kills)
-                        state = "right" if is_right else "WRONG"
+                        state = f"WRONG ({wrong})" if wrong else "right"
                         told = f"{name} {number}: {state}, killed at {moments or 'no moment'}"
                         print(told, flush=True)
     print(f"{num_right} of {num_nights} tables are right after {num_kills} kills")

@@ -63,6 +63,23 @@ class Found(NamedTuple):
     scores: list[list[Any]]
     rejected: list[int]
 
+    def difference(self, expected: Found) -> str:
+        """Return what is otherwise than expected, in a few rows; ``""`` where nothing is."""
+        parts = []
+        pairs: list[tuple[str, list[Any], list[Any]]] = [
+            ("rows", self.scores, expected.scores),
+            ("rejected ones", self.rejected, expected.rejected),
+        ]
+        for name, ours, theirs in pairs:
+            if ours != theirs:
+                more = [row for row in ours if row not in theirs]
+                less = [row for row in theirs if row not in ours]
+                parts.append(
+                    f"{len(ours)} {name} instead of {len(theirs)}, {len(more)} more {more[:3]}, "
+                    f"{len(less)} less {less[:3]}"
+                )
+        return "; ".join(parts)
+
 
 class Driver:
     """Starts at once, and uses no catalog before it is told to run.
