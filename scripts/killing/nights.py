@@ -94,6 +94,8 @@ class Nights:
         self._night = 0
         self._scores: dict[int, float | None] = {}
         self._seconds: dict[str, float] = {}
+        # A session with a catalog of its own keeps no table in another one.
+        namespace, dot, _ = ("", "", "") if "jdbc" in place else place["table"].rpartition(".")
         own = {key: value.replace("{work}", str(folder)) for key, value in settings.items()}
         job = {
             "name": "chaos",
@@ -102,7 +104,7 @@ class Nights:
             "bundle": {"path": str(bundle)},
             "target": {"keep": ["day"], **target.section, **place},
             "incremental": {"by": target.by},
-            "quarantine": {"table": QUARANTINE},
+            "quarantine": {"table": f"{namespace}{dot}{QUARANTINE}"},
             "spark": {
                 "spark.master": "local[2]",
                 "spark.driver.memory": "1g",

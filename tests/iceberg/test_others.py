@@ -16,6 +16,7 @@ from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.warehouse.run_id import new_run_id
 from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.iceberg_table import IcebergTable
+from spark_infer.warehouse.sinks.iceberg.workspace import Workspace
 from tests.iceberg.test_modes import (
     APPEND,
     COLUMNS,
@@ -106,7 +107,7 @@ def test_branches_of_runs_that_were_killed_are_dropped(
     assert len(list(place.iterdir())) == 1
     assert job.load(target=MERGE).recover(job.spark) == ()
     assert len(job.branches()) == 4
-    _, descriptor = sink._alive._held
+    _, descriptor = sink._workspace._alive._held
     os.close(descriptor)  # As the system does when the process ends.
     assert job.load(target=MERGE).recover(job.spark) == ()
     assert job.branches() == ["main", "spark_infer_of_somebody"]
@@ -121,7 +122,7 @@ def test_without_a_local_folder_a_run_is_dead_after_a_day(
     then = dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=hours)
     branch = f"spark_infer_{new_run_id(then)}_0"
     job.spark.sql(f"ALTER TABLE ice.lake.scores CREATE BRANCH `{branch}`")
-    monkeypatch.setattr(IcebergTable, "_local", lambda ignored: None)
+    monkeypatch.setattr(Workspace, "_local", lambda ignored: None)
     # What the branch is at was committed by the first run, just now.
     found = Branches.of_runs
     monkeypatch.setattr(

@@ -25,7 +25,7 @@ def own(job: Any) -> Any:
 
 def rows(job: Any, columns: str = "id, region, score") -> list[tuple[Any, ...]]:
     job.spark.sql(f"REFRESH TABLE {SOURCE}")
-    found = job.spark.sql(f"SELECT {columns} FROM {SOURCE} ORDER BY id").collect()
+    found = job.spark.sql(f"SELECT {columns} FROM {SOURCE} ORDER BY 1, 2").collect()
     return [tuple(row) for row in found]
 
 
