@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrameWriterV2
+from py4j.protocol import Py4JError
+from pyspark.sql import DataFrameWriterV2, SparkSession
 
 from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.warehouse.run_id import new_run_id
@@ -321,3 +322,26 @@ def folder(job: Any) -> Path:
     described = job.spark.sql("DESCRIBE TABLE EXTENDED ice.lake.scores").collect()
     (place,) = (row["data_type"] for row in described if row["col_name"] == "Location")
     return Path(place.removeprefix("file:"))
+
+
+@pytest.mark.parametrize("times", [1, 9, 10])
+def test_a_branch_is_made_though_others_write_at_the_same_moment(
+    monkeypatch: pytest.MonkeyPatch, job: Any, times: int
+) -> None:
+    job.run(target=APPEND)
+    job.transactions("4 9")
+    statement, failing = SparkSession.sql, [times]
+
+    def sql(spark: SparkSession, text: str, *arguments: Any, **options: Any) -> Any:
+        if "CREATE BRANCH" in text and failing[0]:
+            failing[0] -= 1
+            raise Py4JError("CommitFailedException: Table metadata refresh is required")
+        return statement(spark, text, *arguments, **options)
+
+    monkeypatch.setattr(SparkSession, "sql", sql)
+    if times < 10:
+        assert job.run(target=APPEND).rows_out == 1
+    else:
+        with pytest.raises(WarehouseError, match="metadata refresh is required"):
+            job.run(target=APPEND)
+    assert job.branches() == ["main"]

@@ -21,6 +21,9 @@ from spark_infer.warehouse.sinks.name import TableName
 MAIN = "main"
 """The branch that readers see."""
 _PREFIX = "spark_infer_"
+_RACED = "metadata refresh is required"
+"""What Iceberg says when it has changed no branch, as the table has changed meanwhile."""
+_MAX_ATTEMPTS = 10
 _NAME = re.compile(rf"{_PREFIX}({RUN_ID.pattern})_[0-9]+")
 _KEPT = "RETAIN 36500 DAYS WITH SNAPSHOT RETENTION 10 SNAPSHOTS"
 """Whatever the table keeps of other branches: expiring snapshots leaves those of a run alone."""
@@ -79,13 +82,13 @@ class Branches:
         """
         name = f"{_PREFIX}{run_id}_{number}"
         at = "" if base is None else f"AS OF VERSION {base} "
-        self.spark.sql(f"ALTER TABLE {self.table.sql} CREATE BRANCH {quoted(name)} {at}{_KEPT}")
+        self._change(f"CREATE BRANCH {quoted(name)} {at}{_KEPT}")
         return name
 
     def drop(self, names: Iterable[str]) -> None:
         """Drop branches, where they are there."""
         for name in names:
-            self.spark.sql(f"ALTER TABLE {self.table.sql} DROP BRANCH IF EXISTS {quoted(name)}")
+            self._change(f"DROP BRANCH IF EXISTS {quoted(name)}")
 
     def sql(self, branch: str) -> str:
         """Return the SQL name by which a branch is read and written."""
@@ -152,6 +155,21 @@ class Branches:
             f"CALL {quoted(self.table.catalog)}.system.fast_forward(table => "
             f"{literal(self.table.sql)}, branch => '{MAIN}', to => '{_PREFIX}...')"
         )
+
+    def _change(self, change: str) -> None:
+        """Change the branches, again where another has written the table at the same moment.
+
+        Iceberg repeats other commits by itself.
+        """
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                self.spark.sql(f"ALTER TABLE {self.table.sql} {change}")
+            except SPARK_FAILURES as error:
+                if attempt + 1 == _MAX_ATTEMPTS or _RACED not in str(error):
+                    raise
+                self.spark.sql(f"REFRESH TABLE {self.table.sql}")
+            else:
+                return
 
     def _has_been(self, head: int | None) -> bool:
         """Return whether the table is, or was, at a snapshot that it is built on."""
