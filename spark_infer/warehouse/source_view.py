@@ -75,6 +75,11 @@ class SourceView:
                 f"target.view {config.target.view!r}: only Spark's own catalog keeps views; name "
                 f"one there, such as {SESSION_CATALOG}.default.{view.table}"
             )
+        if names.key(view.sql) in map(names.key, (source.sql, self.target.name.sql)):
+            raise ConfigError(
+                f"target.view: {config.target.view!r} is the name of the source or of the table "
+                "beside it; name another view"
+            )
         if not spark.catalog.tableExists(view.sql):
             view.check_free(spark, key="target.view")
         elif not self._is_ours(view):

@@ -45,7 +45,7 @@ def die(*ignored, **named):
 
 moment = sys.argv[1]
 if moment == "half":
-    # The rows are in the table, for this session alone.
+    # The rows are in the table, for this connection alone.
     execute = Connection.execute
 
     def half(connection, sql, **named):

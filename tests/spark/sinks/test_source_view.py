@@ -79,6 +79,8 @@ def test_what_a_view_cannot_join_is_refused_before_reading(job: Any) -> None:
     broken = "raise_error('read') IS NULL"
     for text, changes in {
         "no job has made it": {"target": {"view": "store.taken"}},
+        "is the name of the source or": {"target": {"table": "store.same", "view": "Store.Same"}},
+        "target.view: 'store.tx' is the name": {"target": {"view": "store.tx"}},
         "is a feature of the job": {"features": {"day": "date_add(day, 1)"}},
         "is a temporary view": {"source": {"table": "passing", "filter": broken}},
         "has a column 'run_id'": {"source": {"table": "store.own", "filter": broken}},
@@ -91,7 +93,8 @@ def test_what_a_view_cannot_join_is_refused_before_reading(job: Any) -> None:
             run(job, **changes)
         job.config["target"] = before
     job.spark.sql("DROP VIEW store.taken")
-    assert not job.spark.catalog.tableExists("store.tx_predictions")
+    for table in ("store.tx_predictions", "store.same"):
+        assert not job.spark.catalog.tableExists(table)
 
 
 @pytest.mark.parametrize(
