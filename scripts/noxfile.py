@@ -25,17 +25,19 @@ MEASURED = ("--cov", "--cov-report=") if os.environ.get("MEASURE") == "1" else (
 PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
 # Each process starts a Spark of its own, which takes memory, and shares it within a file.
 PARALLEL_SPARK = ("--numprocesses=2", "--dist=loadfile")
+# With NIGHTLY=1 the tests that are marked nightly are run as well, which takes twice as long.
+NIGHTLY = os.environ.get("NIGHTLY") == "1"
 NO_TESTS_COLLECTED = 5
 # The other tests of Spark show what its version has no part in; tests/iceberg runs jobs on it too.
-DIFFERING = [
-    f"tests/spark/{path}"
-    for path in (
-        *("scan", "features", "rows/test_functions.py", "rows/test_char.py"),
-        *("sinks/test_by_workers.py", "sinks/test_file_table.py", "incremental/test_hash.py"),
-        *("test_predict.py", "test_udf.py", "test_casts.py", "test_evaluations.py", "test_job.py"),
-        *("test_names.py", "test_settings.py", "test_failing_rows.py"),
-    )
-]
+DIFFERING = (
+    *("scan/test_types.py", "scan/test_schemas.py", "features/test_expressions.py"),
+    *("rows/test_functions.py", "sinks/test_file_table.py", "incremental/test_hash.py"),
+    *("test_predict.py", "test_udf.py", "test_job.py", "test_settings.py"),
+)
+DIFFERING_NIGHTLY = (
+    *("scan", "features", "rows/test_char.py", "sinks/test_by_workers.py"),
+    *("test_casts.py", "test_evaluations.py", "test_names.py", "test_failing_rows.py"),
+)
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = [
@@ -47,14 +49,17 @@ nox.options.sessions = [
 @nox.session
 def unit(session: nox.Session) -> None:
     """Tests that need no JVM, but those marked processes."""
-    run_tests(session, "unit", "-m", "not processes", *PARALLEL, *MEASURED)
+    run_tests(session, "unit", *PARALLEL, *MEASURED, marked="not processes")
 
 
 @nox.session
 def processes(session: nox.Session) -> None:
     """Tests that need no JVM and start Python anew."""
-    options = ("-m", "processes", *PARALLEL, *MEASURED)
-    run_tests(session, "unit", *options, success_codes=(0, NO_TESTS_COLLECTED))
+    run_tests(
+        *(session, "unit", *PARALLEL, *MEASURED),
+        marked="processes",
+        success_codes=(0, NO_TESTS_COLLECTED),
+    )
 
 
 @nox.session
@@ -78,7 +83,7 @@ def cluster(session: nox.Session) -> None:
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """Each benchmark, small."""
-    run_tests(session, "benchmarks")
+    run_tests(session, "benchmarks", "--numprocesses=2")
 
 
 @nox.session
@@ -93,8 +98,13 @@ def coverage(session: nox.Session) -> None:
 def spark35(session: nox.Session) -> None:
     """What may differ on the oldest Spark that is supported, but what is marked one_spark."""
     python = make_spark35(session, SPARK35)
-    options = ("-m", "not one_spark", *PARALLEL_SPARK)
-    run_tests(session, "spark", *options, paths=DIFFERING, python=python)
+    paths = [f"tests/spark/{path}" for path in DIFFERING + (DIFFERING_NIGHTLY if NIGHTLY else ())]
+    run_tests(
+        *(session, "spark", *PARALLEL_SPARK),
+        marked="not one_spark",
+        paths=paths,
+        python=python,
+    )
 
 
 @nox.session
@@ -130,19 +140,26 @@ def run_tests(
     session: nox.Session,
     group: str,
     *options: str,
+    marked: str = "",
     paths: Sequence[str] = (),
     python: Path = Path(sys.executable),
     success_codes: tuple[int, ...] = (0,),
 ) -> None:
-    """Run the tests of a group's folder, of paths below it, or of those that were given."""
+    """Run the tests of a group's folder, of paths below it, or of those that were given.
+
+    What was given is run whole, also what is marked nightly.
+    """
     session.chdir(ROOT)
     given = session.posargs
     folder = paths or [f"tests/{group}"]
+    marks = [marked] if marked else []
     if any(argument.startswith("tests/") for argument in given):
         folder = []
+    elif not NIGHTLY:
+        marks.append("not nightly")
     session.run(
         str(python),
-        *("-m", "pytest", *folder, *options, *given),
+        *("-m", "pytest", *folder, *options, "-m", " and ".join(marks), *given),
         env={
             "PYSPARK_PYTHON": str(python),
             "PATH": f"{python.parent}:{os.environ['PATH']}",

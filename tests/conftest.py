@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,18 @@ from spark_infer.engine.proof.checks.fresh import FreshProcess
 from spark_infer.report import RunReport
 from tests.s3 import Bucket, new_bucket, s3_server
 from tests.schema import check_report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cases nightly that come after the first ones of their test, as it says."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("nightly_after"):
+            test, _, _ = item.nodeid.partition("[")
+            cases[test] += 1
+            if cases[test] > mark.args[0]:
+                item.add_marker(pytest.mark.nightly)
 
 
 def pytest_collection_finish() -> None:

@@ -6,9 +6,12 @@ import json
 import math
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.program import run
 
 
+@pytest.mark.nightly
 def test_onnx_compares_with_bare_loops_and_with_the_exported_programs(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     options = ["--rows", "2000", "--repetitions", "1", "--json", str(path)]

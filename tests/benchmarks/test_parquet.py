@@ -26,6 +26,7 @@ def measured(name: str, rows: int, folder: Path) -> tuple[dict[str, Any], str]:
     return result, printed
 
 
+@pytest.mark.nightly
 def test_endtoend_compares_with_what_is_installed(tmp_path: Path) -> None:
     result, printed = measured("endtoend", 2_000, tmp_path)
     there = {bar for bar, library in LIBRARIES.items() if find_spec(library)}
@@ -41,6 +42,7 @@ def test_endtoend_compares_with_what_is_installed(tmp_path: Path) -> None:
         assert (row[-2:] == ["not", "measured"]) == (bar not in there)
 
 
+@pytest.mark.nightly
 def test_skew_tells_how_many_tasks_there_were(tmp_path: Path) -> None:
     result, _ = measured("skew", 20_000, tmp_path)
     assert set(result["ratios"]) == {"slowest_to_median", "jvm_slowest_to_median"}
@@ -52,6 +54,7 @@ def test_skew_tells_how_many_tasks_there_were(tmp_path: Path) -> None:
     assert jvm > 1
 
 
+@pytest.mark.nightly
 def test_growth_measures_three_sizes_and_two_clusters(tmp_path: Path) -> None:
     result, _ = measured("growth", 800, tmp_path)
     assert set(result["bars"]) < set(result["ratios"])
@@ -108,7 +111,9 @@ def test_what_contenders_wrote_is_compared(
 def test_job_stands_beside_predict(tmp_path: Path) -> None:
     result, _ = measured("job", 2_000, tmp_path)
     assert set(result["bars"]) < set(result["ratios"])
-    assert list(result["seconds"]) == ["job", "job, Spark writes", "job, gate", "predict, write"]
+    assert list(result["seconds"]) == [
+        *("job", "job, Spark writes", "job, gate", "job, challenger", "predict, write"),
+    ]
 
 
 def test_incremental_runs_stand_beside_a_run_of_all_rows(tmp_path: Path) -> None:

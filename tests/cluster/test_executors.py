@@ -23,6 +23,7 @@ def rows(spark: SparkSession) -> DataFrame:
     return numbers.select("id", F.col("id").alias("a"), (F.col("id") % 7).alias("b"))
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("kind", ["mapInArrow", "arrow", "pandas"])
 def test_every_row_is_predicted(
     spark: SparkSession, rows: DataFrame, bundle: si.Bundle, kind: str

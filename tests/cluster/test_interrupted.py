@@ -70,12 +70,13 @@ def running(work: Path) -> list[str]:
     return found
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("number", "moment", "step"),
     [
-        (signal.SIGINT, " bundle:", ""),  # while the JVM starts
-        (signal.SIGTERM, " start:", ""),  # while queries are analyzed
         (signal.SIGINT, " score:", "score"),  # while a query runs, at its first sign of life
+        (signal.SIGTERM, " start:", ""),  # while queries are analyzed
+        (signal.SIGINT, " bundle:", ""),  # while the JVM starts
         (signal.SIGTERM, " score:", "score"),
     ],
 )

@@ -78,6 +78,7 @@ def bundle(module: str, grave: Path, tmp_path: Path) -> si.Bundle:
     )
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("overlap", [False, True])
 @pytest.mark.parametrize("keep", [["id"], None])
 def test_its_rows_are_predicted_by_another(

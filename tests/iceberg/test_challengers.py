@@ -9,6 +9,7 @@ import pytest
 from tests.iceberg.test_modes import APPEND, FIRST, MERGE, OVERWRITE
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE])
 def test_predictions_stand_beside_each_other(job: Any, double: Any, target: dict[str, Any]) -> None:
     challenger = {"path": str(double.path)}

@@ -13,6 +13,7 @@ from tests.iceberg.jar import settings
 CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", ["overwrite", "merge"])
 def test_tables_are_right_after_kills(target: str) -> None:
     arguments = ["--runs", "2", "--seed", "2", "--target", target, "--table", "ice.lake.scores"]

@@ -14,6 +14,7 @@ def replay(job: Any, run: str = "last", **key: str) -> Any:
     return si.ScoringJob.of_kept(job.folder / "job.yaml").replay(run, key, job.spark)
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("mode", ["append", "merge", "overwrite"])
 def test_a_dry_run_leaves_no_table_and_no_branch(job: Any, mode: str) -> None:
     target = {"mode": mode} | ({"partition_by": ["day"]} if mode == "overwrite" else {})

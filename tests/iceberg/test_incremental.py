@@ -68,6 +68,7 @@ def test_a_source_without_rows_deletes_nothing(job: Any) -> None:
     assert len(job.scores()) == 3
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [MERGE, OVERWRITE])
 def test_what_left_the_source_is_marked_and_unmarked(job: Any, target: dict[str, Any]) -> None:
     job.run(target=target, **MARK)
@@ -105,6 +106,7 @@ def test_a_day_of_which_no_row_has_changed_is_left_alone(job: Any) -> None:
     assert job.rows_of("id, run_id") == [(3, after[3])]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [MERGE, {"mode": "append"}])
 def test_rows_below_the_watermark_are_not_read(job: Any, target: dict[str, Any]) -> None:
     job.run(target=target, **WATERMARK)

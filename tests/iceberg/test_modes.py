@@ -108,6 +108,7 @@ def test_a_merge_deletes_what_has_left_the_source(job: Any) -> None:
     assert job.scores() == [(2, 8, 200.0), (4, 8, 8.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -175,6 +176,7 @@ def test_several_key_columns_with_odd_names(job: Any) -> None:
     assert [tuple(row) for row in found] == [(1, "1", 2.0), (2, "2", 4.0), (3, "3", 6.0)]
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE])
 @pytest.mark.parametrize("name", ["ice.lake.`sc ores.ü'x`", "ice.lake.`branch_scores`"])
 def test_names_of_tables(job: Any, name: str, target: dict[str, Any]) -> None:
@@ -232,6 +234,7 @@ COLUMNS = (
 )
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("by", ["months(day)", "bucket(4, id)", "truncate(1, run_id)"])
 def test_hidden_partitions(job: Any, by: str) -> None:
     job.spark.sql(f"CREATE TABLE ice.lake.scores ({COLUMNS}) USING iceberg PARTITIONED BY ({by})")
@@ -260,6 +263,7 @@ def test_a_sorted_table_is_scored_once(job: Any) -> None:
     assert job.scores() == FIRST
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, DELETE])
 def test_a_table_that_was_made_by_hand_and_is_empty(job: Any, target: dict[str, Any]) -> None:
     by = "PARTITIONED BY (day)" if target is OVERWRITE else ""

@@ -83,6 +83,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.nightly_after(4)
 @pytest.mark.parametrize(("owner", "name"), STEPS)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, DELETE])
 def test_a_run_that_is_killed_changes_nothing_until_it_has_published(
@@ -138,6 +139,7 @@ def test_without_a_local_folder_a_run_is_dead_after_a_day(
     assert len(job.branches()) == count
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("target", MODES)
 @pytest.mark.parametrize("owner", [(IcebergTable, "_create"), (IcebergTable, "check_rows")])
 def test_a_first_run_that_is_killed_leaves_nothing(
@@ -149,6 +151,7 @@ def test_a_first_run_that_is_killed_leaves_nothing(
     assert job.scores() == FIRST
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE])
 @pytest.mark.parametrize(("owner", "name"), [(IcebergTable, "stage"), *STEPS[1:]])
 def test_others_rows_are_kept(
@@ -162,6 +165,7 @@ def test_others_rows_are_kept(
     assert job.branches() == ["main"]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(("owner", "name"), [(IcebergTable, "stage"), *STEPS[1:]])
 def test_an_append_does_not_add_a_key_that_another_has_added(
     monkeypatch: pytest.MonkeyPatch, job: Any, owner: type, name: str
@@ -266,6 +270,7 @@ def test_expiring_snapshots_leaves_the_branch_of_a_run_alone(
     assert job.scores() == [(2, 8, 200.0), (3, 9, 6.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("there", [True, False])
 def test_two_runs_of_different_days_at_once(job: Any, there: bool) -> None:
     if there:
@@ -293,6 +298,7 @@ def test_two_runs_of_different_days_at_once(job: Any, there: bool) -> None:
     assert job.branches() == ["main"]
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("owner", "name"), [(IcebergTable, "_create"), (DataFrameWriterV2, "create")]
 )

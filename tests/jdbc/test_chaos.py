@@ -15,6 +15,7 @@ from tests.jdbc.server import JAR
 CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", ["append", "merge"])
 def test_tables_are_right_after_kills(server: Any, target: str) -> None:
     server.sql(f"CREATE SCHEMA chaos_{target} AUTHORIZATION scorer")

@@ -42,6 +42,7 @@ def fails(job: Any, message: str, *, code: int, **changes: Any) -> str:
     return str(raised.value)
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE])
 @pytest.mark.parametrize(
     ("key", "message"),
@@ -80,6 +81,7 @@ def test_keys_that_the_target_repeats_or_lacks(job: Any) -> None:
     assert job.server.sql("SELECT count(*), count(id) FROM lake.scores") == [("5", "4")]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE])
 def test_columns_that_have_drifted_are_refused_before_reading(
     job: Any, target: dict[str, Any]
@@ -108,6 +110,7 @@ def test_a_view_is_no_target(job: Any) -> None:
     fails(job, "is no table, but a view", code=2, source=BROKEN, target=MERGE)
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE, DELETE])
 def test_a_table_that_another_has_locked(job: Any, target: dict[str, Any]) -> None:
     job.run(target=target)

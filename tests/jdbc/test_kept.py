@@ -21,6 +21,7 @@ def stopped(job: Any, **changes: Any) -> str:
     return str(file.stem.removeprefix("target-"))
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE, DELETE])
 def test_a_run_is_published_all_the_same(job: Any, target: dict[str, Any]) -> None:
     run = stopped(job, target=target)
@@ -45,6 +46,7 @@ def test_a_run_is_dropped(job: Any) -> None:
         job.load(gate=[NEVER], target=MERGE).drop(run, job.spark)
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, MERGE])
 def test_what_a_later_run_has_written_is_not_replaced(job: Any, target: dict[str, Any]) -> None:
     run = stopped(job, target=target)

@@ -88,6 +88,7 @@ def test_rows_that_are_lost_while_staging(job: Any, monkeypatch: pytest.MonkeyPa
     assert job.tables() == []
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     "owner", [(Staging, "settle"), (JdbcTable, "check_rows"), (JdbcTable, "publish")]
 )
@@ -106,6 +107,7 @@ def test_the_runs_own_session_is_lost(
     assert job.tables() == ["scores"]
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, DELETE])
 @pytest.mark.parametrize(
     "trigger",
@@ -156,6 +158,7 @@ def test_an_answer_that_is_lost(job: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert job.tables() == ["scores"]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("there", [True, False])
 def test_two_runs_of_different_days_at_once(job: Any, there: bool) -> None:
     if there:
@@ -170,6 +173,7 @@ def test_two_runs_of_different_days_at_once(job: Any, there: bool) -> None:
     assert job.tables() == ["scores"]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [APPEND, DELETE])
 def test_two_runs_of_the_same_rows_at_once(job: Any, target: dict[str, Any]) -> None:
     assert at_once(job, [job.load(target=target) for _ in range(2)]) == []

@@ -111,6 +111,7 @@ def test_a_merge_deletes_what_has_left_the_source(job: Any) -> None:
     assert job.scores() == [(2, 8, 200.0), (4, 8, 8.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -159,6 +160,7 @@ def test_a_merge_needs_a_unique_index_on_the_key(job: Any, index: str) -> None:
     assert job.scores() == FIRST
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, DELETE])
 def test_names_of_tables_and_columns(job: Any, target: dict[str, Any]) -> None:
     job.spark.sql(
@@ -226,6 +228,7 @@ def test_the_example_of_the_readme(job: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert job.scores("lake.predictions") == [(2, 8, 200.0), (4, 9, 8.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, MERGE])
 def test_rejected_rows_stand_in_a_table_of_the_catalog_whose_name_may_be_the_same(
     job: Any, target: dict[str, Any]

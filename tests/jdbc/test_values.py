@@ -128,6 +128,7 @@ def test_what_is_read_is_what_was_written(job: Any, monkeypatch: pytest.MonkeyPa
     assert read == [(0, 2)]
 
 
+@pytest.mark.nightly_after(5)
 @pytest.mark.parametrize("name", [n for n in VALUES if not VALUES[n][1].endswith("[]")])
 def test_keys_of_each_type_are_found_again(job: Any, name: str) -> None:
     job.spark.sql(f"CREATE TABLE store.k USING parquet AS SELECT {VALUES[name][0]} AS id, 1D AS a")

@@ -65,6 +65,7 @@ def test_features_follow_the_rules_of_their_session(
             assert [row.score for row in predicted.orderBy("id").collect()] == [7.0, -1.0]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(("escaped", "score"), [("true", 4.0), ("false", 3.0)])
 def test_a_jobs_features_follow_its_own_settings(
     spark: SparkSession, bundles: Path, tmp_path: Path, escaped: str, score: float

@@ -51,6 +51,7 @@ def save(kind: str, path: Path, rows: pd.DataFrame) -> tuple[Bundle, Any]:
     return si.save_bundle(path, model), model.predict_proba(inputs)[:, 1]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("kind", ["xgboost", "lightgbm"])
 def test_predictions_of_a_table(
     spark: SparkSession, tmp_path: Path, rows: pd.DataFrame, kind: str

@@ -244,6 +244,7 @@ else:
     PATHS |= {"pandas, by name": ("numbers", partial(by_name, kind="pandas"))}
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.usefixtures("ansi")
 @pytest.mark.parametrize("path", PATHS)
 def test_every_path_gives_what_the_table_says(
@@ -289,6 +290,7 @@ def values(scored: DataFrame) -> list[Any]:
     return [row["y"] for row in scored.orderBy("id").collect()]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.usefixtures("ansi")
 @pytest.mark.parametrize("kind", KINDS)
 def test_dates_and_timestamps_are_numbers_without_known_types(
@@ -301,6 +303,7 @@ def test_dates_and_timestamps_are_numbers_without_known_types(
         assert values(scored) == [[-2.0, -0.75]], path
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.usefixtures("ansi")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_value_out_of_range_costs_its_row_by_every_path(
@@ -318,6 +321,7 @@ def test_a_value_out_of_range_costs_its_row_by_every_path(
             ]
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.usefixtures("ansi")
 @pytest.mark.parametrize("kind", KINDS)
 def test_nan_beside_a_null_stays_nan(
@@ -338,6 +342,7 @@ def test_large_integers_beside_a_null_are_kept(
         assert values(scored) == [[2**53 + 1, 5]], path
 
 
+@pytest.mark.nightly_after(8)
 @pytest.mark.usefixtures("ansi")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [*REFUSED, *(("variant",) if SPARK_4 else ())])

@@ -114,6 +114,7 @@ def reference(rows: pd.DataFrame, row: Any) -> dict[str, Any]:
     return features
 
 
+@pytest.mark.nightly
 def test_features_follow_their_definitions(transactions: DataFrame, table: pa.Table) -> None:
     rows = table.to_pandas()
     rows["second"] = rows.tx_datetime.astype("int64") // 1_000_000

@@ -238,6 +238,7 @@ def test_keys_are_shown_in_the_zone_of_the_session(spark: SparkSession, job_file
         run(spark, job_file(key=["hour"], features=features))
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -75,6 +75,7 @@ def append(*keep: str) -> dict[str, Any]:
     return {"table": "names.scores", "mode": "append", "keep": list(keep)}
 
 
+@pytest.mark.nightly_after(1)
 def test_key_and_kept_columns_have_any_name(
     session: SparkSession, run: Any, tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_key_and_kept_columns_have_any_name(
         run(bundle, key=key, target=append(*keep))
 
 
+@pytest.mark.nightly_after(1)
 def test_a_partition_column_has_any_name(session: SparkSession, run: Any, tmp_path: Path) -> None:
     target = {"table": "names.scores", "partition_by": ["d.e"], "keep": ["d.e"]}
     bundle = save(tmp_path / "b")
@@ -125,6 +127,7 @@ def test_columns_are_found_as_the_session_finds_them(
     assert [tuple(row) for row in rows] == [(1, 2.0, "2018-08-08"), (2, 4.0, "2018-08-09")]
 
 
+@pytest.mark.nightly_after(1)
 def test_append_finds_the_keys_that_are_there_in_another_case(
     session: SparkSession, run: Any, tmp_path: Path
 ) -> None:
@@ -176,6 +179,7 @@ def test_the_sources_own_values_are_kept_or_refused(
     ]
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("output", ["scored_at", "run_id", "id", "Day"])
 def test_no_column_takes_the_place_of_a_prediction(
     session: SparkSession, run: Any, tmp_path: Path, output: str

@@ -111,6 +111,7 @@ def test_a_column_may_have_any_name(spark: SparkSession, odd: si.Bundle, kept: A
     assert scored == {name: values[name] for name in wanted} | SCORES | {"rejected_reason": None}
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_function_reads_columns_of_any_name(
     spark: SparkSession, odd: si.Bundle, kind: Any

@@ -103,6 +103,7 @@ for escaped in ("it's", "a\\b"):
     case([1], "UTC", "string", escaped, rows, condition="word = :p", **literal)
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("machine", ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Apia"])
 def test_the_same_rows_on_every_machine(tmp_path: Path, machine: str) -> None:
     (tmp_path / "cases.json").write_text(json.dumps(CASES))

@@ -128,6 +128,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("run_id", "scored_at")}
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("target", [{}, {"writer": "jvm"}, {"mode": "append"}, {"format": "orc"}])
 def test_every_way_of_writing_has_them(paired: Any, target: dict[str, Any]) -> None:
     report = paired.run(target=target)
@@ -164,6 +165,7 @@ def test_one_pass_reads_files_once(paired: Any, weighted: Any) -> None:
     assert found(report, "three")["outputs"][0]["max_difference"] == 48.0
 
 
+@pytest.mark.nightly
 def test_features_of_one_name_are_each_bundles_own(paired: Any, weighted: Any) -> None:
     paired.spark.sql("INSERT OVERWRITE store.tx SELECT 1, 1.0D, 2, DATE'2018-08-08', 'EU'")
     other = weighted("triple", features={"double_b": "b * 3"})
@@ -219,6 +221,7 @@ def test_the_gate_measures_disagreement(paired: Any) -> None:
     ]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("shadow", [True, False])
 def test_the_gate_stops_a_run_that_disagrees(paired: Any, shadow: bool) -> None:
     next_one = paired.config["challengers"]["next"] | {"shadow": shadow}
@@ -236,6 +239,7 @@ def test_the_gate_stops_a_run_that_disagrees(paired: Any, shadow: bool) -> None:
     assert ("next_score" in rows_of(paired)[0]) is not shadow
 
 
+@pytest.mark.nightly
 def test_nothing_that_can_be_compared_is_undefined(paired: Any) -> None:
     paired.run()
     paired.transactions()
@@ -279,6 +283,7 @@ def test_a_check_of_what_cannot_be_compared_is_refused(paired: Any) -> None:
         paired.run(gate=[check(max=0.1, column="scor")])
 
 
+@pytest.mark.nightly
 def test_a_shadow_stands_beside_an_incremental_job(paired: Any) -> None:
     shadow = paired.config["challengers"]["next"] | {"shadow": True}
     changes = {"challengers": {"next": shadow}, "incremental": {"by": "content"}}

@@ -82,6 +82,7 @@ def test_what_is_late_waits_and_the_next_run_completes_it(
     assert (again.rows_in, again.rows_unchanged, again.rows_pending) == (2, 3, 0)
 
 
+@pytest.mark.nightly
 def test_an_append_leaves_them_out(late: Any, begin: Callable[[float], None]) -> None:
     begin(0)
     changes = {"target": APPEND, "incremental": None}
@@ -126,6 +127,7 @@ def test_a_gate_is_about_the_rows_that_there_was_time_for(
     assert (told["status"], told["rows_rejected"], told["rows_pending"]) == ("published", 0, 2)
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, {"writer": "jvm"}])
 def test_when_it_is_over_nobody_is_asked(
     job: Any, begin: Callable[[float], None], target: dict[str, Any]

@@ -55,6 +55,7 @@ def source(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows, COLUMNS).cache()
 
 
+@pytest.mark.nightly
 def test_ordinary_expressions_give_the_values_that_they_give_without_a_bundle(
     source: DataFrame,
 ) -> None:
@@ -190,6 +191,7 @@ def test_nor_is_a_time_of_day_that_becomes_a_timestamp(source: DataFrame, sql: s
         check_expressions(source.sparkSession, {"f": sql})
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize(
     "sql",
     [

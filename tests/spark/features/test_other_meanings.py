@@ -173,6 +173,7 @@ def told(session: SparkSession, expression: str) -> str:
         return type(error).__name__
 
 
+@pytest.mark.nightly_after(12)
 @pytest.mark.parametrize(("setting", "value", "expression"), MEANINGS)
 def test_a_setting_that_gives_a_function_another_value_is_refused(
     spark: SparkSession, setting: str, value: str, expression: str

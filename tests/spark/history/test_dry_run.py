@@ -53,6 +53,7 @@ def test_of_a_first_run_nothing_is_left(job: Any, mode: str) -> None:
     assert written(job)["status"] == "dry-run"
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_table_stays_as_it_is(job: Any, mode: str) -> None:
     target = {"mode": mode}
@@ -65,6 +66,7 @@ def test_a_table_stays_as_it_is(job: Any, mode: str) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0), *scores]
 
 
+@pytest.mark.nightly
 def test_a_table_that_is_written_by_sql_stays_as_it_is(job: Any, by_sql: None) -> None:
     job.run({"date": "2018-08-09"})
     before = files(job)
@@ -102,6 +104,7 @@ def test_the_gate_is_run_and_keeps_nothing(job: Any) -> None:
         si.ScoringJob.of_kept(job.folder / "job.yaml").publish(report["run_id"], job.spark)
 
 
+@pytest.mark.nightly
 def test_later_runs_are_not_compared_with_it(job: Any) -> None:
     gate = [{"check": "row_ratio", "min": 0.9, "action": "stop"}]
     dry(job, gate=gate)
@@ -115,6 +118,7 @@ def test_later_runs_are_not_compared_with_it(job: Any) -> None:
     assert result["value"] == 0.5
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -146,6 +150,7 @@ def test_what_it_raises_says_that_nothing_was_written(
         loaded.run(job.spark, dry_run=True)
 
 
+@pytest.mark.nightly
 def test_a_killed_run_is_left_to_the_next_real_one(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_earlier_runs_tell_how_long_it_takes(job: Any) -> None:
     assert found.expected.seconds == pytest.approx(others + (one + other) / 2, abs=0.1)
 
 
+@pytest.mark.nightly
 def test_partitions_that_would_be_replaced_are_named(job: Any) -> None:
     for date in ("2018-08-08", "2018-08-09"):
         job.run({"date": date})

@@ -31,6 +31,7 @@ def test_a_row_is_predicted_as_it_was(job: Any) -> None:
     assert len([*(job.folder / "reports").glob("*Z-*.json")]) == 1
 
 
+@pytest.mark.nightly
 def test_the_parameters_are_those_of_the_run(job: Any) -> None:
     eighth = job.run()
     job.run({"date": "2018-08-09"})
@@ -39,6 +40,7 @@ def test_the_parameters_are_those_of_the_run(job: Any) -> None:
     assert replay(job, id="1").verdict == "another run"
 
 
+@pytest.mark.nightly
 def test_a_row_of_another_run_says_of_which(job: Any) -> None:
     first, second = job.run(), job.run()
     found = replay(job, first.run_id, id="1")
@@ -47,6 +49,7 @@ def test_a_row_of_another_run_says_of_which(job: Any) -> None:
     assert replay(job, second.run_id, id="1").is_equal
 
 
+@pytest.mark.nightly
 def test_a_kept_column_that_changed_is_named(job: Any) -> None:
     job.run(target={"keep": ["day", "region"]})
     job.transactions("1 2018-08-08 US", "2 2018-08-08")
@@ -61,6 +64,7 @@ def test_a_kept_column_that_changed_is_named(job: Any) -> None:
     assert found.sentence == "region in the source is US and was EU; score is 7 and was 1"
 
 
+@pytest.mark.nightly
 def test_a_feature_that_the_target_does_not_keep_may_have_changed(job: Any) -> None:
     job.run()
     job.spark.sql(
@@ -125,6 +129,7 @@ def test_a_rejected_row(job: Any) -> None:
     assert lost.sentence == "the row is rejected now (column 'a' is null)"
 
 
+@pytest.mark.nightly
 def test_a_run_that_was_published_by_hand(job: Any) -> None:
     never = {"check": "range", "column": "score", "max": 0, "action": "stop"}
     with pytest.raises(GateError):
@@ -148,12 +153,14 @@ def test_a_window_sees_all_rows(job: Any) -> None:
     assert (found.verdict, found.predicted) == ("equal", {"score": 3.0})
 
 
+@pytest.mark.nightly
 def test_an_append_and_a_table_by_sql(job: Any, by_sql: None) -> None:
     job.run(target={"mode": "append"})
     job.run({"date": "2018-08-09"}, target={"mode": "append"})
     assert replay(job, id="3").is_equal
 
 
+@pytest.mark.nightly
 def test_a_table_that_spells_its_columns_otherwise(job: Any) -> None:
     job.spark.sql(
         "CREATE TABLE store.scores (ID INT, SCORE FLOAT, REJECTED_REASON STRING, BUNDLE_NAME "
@@ -223,6 +230,7 @@ KEYS: list[tuple[str, str, str, str]] = [
 ]
 
 
+@pytest.mark.nightly_after(6)
 @pytest.mark.parametrize(("kind", "literal", "text", "other"), KEYS)
 def test_a_key_of_any_type(
     spark: SparkSession, kind: str, literal: str, text: str, other: str

@@ -49,6 +49,7 @@ def test_partitions_of_which_no_row_has_changed_are_left_alone(job: Any) -> None
     assert {n for n, run in after.items() if run == runs[n]} == {1, 3}
 
 
+@pytest.mark.nightly
 def test_all_is_carried_over_where_too_many_partitions_have_changed(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +64,7 @@ def test_all_is_carried_over_where_too_many_partitions_have_changed(
     assert job.rows() == [(1, 8, 6.0), (2, 8, 2.0), (3, 9, 5.0), (4, 10, 4.0)]
 
 
+@pytest.mark.nightly
 def test_names_that_differ_in_case_alone_and_features_of_the_bundle_are_kept(job: Any) -> None:
     sensitive = {
         "features": {"Region": "upper(region)"},
@@ -81,6 +83,7 @@ def test_names_that_differ_in_case_alone_and_features_of_the_bundle_are_kept(job
     assert found == [(1, "eu", "EU", 0, 1.0), (2, "EU", "EU", 0, 5.0), (3, "EU", "EU", 0, 3.0)]
 
 
+@pytest.mark.nightly
 def test_what_the_model_does_not_read_is_the_sources_and_does_not_count(job: Any) -> None:
     job.run()
     job.transactions("1 1 0 8 US", "2 2 0 8 EU", "3 3 0 9 EU")
@@ -123,6 +126,7 @@ def test_rows_that_moved_to_another_partition_leave_the_old_one(job: Any) -> Non
     assert job.rows() == [(1, 8, 1.0), (2, 9, 2.0), (3, 9, 3.0)]
 
 
+@pytest.mark.nightly
 def test_one_key_in_two_partitions_is_two_rows(job: Any) -> None:
     day = {"source": {"table": "store.tx", "filter": "day = :date"}}
     job.transactions("1 1 0 8 EU", "1 7 0 9 EU")
@@ -148,6 +152,7 @@ def test_a_day_that_has_lost_its_rows_is_emptied(job: Any) -> None:
     assert job.rows() == [(3, 9, 3.0)]
 
 
+@pytest.mark.nightly
 def test_rows_without_a_prediction_are_tried_again(job: Any) -> None:
     batch = {"max_rejected_share": 1}
     job.transactions("1 1 0 8 EU", "2 NULL 0 8 EU")
@@ -156,6 +161,7 @@ def test_rows_without_a_prediction_are_tried_again(job: Any) -> None:
     assert job.rows("id, rejected_reason") == [(1, None), (2, "column 'a' is null")]
 
 
+@pytest.mark.nightly
 def test_the_limit_of_rejects_is_a_share_of_what_is_scored(job: Any) -> None:
     rows = [f"{n} {n} 0 8 EU" for n in range(100)]
     job.transactions(*rows)
@@ -167,6 +173,7 @@ def test_the_limit_of_rejects_is_a_share_of_what_is_scored(job: Any) -> None:
     assert len(job.rows()) == 100
 
 
+@pytest.mark.nightly
 def test_rows_that_were_rejected_before_do_not_count_as_the_nights(job: Any) -> None:
     rows = [f"{n} {'NULL' if n < 3 else n} 0 8 EU" for n in range(100)]
     job.transactions(*rows)
@@ -193,6 +200,7 @@ def test_a_null_key_is_refused(job: Any) -> None:
     assert job.rows() == FIRST
 
 
+@pytest.mark.nightly
 def test_a_repeated_key_is_refused(job: Any) -> None:
     job.run()
     # As it was, and with another value: of rows that are not scored as well.
@@ -206,6 +214,7 @@ def test_a_repeated_key_is_refused(job: Any) -> None:
     assert job.rows() == FIRST
 
 
+@pytest.mark.nightly
 def test_hashes_that_are_damaged_or_of_another_version_have_rows_scored(
     job: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -240,6 +249,7 @@ def test_one_run_of_everything(job: Any) -> None:
     assert job.counts()[:2] == (0, 3)
 
 
+@pytest.mark.nightly
 def test_a_table_that_was_written_without_is_told_what_to_do(job: Any) -> None:
     job.run(incremental=None)
     with pytest.raises(WarehouseError, match=r"no column content_hash.*ALTER TABLE") as found:
@@ -274,6 +284,7 @@ def test_the_gate_sees_what_the_table_will_hold(job: Any) -> None:
     assert job.counts(gate=gate) == (0, 3, 3, 3)
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("gone", [None, "keep"])
 def test_rows_that_are_lost_between_comparing_and_staging_stop_the_run(
     job: Any, gone: str | None, monkeypatch: pytest.MonkeyPatch

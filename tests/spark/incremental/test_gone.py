@@ -15,6 +15,7 @@ def incremental(gone: str | None, by: str = "content") -> dict[str, Any]:
     return {"incremental": {"by": by} | ({} if gone is None else {"gone": gone})}
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("by", ["content", "full"])
 def test_they_are_deleted(job: Any, by: str) -> None:
     job.run(**incremental(None, by))
@@ -26,6 +27,7 @@ def test_they_are_deleted(job: Any, by: str) -> None:
     assert job.rows() == [(1, 8, 1.0), (4, 9, 4.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("by", ["content", "full"])
 def test_they_are_kept(job: Any, by: str) -> None:
     job.run(**incremental("keep", by))
@@ -49,6 +51,7 @@ def test_they_are_marked_once_and_lose_the_mark_when_they_come_back(job: Any) ->
     assert {row[3] for row in job.rows(MARKED)} == {False}
 
 
+@pytest.mark.nightly
 def test_a_day_of_which_all_rows_left_is_kept_where_the_run_is_about_it(job: Any) -> None:
     changes = {"source": {"table": "store.tx", "filter": "day <= DATE'2018-08-09'"}}
     job.run(**changes, **incremental("keep"))
@@ -57,6 +60,7 @@ def test_a_day_of_which_all_rows_left_is_kept_where_the_run_is_about_it(job: Any
     assert job.rows() == [(1, 8, 1.0), (2, 8, 2.0), (3, 9, 3.0)]
 
 
+@pytest.mark.nightly
 def test_rows_that_the_run_is_not_about_are_not_marked(job: Any) -> None:
     job.run(**incremental("mark"))
     job.transactions("1 1 0 8 EU")
@@ -65,6 +69,7 @@ def test_rows_that_the_run_is_not_about_are_not_marked(job: Any) -> None:
     assert job.rows(MARKED) == marks
 
 
+@pytest.mark.nightly
 def test_what_was_rejected_is_not_kept(job: Any) -> None:
     batch = {"max_rejected_share": 1}
     job.transactions("1 1 0 8 EU", "2 NULL 0 8 EU")

@@ -65,6 +65,7 @@ def hashes(spark: SparkSession, kinds: list[str], rows: list[list[str]]) -> list
     return [row["hash"] for row in found]
 
 
+@pytest.mark.nightly_after(8)
 @pytest.mark.parametrize(("kind", "texts"), DIFFERENT)
 def test_different_values_have_different_hashes(spark: SparkSession, kind: str, texts: str) -> None:
     values = texts.split("; ")

@@ -65,6 +65,7 @@ def test_rows_that_are_fixed_leave_it_and_those_of_other_days_stay(job: Any) -> 
     assert rejects(job) == [(3, 9)]
 
 
+@pytest.mark.nightly
 def test_a_day_that_has_lost_its_rows_is_emptied(job: Any) -> None:
     job.transactions("1 NULL 0 8 EU", "3 NULL 0 9 EU")
     job.run(**ALLOWED)
@@ -73,6 +74,7 @@ def test_a_day_that_has_lost_its_rows_is_emptied(job: Any) -> None:
     assert rejects(job) == [(3, 9)]
 
 
+@pytest.mark.nightly
 def test_it_holds_what_an_incremental_run_rejects(job: Any) -> None:
     changes = ALLOWED | {"incremental": {"by": "content"}}
     job.transactions("1 NULL 0 8 EU", "2 2 0 8 EU", "3 NULL 0 9 EU")
@@ -83,6 +85,7 @@ def test_it_holds_what_an_incremental_run_rejects(job: Any) -> None:
     assert rejects(job) == [(3, 9)]
 
 
+@pytest.mark.nightly
 def test_an_append_adds_to_it(job: Any) -> None:
     job.transactions("1 NULL 0 8 EU", "2 2 0 8 EU")
     job.run(**ALLOWED, **APPEND)
@@ -93,6 +96,7 @@ def test_an_append_adds_to_it(job: Any) -> None:
     assert rejects(job) == [(1, 8), (3, 9)]
 
 
+@pytest.mark.nightly
 def test_jobs_share_it(job: Any) -> None:
     job.transactions("1 NULL 0 8 EU", "2 2 0 8 EU")
     job.run(**ALLOWED)
@@ -102,6 +106,7 @@ def test_jobs_share_it(job: Any) -> None:
     assert found == [("other-2", 1), ("target", 1)]
 
 
+@pytest.mark.nightly
 def test_a_run_that_ends_between_the_two_is_repaired_by_the_next(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +131,7 @@ def test_a_run_that_ends_between_the_two_is_repaired_by_the_next(
     assert job.rows("id, score") == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly
 def test_a_row_that_was_never_published_leaves_it_where_its_day_is_left_alone(
     job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +219,7 @@ def _full(*_: Any) -> None:
     raise WarehouseError("the disk is full")
 
 
+@pytest.mark.nightly
 def test_a_table_that_was_dropped_is_made_again(job: Any) -> None:
     job.transactions("1 NULL 0 8 EU", "2 2 0 8 EU")
     job.run(**ALLOWED)

@@ -34,6 +34,7 @@ def test_rows_may_be_late_and_none_is_doubled(job: Any) -> None:
     assert [row[0] for row in job.rows()] == [1, 2, 3, 5, 6]
 
 
+@pytest.mark.nightly
 def test_a_row_without_a_value_is_read_each_time(job: Any) -> None:
     changes = appends("ts", features={"ts": "if(id = 2, NULL, b)"})
     changes["target"] = APPEND | {"keep": ["ts"]}
@@ -45,6 +46,7 @@ def test_a_row_without_a_value_is_read_each_time(job: Any) -> None:
     assert [row[0] for row in job.rows("id, ts")] == [1, 2]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "expression", ["day", "cast(day AS TIMESTAMP)", "cast(day AS TIMESTAMP_NTZ)"]
 )
@@ -60,6 +62,7 @@ def test_a_value_in_the_future_does_not_hide_what_comes_until_then(
     assert [row[0] for row in job.rows("id, ts")] == [1, 2, 3, 4]
 
 
+@pytest.mark.nightly
 def test_timestamps_count_to_the_microsecond_whatever_the_zone(job: Any) -> None:
     ts = "timestamp_micros(1533686400000000 + b)"
     changes = appends("ts", "1 second", features={"ts": ts})
@@ -75,6 +78,7 @@ def test_timestamps_count_to_the_microsecond_whatever_the_zone(job: Any) -> None
     assert [row[0] for row in job.rows("id, ts")] == [1, 3]
 
 
+@pytest.mark.nightly
 def test_windows_see_the_rows_below_it(job: Any) -> None:
     features = {"a": "sum(a) OVER (PARTITION BY region)"}
     job.run(**appends(features=features))
@@ -83,6 +87,7 @@ def test_windows_see_the_rows_below_it(job: Any) -> None:
     assert job.rows()[3] == (4, 10, 10.0)
 
 
+@pytest.mark.nightly
 def test_only_rows_that_the_run_is_about_tell_how_far_it_has_come(job: Any) -> None:
     job.transactions("1 1 0 20 EU", "2 2 0 8 US")
     job.run(**appends())
@@ -97,6 +102,7 @@ def test_conditions_that_the_target_cannot_tell_are_refused(job: Any) -> None:
         job.run(**appends(rows="a > 0"))
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("column", "lateness", "message"),
     [

@@ -54,6 +54,7 @@ def table(spark: SparkSession) -> Iterator[str]:
     spark.sql("DROP DATABASE padded CASCADE")
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("kind", ["vocabulary", "hash", "ragged", "array"])
 @pytest.mark.parametrize("keep", [None, ["id"]])
 def test_words_that_are_filled_with_blanks_are_refused(
@@ -118,6 +119,7 @@ TRIMMED = {
 }
 
 
+@pytest.mark.nightly_after(10)
 @pytest.mark.parametrize("way", LOST)
 def test_blanks_are_found_behind_what_is_done_with_a_column(
     spark: SparkSession, table: str, bundles: Path, way: str
@@ -149,6 +151,7 @@ def test_blanks_that_spark_does_not_add_when_it_reads_are_found(
         si.predict(df, save(bundles, "vocabulary"), keep=["id"])
 
 
+@pytest.mark.nightly_after(5)
 @pytest.mark.parametrize(
     ("kind", "feature"),
     [
@@ -172,6 +175,7 @@ def test_a_feature_of_a_padded_column_is_refused(
         si.predict(spark.table(table), bundle, keep=keep)
 
 
+@pytest.mark.nightly
 def test_a_long_chain_of_columns_is_followed(
     spark: SparkSession, table: str, bundles: Path
 ) -> None:
@@ -200,6 +204,7 @@ def test_a_field_beside_a_padded_one_is_taken(
         si.predict(spark.sql("SELECT id, s.c AS w FROM padded.s"), bundle, keep=["id"])
 
 
+@pytest.mark.nightly_after(4)
 @pytest.mark.parametrize("way", TRIMMED)
 def test_trimmed_words_are_taken(spark: SparkSession, table: str, bundles: Path, way: str) -> None:
     df = spark.sql(TRIMMED[way].format(t=table))

@@ -35,6 +35,7 @@ def read(spark: SparkSession, folder: Path, form: str, text: str, kind: str) -> 
     return str(row[0])
 
 
+@pytest.mark.nightly_after(10)
 @pytest.mark.parametrize("form", ["csv", "json", "xml"])
 @pytest.mark.parametrize(
     ("kind", "text"),

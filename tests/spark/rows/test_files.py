@@ -34,6 +34,7 @@ def read(spark: SparkSession, tmp_path: Path) -> Any:
     return source
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize(
     "texts",
     [
@@ -103,6 +104,7 @@ def test_names_that_spark_makes_for_a_header_are_no_mistake(
 JSON: dict[str, Any] = {"format": "json", "schema": SCHEMA}
 
 
+@pytest.mark.nightly_after(5)
 @pytest.mark.parametrize(
     ("text", "section", "reason"),
     [
@@ -171,6 +173,7 @@ def files(request: Any, spark: SparkSession, tmp_path: Path) -> Any:
     return Files()
 
 
+@pytest.mark.nightly_after(4)
 @pytest.mark.parametrize(
     ("schema", "named"),
     [
@@ -237,6 +240,7 @@ LONG = "id,c,a,b\n1,x,1,2\n2,x,7,1,2\n"
 SHORT = "id,c,a,b\n1,x,1,2\n2,x,1\n"
 
 
+@pytest.mark.nightly_after(4)
 @pytest.mark.parametrize("text", [LONG, SHORT])
 @pytest.mark.parametrize("columns", [["id", "a"], ["b"], ["id", "c", "a", "b"]])
 @pytest.mark.parametrize("section", [{"schema": "id BIGINT, c STRING, a DOUBLE, b DOUBLE"}, {}])

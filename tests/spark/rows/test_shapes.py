@@ -93,6 +93,7 @@ def test_a_function_gives_such_a_row_null(spark: SparkSession, sums: si.Bundle, 
         assert by_id(scored) == SCORES, path
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rows", [[4, 6], [5], [7], [8, 7]])
 def test_structs_that_are_missing_from_all_rows_are_read(
@@ -131,6 +132,7 @@ class Echo(torch.nn.Module):
         return x * 1
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint8"])
 def test_integers_that_a_tensor_does_not_hold_cost_their_row(

@@ -31,6 +31,7 @@ def write_as_hive(path: Path, table: pa.Table, *, int96: bool) -> None:
     assert pq.read_metadata(path).created_by == theirs
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("days", ["CORRECTED", "LEGACY"])
 @pytest.mark.parametrize("int96", ["CORRECTED", "LEGACY"])
 @pytest.mark.parametrize("timestamps", ["INT96", "TIMESTAMP_MICROS"])

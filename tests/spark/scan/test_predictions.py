@@ -46,6 +46,7 @@ def corrected(spark: SparkSession) -> Any:
         yield
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("corrected")
 def test_every_kind_of_column_as_every_tensor(spark: SparkSession, tmp_path: Path) -> None:
     # Files have no columns that hold nothing.

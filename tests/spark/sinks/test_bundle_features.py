@@ -94,6 +94,7 @@ def test_a_feature_of_the_bundle_is_no_key_and_no_partition(job: Any, bundle: si
         job.run(target=target, **changes)
 
 
+@pytest.mark.nightly
 def test_a_day_that_left_the_source_is_found_whatever_the_bundle_makes_of_days(
     job: Any, bundle: si.Bundle
 ) -> None:

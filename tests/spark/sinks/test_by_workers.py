@@ -61,6 +61,7 @@ def rows_of(df: DataFrame) -> list[str]:
     return sorted(map(repr, df.collect()))
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
 def test_every_type_comes_back(job: Any, zone: str) -> None:
     job.config["spark"] = {"spark.sql.session.timeZone": zone}
@@ -95,6 +96,7 @@ def types_of(schema: bytes) -> dict[str, str]:
     return {field.name: field.dataType.simpleString() for field in fields}
 
 
+@pytest.mark.nightly
 def test_rows_without_a_prediction_and_odd_partitions(job: Any) -> None:
     job.transactions(
         "1 2018-08-08 EU/US", "2 2018-08-08 a=b%", "3 2018-08-08 é '\"", "4 2018-08-09"
@@ -112,6 +114,7 @@ def test_rows_without_a_prediction_and_odd_partitions(job: Any) -> None:
     assert len(names[0]) == 4
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     "part",
     [
@@ -165,6 +168,7 @@ def test_what_the_workers_wrote_is_read_by_the_workers(job: Any, linear: si.Bund
     assert [row["id"] for row in again.orderBy("id").collect()] == [1, 2]
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -31,6 +31,7 @@ NO_CONDITIONS = [
 ]
 
 
+@pytest.mark.nightly_after(8)
 @pytest.mark.parametrize("condition", NO_CONDITIONS, ids=ascii)
 @pytest.mark.parametrize("place", ["source.filter", "rows"])
 def test_what_is_no_single_expression_is_refused(job: Any, condition: str, place: str) -> None:
@@ -39,6 +40,7 @@ def test_what_is_no_single_expression_is_refused(job: Any, condition: str, place
     assert not job.spark.catalog.tableExists("store.scores")
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "condition",
     [
@@ -58,6 +60,7 @@ def test_one_expression_keeps_the_rows_that_meet_it(job: Any, condition: str) ->
         assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("place", ["source.filter", "rows"])
 @pytest.mark.parametrize(
     ("columns", "condition", "wanted"),
@@ -84,6 +87,7 @@ def test_a_name_alone_is_a_condition(
     assert [row[0] for row in job.scores()] == wanted
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("place", ["source.filter", "rows"])
 def test_a_source_of_one_column_is_not_renamed_by_a_condition(job: Any, place: str) -> None:
     job.spark.sql("DROP TABLE store.tx")

@@ -24,6 +24,7 @@ def test_a_day_that_has_left_the_source_is_emptied(job: Any) -> None:
     assert job.scores() == [(3, 3.0), (4, 4.0)]
 
 
+@pytest.mark.nightly
 def test_a_region_that_has_left_a_day_is_emptied(job: Any) -> None:
     job.transactions("1 2018-08-08 EU", "2 2018-08-08 US", "3 2018-08-09 US")
     job.run(target=REGIONS)
@@ -83,6 +84,7 @@ def test_rows_narrows_what_is_asked_for(job: Any) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
+@pytest.mark.nightly
 def test_all_days_that_the_filter_is_about_are_emptied(job: Any) -> None:
     job.run()
     job.run({"date": "2018-08-09"})
@@ -92,6 +94,7 @@ def test_all_days_that_the_filter_is_about_are_emptied(job: Any) -> None:
     assert job.scores() == [(3, 3.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "condition",
     [
@@ -139,6 +142,7 @@ OF_DAY = {"source": {"table": "store.tx", "filter": "a < 100 AND day = :date"}}
 PARTITIONS = {"partitions": "day = :date"}
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("settings", [{}, {"date": "2018-08-09"}])
 def test_partitions_say_what_the_run_is_about(job: Any, settings: dict[str, str]) -> None:
     job.run(source={"table": "store.tx"})

@@ -38,6 +38,7 @@ WRONG: list[tuple[dict[str, Any], type[SparkInferError], str]] = [
 ]
 
 
+@pytest.mark.nightly_after(10)
 @pytest.mark.parametrize(("target", "kind", "message"), WRONG)
 def test_what_cannot_be_a_target_is_told_before_data_is_read(
     job: Any, target: dict[str, Any], kind: type[SparkInferError], message: str
@@ -48,6 +49,7 @@ def test_what_cannot_be_a_target_is_told_before_data_is_read(
         job.run(source=broken, target=target, features={".p": "region"})
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("expression", "name"),
     [
@@ -114,6 +116,7 @@ def test_a_folder_that_the_catalog_knows_nothing_of_is_refused(job: Any) -> None
     assert (job.location() / "part-0.parquet").read_text() == "of somebody"
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("region", ["", "__HIVE_DEFAULT_PARTITION__", "x" * 250, "/" * 90])
 def test_partition_values_that_would_not_come_back_are_refused(job: Any, region: str) -> None:
     job.transactions("1 2018-08-08 EU", f"2 2018-08-08 {region}")
@@ -122,6 +125,7 @@ def test_partition_values_that_would_not_come_back_are_refused(job: Any, region:
     assert not job.spark.catalog.tableExists("store.scores")
 
 
+@pytest.mark.nightly
 def test_partition_values_of_any_other_kind_come_back(job: Any) -> None:
     odd = ["EU", "eu", " EU", "a/b", "a=b", "50%", "a:b", "2018-08-08", "01", "null", "ä\tö", "."]
     job.transactions(*(f"{n} 2018-08-08 {region}" for n, region in enumerate(odd)))
@@ -171,6 +175,7 @@ def test_a_session_that_has_read_the_table_sees_the_new_rows(job: Any) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
+@pytest.mark.nightly
 def test_a_bucketed_table_is_filled(job: Any) -> None:
     job.run()
     columns = job.spark.table("store.scores").schema

@@ -116,6 +116,7 @@ def test_rejects_have_their_exit_code_all_the_same(job: Any) -> None:
         job.run(features={"a": "CAST(NULL AS DOUBLE)"}, gate=[check("rejects", max=0)])
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("mode", ["overwrite", "append"])
 def test_a_stopped_run_is_published_by_hand(job: Any, mode: str) -> None:
     target = {"mode": mode}
@@ -172,6 +173,7 @@ def test_a_dropped_run_is_gone(job: Any) -> None:
     assert not job.spark.catalog.tableExists("store.scores")
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("run", ["20180808T040000.000000Z-0a1b2c3d", "../tx", "", "20180808"])
 def test_a_run_that_was_none(job: Any, run: str) -> None:
     job.run()
@@ -184,6 +186,7 @@ def test_a_run_that_was_none(job: Any, run: str) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly
 def test_kept_runs_stay_beside_each_other_for_seven_days(job: Any) -> None:
     job.run()
     first, _ = stopped(job, settings={"date": "2018-08-09"})
@@ -220,6 +223,7 @@ def test_later_predictions_are_not_replaced_by_older_ones(job: Any) -> None:
     job.load().drop(run, job.spark)  # It was there yet.
 
 
+@pytest.mark.nightly
 def test_rows_that_were_added_since_are_not_added_again(job: Any) -> None:
     run, _ = stopped(job, target={"mode": "append"})
     job.transactions("2 2018-08-08")
@@ -306,6 +310,7 @@ def test_expressions_that_are_none_stop_before_a_row_is_read(
     assert reports(job)[-1]["rows_in"] is None
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("expression", "outcome"),
     [
@@ -325,6 +330,7 @@ def test_expressions_of_the_operator(job: Any, expression: str, outcome: str) ->
         assert f"sql 'mine' is not true, allowed is that {expression} is true" in message
 
 
+@pytest.mark.nightly
 def test_no_rows_are_undefined_and_stop_nothing(job: Any) -> None:
     gate = [
         check("nulls", max=0),
@@ -350,6 +356,7 @@ def test_no_rows_are_undefined_and_stop_nothing(job: Any) -> None:
     assert job.scores() == [(1, 1.0)]
 
 
+@pytest.mark.nightly
 def test_nan_and_null_outputs(job: Any) -> None:
     odd = "CASE id WHEN 1 THEN NULL WHEN 2 THEN double('NaN') WHEN 3 THEN double('infinity') "
     job.transactions(*(f"{number} 2018-08-08" for number in range(1, 6)))
@@ -372,6 +379,7 @@ def test_nan_and_null_outputs(job: Any) -> None:
     assert again["psi", "score"] == again["psi", "a"] == (0.0, "passed")
 
 
+@pytest.mark.nightly
 def test_a_constant_column_that_moves_has_drifted(job: Any) -> None:
     gate = [check("psi", action="warn", max=0.2), check("ks", action="warn", max=0.2)]
     for value, outcome in (("5.0D", "undefined"), ("5.0D", "passed"), ("4.0D", "warned")):
@@ -411,6 +419,7 @@ def test_damaged_memory_is_named(job: Any) -> None:
     assert outcomes(job.run(gate=gate))["psi", "score"] == (None, "undefined")
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("scan", ["direct", "jvm"])
 def test_features_are_compared_with_the_bundles_profile(
     job: Any, tmp_path: Path, scan: str

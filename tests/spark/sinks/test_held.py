@@ -39,6 +39,7 @@ def run(job: Any, format_name: str, key: str, *keep: str) -> int:
     return int(report.rows_out)
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("key", "keep"),
     [
@@ -68,6 +69,7 @@ def test_orc_loses_names_with_backticks(
         assert run(job, "parquet", name, *keep) == 0
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("zone_name", ["UTC", "Etc/UTC", "GMT", "Z"])
 def test_orc_keeps_times_where_all_clocks_show_utc(job: Any, zone: Any, zone_name: str) -> None:
     zone(zone_name)
@@ -76,6 +78,7 @@ def test_orc_keeps_times_where_all_clocks_show_utc(job: Any, zone: Any, zone_nam
     assert run(job, "orc", "t") == 0
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("zone_name", ["Europe/Berlin", "Europe/London", "GMT+1"])
 def test_orc_keeps_no_times_elsewhere(job: Any, zone: Any, zone_name: str) -> None:
     source(job, "timestamp_seconds(id) AS t, 1.0D AS a")
@@ -97,6 +100,7 @@ def test_only_parquet_is_known_to_hold_collated_text(job: Any, kept: str) -> Non
         run(job, "orc", "k", "w")
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "key",
     [
@@ -124,6 +128,7 @@ def test_a_blank_at_the_end_of_a_partitions_value_is_refused(job: Any) -> None:
     assert not job.spark.catalog.tableExists("store.scores")
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     ("value", "kind", "problem"),
     [

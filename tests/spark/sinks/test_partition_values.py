@@ -16,6 +16,7 @@ def held(spark: SparkSession, value: Any, kind: str = "string", name: str = "p")
     return df.select(held_partition_value(name, df.schema[0].dataType))
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize(
     ("value", "why"),
     [

@@ -70,6 +70,7 @@ def test_no_reader_sees_what_is_staged(job: Any, monkeypatch: pytest.MonkeyPatch
     assert job.spark.read.parquet(str(job.location())).count() == 3
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("there", [False, True])
 def test_a_run_that_fails_leaves_nothing(job: Any, there: bool) -> None:
     if there:
@@ -91,6 +92,7 @@ POINT, POINTED = (Partitions, "point", False), (Partitions, "point", True)
 END, ENDED = (RunFolder, "end_publishing", False), (RunFolder, "end_publishing", True)
 
 
+@pytest.mark.nightly_after(5)
 @pytest.mark.parametrize(
     ("target", "step", "first"),
     [
@@ -195,6 +197,7 @@ def test_what_is_replaced_stays_for_a_day(job: Any) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
+@pytest.mark.nightly
 def test_folders_of_other_writers_are_replaced_and_cleared_away(job: Any) -> None:
     job.run(**ALL)
     job.spark.sql("CREATE TABLE store.old LIKE store.scores")
@@ -245,6 +248,7 @@ def test_a_damaged_journal_is_told(job: Any) -> None:
     assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly
 def test_odd_partitions_are_published_twice(job: Any) -> None:
     odd = ["EU", "a/b", "a=b", "50%", "a:b", "it's", "a\\b", "null", "ä ö", "{a}", "[b]*"]
     job.transactions(*(f"{n} 2018-08-08 {region}" for n, region in enumerate(odd)))

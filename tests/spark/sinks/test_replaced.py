@@ -42,6 +42,7 @@ def test_one_regions_run_leaves_the_others_rows(regions: Any) -> None:
     assert regions.scores() == [(1, 1.0), (3, 3.0)]
 
 
+@pytest.mark.nightly
 def test_what_the_message_says_helps(regions: Any) -> None:
     for mode, by in (("overwrite", ["day", "region"]), ("append", ["day"])):
         for region in ("EU", "US", "EU"):
@@ -51,6 +52,7 @@ def test_what_the_message_says_helps(regions: Any) -> None:
         regions.spark.sql("DROP TABLE store.scores")
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     ("section", "condition"),
     [
@@ -77,6 +79,7 @@ def test_any_part_of_a_condition_on_what_is_kept_tells(
     assert regions.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "condition",
     [
@@ -102,6 +105,7 @@ def test_a_row_that_has_left_the_source_leaves_the_target(regions: Any) -> None:
     assert regions.scores() == [(1, 1.0)]
 
 
+@pytest.mark.nightly
 def test_a_feature_in_place_of_a_column_is_not_what_the_filter_means(regions: Any) -> None:
     # In the source it is EU or US, in the target the first letter of it.
     features = {"region": "left(region, 1)"}

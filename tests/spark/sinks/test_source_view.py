@@ -53,6 +53,7 @@ def test_a_row_that_moved_has_no_stale_prediction(job: Any) -> None:
     job.spark.sql("DROP VIEW store.tx_scored")
 
 
+@pytest.mark.nightly
 def test_a_column_that_the_source_gets_is_in_the_view_after_the_next_run(job: Any) -> None:
     job.transactions("1 2018-08-08")
     changes = {"mode": "append", "partition_by": None, "keep": None, "view": "store.seen"}

@@ -29,6 +29,7 @@ def sink(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("by_sql")
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.usefixtures("sink")
 def test_three_days_in_threads_of_one_session(spark: SparkSession, job: Any) -> None:
     days = ["2018-08-08", "2018-08-09", "2018-08-10"]
@@ -45,6 +46,7 @@ def test_three_days_in_threads_of_one_session(spark: SparkSession, job: Any) -> 
     spark.conf.unset("spark.sql.sources.partitionOverwriteMode")
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.usefixtures("sink")
 @pytest.mark.parametrize("target", [APPEND, {}])
 def test_first_runs_of_the_same_rows_at_once(
