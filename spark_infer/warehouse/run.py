@@ -33,6 +33,7 @@ from spark_infer.warehouse.predicted import predicted_by
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.progress import Progress
 from spark_infer.warehouse.quarantine import Quarantine
+from spark_infer.warehouse.reading.source import read_source, where
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.keys import check_repeatable
 from spark_infer.warehouse.rows.reasons import reasons_of
@@ -48,7 +49,6 @@ from spark_infer.warehouse.sinks import (
     choose_sink,
     without_predictions,
 )
-from spark_infer.warehouse.source import read_source, where
 from spark_infer.warehouse.source_view import SourceView
 from spark_infer.warehouse.steps import Steps
 

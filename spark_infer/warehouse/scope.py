@@ -13,8 +13,8 @@ from spark_infer.spark.features import Featured, with_features
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.challengers import Challengers, with_all_features
 from spark_infer.warehouse.config import JobConfig
+from spark_infer.warehouse.reading.source import where
 from spark_infer.warehouse.sinks import Coverage
-from spark_infer.warehouse.source import where
 
 
 def rows_to_score(

@@ -22,7 +22,7 @@ from spark_infer.spark.driver.session import own_session
 from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.config import ParameterConfig
 from spark_infer.warehouse.parameters import bind_parameters
-from spark_infer.warehouse.source import where
+from spark_infer.warehouse.reading.source import where
 
 
 def main(work: Path, cases: Path) -> None:

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.warehouse.config import SourceConfig
+from spark_infer.warehouse.reading.source import where
 from spark_infer.warehouse.sinks.name import TableName
-from spark_infer.warehouse.source import where
 
 
 def as_of(

@@ -28,7 +28,7 @@ from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.config import ParameterConfig
-from spark_infer.warehouse.source import where
+from spark_infer.warehouse.reading.source import where
 from spark_infer.warehouse.values import read
 
 _KINDS: tuple[tuple[type[DataType], str], ...] = (

@@ -1,3 +1,3 @@
-"""What is looked at before a source is read: what Spark would read otherwise than it is there."""
+"""The source: read as it is there, and refused where Spark would read something else."""
 
 from __future__ import annotations

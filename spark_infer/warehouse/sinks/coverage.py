@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from spark_infer.errors import ConfigError, WarehouseError, some
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.wire import quoted
-from spark_infer.warehouse.conjuncts import conjuncts
+from spark_infer.warehouse.reading.conjuncts import conjuncts
+from spark_infer.warehouse.reading.source import where
 from spark_infer.warehouse.rows.keys import Keys, Partition, partition_texts
-from spark_infer.warehouse.source import where
 
 if TYPE_CHECKING:
     from spark_infer.warehouse.sinks.target import Target

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_infer.errors import WarehouseError, some
+from spark_infer.warehouse.rows.by_key import with_known
 from spark_infer.warehouse.rows.keys import Partition, partition_texts
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
@@ -124,8 +125,8 @@ def check_latest(target: Target, partitions: frozenset[Partition], rows: DataFra
     # A run's id begins with the time at which it began.
     is_later = F.col("run_id") > target.run_id
     if target.is_merged:
-        later = target.rows().where(is_later)
-        what, found = "rows", target.with_known(later, rows).select("run_id").distinct().collect()
+        later = with_known(target.rows().where(is_later), rows, target.key)
+        what, found = "rows", later.select("run_id").distinct().collect()
     else:
         later = target.in_partitions(partitions).where(is_later)
         by = partition_texts(target.config.partition_by)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property, reduce
-from operator import and_
+from functools import cached_property
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -14,10 +13,11 @@ from pyspark.sql.types import StructType
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import WarehouseError, some
 from spark_infer.spark.failures import SPARK_FAILURES
-from spark_infer.spark.names import Names, unused
+from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import TargetConfig
 from spark_infer.warehouse.rows.among import MAX_NAMED, among
+from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.lock import WriterLock
@@ -270,25 +270,11 @@ class Target:
         known = self.rows()
         if not all(self._names.find(name, known.columns) for name in self.key):
             return rows  # The check of the table's columns tells.
-        return self.without_known(rows, known)
+        return without_known(rows, known, self.key)
 
     def partition_columns(self, columns: Sequence[str]) -> list[str]:
         """Return the partition columns as some columns of rows spell them."""
         return [self._names.one(name, columns, where="") for name in self.config.partition_by]
-
-    def without_known(self, df: DataFrame, known: DataFrame) -> DataFrame:
-        """Return the rows of ``df`` whose keys do not stand in ``known``."""
-        return self._by_key(df, known, "left_anti")
-
-    def with_known(self, df: DataFrame, known: DataFrame) -> DataFrame:
-        """Return the rows of ``df`` whose keys stand in ``known``."""
-        return self._by_key(df, known, "left_semi")
-
-    def _by_key(self, df: DataFrame, known: DataFrame, how: str) -> DataFrame:
-        pairs = list(zip(map(quoted, self.key), unused(df.columns, len(self.key)), strict=True))
-        there = known.select(*(F.col(name).alias(place) for name, place in pairs))
-        same = reduce(and_, (F.col(name) == F.col(place) for name, place in pairs))
-        return df.join(there, on=same, how=how)
 
     def _check_folder_is_free(self) -> None:
         folder = default_folder(self.spark, self.name)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_infer.warehouse.conjuncts import conjuncts
+from spark_infer.warehouse.reading.conjuncts import conjuncts
 
 pytestmark = pytest.mark.one_spark
 

@@ -16,8 +16,8 @@ from spark_infer.spark.features import with_bundle_features, with_features
 from spark_infer.spark.names import Names
 from spark_infer.warehouse.config import SourceConfig
 from spark_infer.warehouse.jobfile.document import parse
+from spark_infer.warehouse.reading.source import read_source
 from spark_infer.warehouse.rows.keys import check_keys
-from spark_infer.warehouse.source import read_source
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.config import SourceConfig
-from spark_infer.warehouse.source import read_source
+from spark_infer.warehouse.reading.source import read_source
 
 pytestmark = pytest.mark.one_spark
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.errors import WarehouseError
 from spark_infer.warehouse.config import SourceConfig
-from spark_infer.warehouse.source import read_source
+from spark_infer.warehouse.reading.source import read_source
 
 pytestmark = pytest.mark.one_spark
 

@@ -15,7 +15,7 @@ from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.scan import direct_scan
 from spark_infer.warehouse.config import SourceConfig
-from spark_infer.warehouse.source import read_source
+from spark_infer.warehouse.reading.source import read_source
 
 pytestmark = pytest.mark.one_spark
 

@@ -14,6 +14,7 @@ from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES, explained, spark_failures
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.written import NotByWorkers
+from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
@@ -201,7 +202,7 @@ class FileTable:
     def _still_new(self, staged: Staged, keys: Keys, table: Table) -> tuple[Staged, Keys]:
         """Return the staged rows that no other run has added since this one has looked."""
         assert self._run is not None
-        rows = self._target.without_known(staged.df, self._target.rows())
+        rows = without_known(staged.df, self._target.rows(), self._target.key)
         if rows.count() == staged.rows:
             return staged, keys
         place = self._run.folder.child("rest")

@@ -17,6 +17,7 @@ from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.casts import literal
+from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import formats
@@ -232,7 +233,7 @@ class IcebergTable:
         elif not is_staged:
             rows = staged.df
             if target.is_appended:
-                rows = target.without_known(rows, target.rows())
+                rows = without_known(rows, target.rows(), target.key)
             expected, _ = self._branches.write(rows, branch, replaces=target.is_overwritten)
         if emptied:
             self._branches.delete(branch, self._inside(emptied))

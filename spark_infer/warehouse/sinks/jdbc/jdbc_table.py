@@ -14,6 +14,7 @@ from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.errors import SparkInferError, WarehouseError
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
+from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import formats
@@ -129,7 +130,7 @@ class JdbcTable:
             if table is None or not table.has(target.key, self._names):
                 return rows  # The check of the table's columns tells.
             known = self._replaced.there(table, self._key(rows.schema))
-        return target.without_known(rows, known)
+        return without_known(rows, known, target.key)
 
     def stage(self, prediction: Prediction) -> Staged:
         """Score the rows into a table of the run's own, and count them."""

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from spark_infer.errors import WarehouseError, some
 from spark_infer.spark.names import unused
 from spark_infer.spark.wire import quoted
+from spark_infer.warehouse.rows.by_key import with_known, without_known
 from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
@@ -69,12 +70,9 @@ class Merge:
             return
         # Their places tell the columns apart: a key may have any name.
         places = [str(place) for place in range(len(target.key))]
-        pairs = list(zip(target.key, places, strict=True))
-        known, ours = (
-            rows.select(*(F.col(quoted(name)).alias(place) for name, place in pairs))
-            for rows in (target.rows(), staged.df)
-        )
-        repeated = known.join(ours, on=places, how="left_semi").groupBy(*places).count()
+        key = (F.col(quoted(n)).alias(p) for n, p in zip(target.key, places, strict=True))
+        known = with_known(target.rows(), staged.df, target.key)
+        repeated = known.groupBy(*key).count()
         shown = F.concat_ws(", ", *(F.col(place).cast("string") for place in places))
         bad = repeated.where(F.col("count") > 1).select(shown)
         if found := [str(row[0]) for row in bad.take(_MAX_EXAMPLES)]:
@@ -109,7 +107,7 @@ class Merge:
         key = list(map(quoted, self.target.key))
         owned = self.coverage.owned(there).select(*key).distinct()
         present = self.coverage.present
-        return self.target.without_known(owned, rows if present is None else present)
+        return without_known(owned, rows if present is None else present, self.target.key)
 
     def _source(self, rows: DataFrame, there: DataFrame) -> DataFrame:
         ordered = rows.select(*map(quoted, there.columns))

@@ -12,6 +12,7 @@ from pyspark.sql.types import StructType
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.prediction import Prediction
+from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import Keys
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
@@ -135,7 +136,7 @@ class SqlTable:
             elif target.is_merged:
                 self._merge.write(staged, target.name.sql, target.rows())
             else:
-                expected = writer.append(table, target.without_known(staged.df, target.rows()))
+                expected = writer.append(table, without_known(staged.df, target.rows(), target.key))
             text = f"{written} written, but not read back to check it"
             with spark_failures(text, "run the same range again"):
                 target.check_kept(before)
