@@ -11,8 +11,9 @@ import pytest
 import spark_infer as si
 from spark_infer.errors import ConfigError, GateError
 from spark_infer.model.deadline import PENDING
+from tests.clock import LAST
+from tests.late import NONE_LATE, in_time, insert_five
 from tests.schema import check_report
-from tests.spark.deadline.clock import LAST
 
 pytestmark = pytest.mark.one_spark
 CONTENT = {"by": "content"}
@@ -21,29 +22,14 @@ SCORED = {1: 2.0, 2: 4.0, 3: 2 * LAST}
 LATER = {4: 8.0, 5: 10.0}
 ALL_LATE = -3
 """Days from now, so that the next 02:30 is over."""
-NONE_LATE = 5
-"""Days from now, further than the model moves the clock."""
 
 
 @pytest.fixture
 def late(job: Any, skipping: si.Bundle) -> Any:
     """A job for which it is too late after its third row; it has one file, read in order."""
-    rows = ", ".join(
-        f"({n}, {LAST if n == 3 else n}D, 0, DATE'2018-08-08', 'EU')" for n in range(1, 6)
-    )
     job.transactions()
-    job.spark.sql(
-        f"INSERT INTO store.tx SELECT /*+ COALESCE(1) */ * FROM VALUES {rows} AS v(n, a, b, d, r)"
-    )
-    job.config |= {
-        "bundle": {
-            "path": str(skipping.path),
-            "allow_modules": ["tests.spark.deadline.clock"],
-        },
-        "deadline": "02:30",
-        "incremental": CONTENT,
-        "batch": {"batch_size": 1, "max_rejected_share": 0.0, "cache_bytes": 0},
-    }
+    insert_five(job.spark, "0, DATE'2018-08-08', 'EU'")
+    job.config |= in_time(skipping) | {"incremental": CONTENT}
     return job
 
 

@@ -147,7 +147,9 @@ def test_a_killed_run_is_completed_by_hand(job: Any, crash: Any) -> None:
     assert job.load(**ALL).recover(job.spark) == ()
 
 
-def test_a_partition_is_wholly_old_or_wholly_new(job: Any, monkeypatch: Any) -> None:
+@pytest.mark.nightly_after(1)
+@pytest.mark.parametrize("times", [5, 50])
+def test_a_partition_is_wholly_old_or_wholly_new(job: Any, times: int) -> None:
     job.transactions(*(f"{n} 2018-08-0{8 + n % 2}" for n in range(20)))
     job.run(**ALL)
     wrong: list[Any] = []
@@ -170,12 +172,12 @@ def test_a_partition_is_wholly_old_or_wholly_new(job: Any, monkeypatch: Any) -> 
     reader = threading.Thread(target=poll)
     reader.start()
     try:
-        for _ in range(5):
+        for _ in range(times):
             job.run(**ALL)
     finally:
         done.set()
         reader.join()
-    assert num_read > 5
+    assert num_read > times
     assert not wrong
 
 
