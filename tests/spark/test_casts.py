@@ -303,6 +303,21 @@ def test_dates_and_timestamps_are_numbers_without_known_types(
         assert values(scored) == [[-2.0, -0.75]], path
 
 
+@pytest.mark.usefixtures("ansi")
+@pytest.mark.parametrize("kind", KINDS)
+def test_seconds_of_the_first_moments_that_spark_has(
+    spark: SparkSession, pair: Callable[..., si.Bundle], kind: Any
+) -> None:
+    rows = spark.sql(
+        "SELECT 1 AS id, timestamp_micros(-9223372036854775808L) AS a, timestamp_micros(-1L) AS b "
+        "UNION ALL SELECT 2, timestamp_micros(-1000000L), timestamp_micros(1999999L)"
+    )
+    for path, scored in results(rows, pair("int64"), kind):
+        # Python has no such moments: they are not fetched.
+        found = [row["y"] for row in scored.orderBy("id").select("y").collect()]
+        assert found == [[-9223372036855, -1], [-1, 1]], path
+
+
 @pytest.mark.nightly_after(1)
 @pytest.mark.usefixtures("ansi")
 @pytest.mark.parametrize("kind", KINDS)

@@ -37,6 +37,9 @@ def make_session(
     options.inter_op_num_threads = 1
     # Threads that wait for the next batch would take the cores of other tasks.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # It would take a file for one of its own format by bytes in the middle, and read another model
+    # there than the graph that was checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return ort.InferenceSession(model, options, providers=list(providers))
     except Exception as error:

@@ -28,8 +28,9 @@ from spark_infer.bundle.features import (
 from spark_infer.bundle.features.words import words
 from spark_infer.errors import BundleError, ConfigError, SignatureError
 from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
+from spark_infer.spark.features.built_in import check_built_in
 from spark_infer.spark.features.moments import check_moments, is_typed
-from spark_infer.spark.features.parsed import CATALYST, Parsed, parse
+from spark_infer.spark.features.parsed import Parsed, parse
 from spark_infer.spark.features.settings import check_settings
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import by_name
@@ -96,7 +97,7 @@ def check_expressions(
             raise BundleError(refused(feature, sql, str(error))) from None
         except SignatureError as error:
             raise SignatureError(refused(feature, sql, str(error))) from None
-    _check_built_in(spark, called)
+    check_built_in(spark, called)
     return doubtful
 
 
@@ -267,21 +268,3 @@ def _check_no_variables(spark: SparkSession) -> None:
             "the Spark session has SQL variables (DECLARE), and a bundle's features could read "
             "them where a column is missing; drop them, use predict, or pass the columns"
         )
-
-
-def _check_built_in(spark: SparkSession, called: set[str]) -> None:
-    """Check that nobody has put a function of the session in the place of a built-in one."""
-    catalog = spark._jsparkSession.sessionState().catalog()
-    for name in sorted(called):
-        found = catalog.lookupBuiltinOrTempFunction(name)
-        if not found.isDefined():
-            raise SignatureError(
-                f"Spark {spark.version} has no built-in function {name}, which the bundle's "
-                "features call; use a newer Spark"
-            )
-        if not str(found.get().getClassName()).startswith(CATALYST):
-            raise ConfigError(
-                f"the Spark session has a function of its own called {name}, and the bundle's "
-                f"features mean Spark's; register yours under another name "
-                f"(DROP TEMPORARY FUNCTION {name})"
-            )

@@ -136,7 +136,8 @@ def _finish(result: str, rule: Rule, kind: str, item: Input, *, once: bool = Fal
     if kind == "timestamp_ntz":
         micros = f"unix_micros(CAST(concat(CAST({result} AS STRING), 'Z') AS TIMESTAMP))"
     if rule is Rule.WHOLE_SECONDS:
-        return f"(({micros} - pmod({micros}, 1000000L)) div 1000000L)"
+        # The second before, without a number below the first microsecond.
+        return f"({micros} div 1000000L - IF({micros} % 1000000L < 0, 1, 0))"
     # One division of exact doubles is the nearest double, and the way from there to a float ends
     # at the nearest one: in the middle between two of 24 bits lies no other quotient so close.
     far = f"CAST(CAST({micros} AS DECIMAL(20, 0)) * 0.000001BD AS {target})"

@@ -17,7 +17,7 @@ _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _MOMENT = re.compile(
     _DAY.pattern + r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
-    r"(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+    r"(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?))?)?"
 )
 _NO_SQL = re.compile(r"(?:\s|;|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True}
@@ -192,11 +192,12 @@ def _moment(value: Any) -> dt.datetime:
 def _zone(offset: str) -> dt.timezone:
     if offset == "Z":
         return dt.timezone.utc
-    digits = offset[1:].replace(":", "").ljust(4, "0")
-    hours, minutes = int(digits[:2]), int(digits[2:])
-    if hours > 18 or minutes > 59:
+    # Zones had offsets with seconds before they had standard time.
+    digits = offset[1:].replace(":", "").ljust(6, "0")
+    hours, minutes, seconds = int(digits[:2]), int(digits[2:4]), int(digits[4:])
+    if hours > 18 or minutes > 59 or seconds > 59:
         raise _Misread("an offset lies between -18:00 and +18:00")
-    size = dt.timedelta(hours=hours, minutes=minutes)
+    size = dt.timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return dt.timezone(-size if offset[0] == "-" else size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,28 @@ def test_a_setting_by_which_a_feature_means_something_else_is_refused(
     si.predict(rows, save(bundles.with_name("fine"), f"CAST({fine} AS DOUBLE)"))
     other = spark.sql("SELECT id, string(id) AS w FROM range(1)")
     si.predict(other, bundle)
+
+
+def test_functions_of_a_path_before_sparks_own_are_refused(
+    spark: SparkSession, bundles: Path
+) -> None:
+    if tuple(map(int, spark.version.split(".")[:2])) < (4, 2):
+        pytest.skip("SET PATH came with Spark 4.2")
+    session = spark.newSession()
+    rows = session.sql("SELECT id, 1D - id AS x FROM range(3)")
+    bundle = save(bundles, "CAST(abs(x) AS DOUBLE)")
+    spark.sql("CREATE FUNCTION default.abs(a DOUBLE) RETURNS DOUBLE RETURN 77D")
+    try:
+        session.conf.set("spark.sql.path.enabled", "true")
+        session.sql("SET PATH = system.builtin, spark_catalog.default, system.session")
+        assert scores(si.predict(rows, bundle)) == {0.0, 1.0}
+        for first in ("spark_catalog.default, system.builtin", "system.session, system.builtin"):
+            session.sql(f"SET PATH = {first}")
+            for ask in (partial(si.predict, rows, bundle), si.predict_udf(session, bundle)):
+                with pytest.raises(ConfigError, match=r"put system\.builtin first"):
+                    ask()
+    finally:
+        spark.sql("DROP FUNCTION default.abs")
 
 
 ANSI = "spark.sql.ansi.enabled"

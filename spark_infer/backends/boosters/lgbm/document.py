@@ -35,6 +35,8 @@ _HEADER = (
     "monotone_constraints",
     "feature_infos",
 )
+# LightGBM ends lines and texts at some of them, within what is one line or one name here.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _CLASSES = ("binary", "multiclass", "multiclassova")
 
 
@@ -81,6 +83,8 @@ def read(text: str) -> Document:
         ValueError: It is damaged, or no model of LightGBM.
     """
     version_of(text)
+    if found := _CONTROL.search(text):
+        raise ValueError(f"it has a control character ({found[0]!r}) at {found.start()}")
     head, *blocks = text.partition(f"\n{_END}")[0].split("\nTree=")
     if f"\n{_END}" not in text:
         raise ValueError(f"its end is missing ({_END!r})")

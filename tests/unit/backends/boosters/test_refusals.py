@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,11 @@ except RuntimeUnavailable as error:
     assert f"pip install {library}" in message
 
 
+def named(name: str, text: str) -> str:
+    """Return a text of LightGBM whose first feature has a longer name."""
+    return re.sub("feature_names=[^ \n]*", lambda found: found[0] + name, text)
+
+
 DAMAGES: list[tuple[Any, Callable[[str], str], str]] = [
     (xgb, lambda t: re.sub(r'"left_children":\[\d+', '"left_children":[99', t), "holds 99"),
     (xgb, lambda t: re.sub(r'"left_children":\[\d+', '"left_children":[0', t), "no tree"),
@@ -264,6 +270,10 @@ DAMAGES: list[tuple[Any, Callable[[str], str], str]] = [
     (lgbm, lambda t: t.replace("end of trees", ""), "its end is missing"),
     (lgbm, lambda t: t.replace("leaf_value=", "leaf_value=x "), "must be finite numbers"),
     (lgbm, lambda t: t.replace("shrinkage", "shrinking", 1), "'shrinking' is unknown"),
+    *(
+        (lgbm, partial(named, f"{control}num_tree_per_iteration=2"), "a control character")
+        for control in "\r\0\t\v\f\x1c\x85\u2028"
+    ),
 ]
 
 

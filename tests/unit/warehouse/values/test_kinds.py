@@ -18,6 +18,8 @@ from spark_infer.warehouse.values import KINDS, Unquoted, read
 
 UTC = dt.timezone.utc
 HALF_PAST = dt.timezone(dt.timedelta(hours=-3, minutes=-30))
+BEFORE_STANDARD_TIME = dt.timezone(dt.timedelta(minutes=53, seconds=28))
+AFTER_IT = dt.timezone(-dt.timedelta(minutes=53, seconds=28))
 DAY, NOON = dt.date(2018, 8, 8), dt.datetime(2018, 8, 8, 12)
 
 
@@ -48,6 +50,8 @@ DAY, NOON = dt.date(2018, 8, 8), dt.datetime(2018, 8, 8, 12)
         ("timestamp", "2018-08-08T12:00:00.5", NOON.replace(microsecond=500_000)),
         ("timestamp", "2018-08-08T12:00:00Z", NOON.replace(tzinfo=UTC)),
         ("timestamp", "2018-08-08 12:00:00 -0330", NOON.replace(tzinfo=HALF_PAST)),
+        ("timestamp", "2018-08-08 12:00:00+00:53:28", NOON.replace(tzinfo=BEFORE_STANDARD_TIME)),
+        ("timestamp", "2018-08-08 12:00:00-005328", NOON.replace(tzinfo=AFTER_IT)),
         ("timestamp_ntz", "2018-08-08T12:00:00.000001", NOON.replace(microsecond=1)),
     ],
 )
