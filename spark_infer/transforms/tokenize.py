@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import tokenizers
 
 from spark_infer.bundle import Input, Tokenize
+from spark_infer.bundle.documents import cut
 from spark_infer.errors import BundleError, SignatureError, printable
 from spark_infer.tensors import Transformed, Transformer, arrow_dtype
 from spark_infer.tensors.arrow.lists import as_lists
@@ -62,8 +63,8 @@ def _load(transform: Tokenize) -> tokenizers.Tokenizer:
     except BaseException as error:
         _check_of_library(error)
         raise BundleError(
-            f"tokenizers {tokenizers.__version__} does not read the tokenizer ({error}); upgrade "
-            "it, or save tokenizer.json with the version that is installed here"
+            f"tokenizers {tokenizers.__version__} does not read the tokenizer ({cut(error)}); "
+            "upgrade it, or save tokenizer.json with the version that is installed here"
         ) from None
     tokenizer.no_padding()
     if transform.max_length is None:

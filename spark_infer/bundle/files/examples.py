@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spark_infer.bundle.documents import parse, shown
+from spark_infer.bundle.columns import MAX_DIMENSIONS, MAX_SIZE
+from spark_infer.bundle.documents import cut, parse, shown
 from spark_infer.bundle.files.folder import read_file
 from spark_infer.bundle.signature import Signature
 from spark_infer.errors import BundleError
@@ -24,6 +25,8 @@ MAX_EXAMPLES_BYTES = 2**22
 
 _MAX_RAW_BYTES = 2**20
 """Larger tensors, such as those of images, are not kept."""
+_MAX_DIMENSIONS = MAX_DIMENSIONS + 2
+"""Most of a tensor: those of one row, with rows and positions before."""
 _TEXT = "str"
 _DTYPES = (
     "bool",
@@ -96,7 +99,7 @@ class Examples:
             return cls._from_json(data, signature)
         except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
             raise BundleError(
-                f"bundle {root}: {EXAMPLES_FILE} is damaged ({error}); save the bundle again"
+                f"bundle {root}: {EXAMPLES_FILE} is damaged ({cut(error)}); save the bundle again"
             ) from None
 
     @classmethod
@@ -112,7 +115,7 @@ class Examples:
         for answer, output in zip(answers, signature.outputs, strict=True):
             before = 1 if output.lengths_of is None else 2
             if len(answer.shape) < before or answer.shape[before:] != output.tensor_shape:
-                raise ValueError(f"output {output.name!r} has shape {list(answer.shape)}")
+                raise ValueError(f"output {shown(output.name)} has shape {list(answer.shape)}")
         shapes = [*(array.shape for array in inputs.values()), *(a.shape for a in answers)]
         if min(map(len, shapes)) < 1 or len({shape[0] for shape in shapes}) != 1:
             raise ValueError("its tensors are not of as many rows")
@@ -145,11 +148,14 @@ def _to_json(array: Array) -> dict[str, Any]:
 def _from_json(data: Any) -> Array:
     shape = _shape(data["shape"])
     if data["dtype"] == _TEXT:
-        if data.keys() != {"dtype", "shape", "values"} or not all(
-            isinstance(text, str) for text in data["values"]
-        ):
+        words = data.get("values")
+        if data.keys() != {"dtype", "shape", "values"} or not isinstance(words, list):
+            raise ValueError("a tensor of text must have dtype, shape and a list of values")
+        if not all(isinstance(word, str) for word in words):
             raise ValueError("a tensor of text must hold text")
-        return np.array(data["values"], object).reshape(shape)
+        if len(words) != math.prod(shape):
+            raise ValueError(f"a tensor of shape {list(shape)} has {len(words)} values")
+        return np.array(words, object).reshape(shape)
     if data.keys() != {"dtype", "shape", "base64"} or not isinstance(data["dtype"], str):
         raise ValueError("a tensor must have dtype, shape and base64")
     # Not whatever numpy takes for one: it reads other texts as Python.
@@ -166,6 +172,10 @@ def _from_json(data: Any) -> Array:
 def _shape(data: Any) -> tuple[int, ...]:
     if not isinstance(data, list) or not all(type(size) is int and size >= 0 for size in data):
         raise ValueError(f"a shape is {shown(data)}")
+    if len(data) > _MAX_DIMENSIONS:
+        raise ValueError(f"a shape has {len(data):,} dimensions, more than {_MAX_DIMENSIONS}")
+    if max(data, default=0) > MAX_SIZE:
+        raise ValueError(f"a shape is {shown(data)}, and {MAX_SIZE:,} is the largest size")
     return tuple(data)
 
 

@@ -19,6 +19,7 @@ What stands in a run's one query over the staged rows grows with it.
 """
 MAX_LABELS = 100
 """Most labels of an output whose shares are compared."""
+_LIMIT = 2**63
 Values = npt.NDArray[np.float64]
 
 
@@ -50,6 +51,10 @@ class Distribution:
 
     def __post_init__(self) -> None:
         check_fields(self, where="distribution")
+        numbers = [*self.cuts, *(n for n in self._moments if n is not None)]
+        whole = [self.rows, self.nulls, self.not_finite, *self.counts]
+        if any(isinstance(n, int) and not -_LIMIT <= n < _LIMIT for n in (*numbers, *whole)):
+            raise SignatureError("distribution: an integer has more than 64 bits")
         if min(self.rows, self.nulls, self.not_finite, *self.counts, 0) < 0:
             raise SignatureError("distribution: a count is negative")
         if len(self.counts) != len(self.cuts) + 1 or len(self.cuts) > MAX_LABELS + NUM_BINS:
@@ -59,7 +64,6 @@ class Distribution:
             )
         if sum(self.counts) + self.nulls + self.not_finite != self.rows:
             raise SignatureError(f"distribution: its counts do not add up to {self.rows:,} rows")
-        numbers = [*self.cuts, *(n for n in self._moments if n is not None)]
         if not np.isfinite(numbers).all():
             raise SignatureError("distribution: a number is not finite")
         if any(a >= b for a, b in itertools.pairwise(self.cuts)):

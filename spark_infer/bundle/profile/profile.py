@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spark_infer.bundle.documents import parse, shown
+from spark_infer.bundle.documents import cut, parse, shown
 from spark_infer.bundle.files.folder import read_file
 from spark_infer.bundle.profile.distribution import Distribution
 from spark_infer.errors import BundleError, SignatureError, nearest
@@ -95,7 +95,6 @@ class Profile:
                         )
         except (ValueError, SignatureError) as error:
             raise BundleError(
-                f"bundle {root}: {PROFILE_FILE} is damaged ({str(error)[:500]}); save the bundle "
-                "again"
+                f"bundle {root}: {PROFILE_FILE} is damaged ({cut(error)}); save the bundle again"
             ) from None
         return profile

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
-from spark_infer.bundle.documents import as_tuple, parse, shown
+from spark_infer.bundle.documents import as_tuple, check_fields, cut, parse, shown
 from spark_infer.errors import SignatureError
 
 
@@ -73,3 +78,48 @@ def test_what_has_no_text_is_shown_by_its_type(value: object, expected: str) -> 
 def test_what_fails_to_describe_itself_is_shown() -> None:
     assert shown(Odd()).startswith("<Odd instance at 0x")
     assert shown([Odd()]).startswith("[<Odd instance at 0x")
+
+
+def test_a_long_message_keeps_its_begin_and_its_end() -> None:
+    assert cut(ValueError("x" * 600)) == "x" * 600
+    found = cut("begin" + "x" * 1_000_000 + "end")
+    assert found.startswith("begin")
+    assert found.endswith("end")
+    assert len(found) < 610
+
+
+@dataclass
+class Fields:
+    """One mapping and one list."""
+
+    names: Mapping[str, str]
+    sizes: Sequence[int]
+
+
+NAMES = {f"n{place}": "x" for place in range(5_000)}
+SIZES = [0] * 5_000
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "message"),
+    [
+        ({**NAMES, "odd": 1}, SIZES, r"here: names\['odd'\] must be a valid string, got 1"),
+        (NAMES, [*SIZES, "odd"], r"here: sizes\[5000\] must be a valid integer, got 'odd'"),
+        (NAMES, (*SIZES[:1_000], None), r"here: sizes\[1000\] must be a valid integer, got None"),
+        ([*NAMES], SIZES, "here: names must be "),
+        (NAMES, NAMES, "here: sizes must be "),
+        (dict.fromkeys(range(5_000), "x"), SIZES, r"here: names\[0\].* must be a valid string"),
+    ],
+)
+def test_what_is_wrong_in_many_items_is_named(names: Any, sizes: Any, message: str) -> None:
+    check_fields(Fields(NAMES, SIZES), where="here")
+    with pytest.raises(SignatureError, match=message):
+        check_fields(Fields(names, sizes), where="here")
+
+
+def test_a_million_wrong_items_are_refused_at_once() -> None:
+    wrong: Any = dict.fromkeys(map(str, range(1_000_000)), 1)
+    begin = time.perf_counter()
+    with pytest.raises(SignatureError, match=r"names\['0'\] must be a valid string"):
+        check_fields(Fields(wrong, []), where="here")
+    assert time.perf_counter() - begin < 5

@@ -109,8 +109,11 @@ def test_a_panic_of_the_library_rejects_the_text_that_it_is_about() -> None:
         {"model": {"type": "Odd"}},
         {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
         {"pre_tokenizer": {"type": "Split"}},
+        {"version": "9" * 5000},
+        {"model": {"type": "WordLevel", "vocab": "a" * 5000, "unk_token": "[UNK]"}},
     ],
 )
 def test_a_document_that_the_library_does_not_read_is_one_sentence(changes: Any) -> None:
-    with pytest.raises(BundleError, match="does not read the tokenizer"):
+    with pytest.raises(BundleError, match="does not read the tokenizer") as error:
         ids(item(document(**changes)), "a")
+    assert len(str(error.value)) < 1000

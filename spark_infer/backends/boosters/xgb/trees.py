@@ -14,6 +14,10 @@ NO_CATEGORIES: dict[str, list[Any]] = {"enc": [], "feature_segments": [], "sorte
 
 _ROOT = 2**31 - 1
 _MAX_CATEGORY = 2**24
+MAX_BITS = 2**32
+"""Most bits in the sets of all nodes that ask for a category: XGBoost makes one for each node, up
+to its greatest category, however few are in it."""
+
 _NODES = ("base_weights", "loss_changes", "sum_hessian")
 _CATEGORIES = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
 
@@ -47,14 +51,18 @@ def check_trees(booster: Any, count: int, width: int, splits: dict[int, list[Flo
         ends = ints(model["iteration_indptr"], "iteration_indptr", None, 0, number)
         if not len(ends) or ends[0] != 0 or ends[-1] != number or (np.diff(ends) < 0).any():
             raise ValueError("iteration_indptr does not cover the trees")
+    bits = 0
     for place, tree in enumerate(trees):
-        _check_tree(tree, f"tree {place}", place, count, splits)
+        bits += _check_tree(tree, f"tree {place}", place, count, splits)
+        if bits > MAX_BITS:
+            raise ValueError(f"the categories of its nodes take more than {MAX_BITS:,} bits")
     return number
 
 
 def _check_tree(
     tree: Any, what: str, place: int, count: int, splits: dict[int, list[Floats]]
-) -> None:
+) -> int:
+    """Check a tree, gather where it splits, and return how many bits its categories take."""
     if isinstance(tree, dict) and "leaf_weights" in tree:
         raise ValueError(f"{what} has several numbers in each leaf")
     lists = ("left_children", "right_children", "parents", "split_indices", "split_conditions")
@@ -95,14 +103,15 @@ def _check_tree(
         raise ValueError(f"{what}: parents are not those of the children")
     if parents[0] not in (_ROOT, -1):
         raise ValueError(f"{what}: node 0 has a parent")
-    _check_categories(tree, what, kinds)
+    bits = _check_categories(tree, what, kinds)
     numeric = inner[kinds[inner] == 0]
     for feature in np.unique(features[numeric]):
         found = conditions[numeric[features[numeric] == feature]]
         splits.setdefault(int(feature), []).append(found)
+    return bits
 
 
-def _check_categories(tree: Any, what: str, kinds: Ints) -> None:
+def _check_categories(tree: Any, what: str, kinds: Ints) -> int:
     marked = np.flatnonzero(kinds == 1)
     nodes = ints(tree["categories_nodes"], f"{what}, categories_nodes", None, 0, len(kinds) - 1)
     if not np.array_equal(nodes, marked):
@@ -113,6 +122,13 @@ def _check_categories(tree: Any, what: str, kinds: Ints) -> None:
     sizes = ints(tree["categories_sizes"], f"{what}, categories_sizes", len(nodes), 0, total)
     if (starts + sizes > total).any():
         raise ValueError(f"{what}: categories end before their segments")
+    if sizes.sum() > total:
+        raise ValueError(f"{what}: categories are in several segments")
+    return sum(
+        int(values[start : start + size].max()) + 1
+        for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)
+        if size
+    )
 
 
 def count_of(data: Mapping[str, Any], key: str, least: int, most: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from spark_infer._version import versions_of
 from spark_infer.backends import Array, Backend, ModelOptions
 from spark_infer.backends.fault import sentence
 from spark_infer.bundle import Bundle, Signature
+from spark_infer.bundle.documents import cut
 from spark_infer.bundle.files.examples import EXAMPLES_FILE, Answer, Examples
 from spark_infer.engine.proof.trials import Shown
 from spark_infer.engine.proof.yardstick import Yardstick
 from spark_infer.errors import RuntimeUnavailable
 
 NUM_ROWS = 8
+_MAX_VERSIONS = 50
 _ON_DEVICE = 0.05
 """How far an answer of a GPU, whose products are rounded otherwise, may be apart."""
 
@@ -168,15 +171,17 @@ def _largest(one: Array, other: Array) -> float:
 
 
 def _otherwise(bundle: Bundle, what: str) -> RuntimeUnavailable:
-    before = dict(bundle.manifest.built_with)
+    before = dict(islice(bundle.manifest.built_with.items(), _MAX_VERSIONS))
     here = versions_of(*before)
     changed = [
         f"{name} {version} and here is {here.get(name, 'none')}"
         for name, version in before.items()
         if here.get(name) != version
     ]
-    versions = f"with {', '.join(changed)}" if changed else "with the same versions of libraries"
+    versions = (
+        f"with {cut(', '.join(changed))}" if changed else "with the same versions of libraries"
+    )
     return RuntimeUnavailable(
-        f"bundle {bundle.path}: {what}; it was saved {versions}, and this is host "
+        f"bundle {bundle.path}: {cut(what)}; it was saved {versions}, and this is host "
         f"{platform.node()}: install what it was saved with, or save it again with what is here"
     )

@@ -20,7 +20,9 @@ import spark_infer as si
 from spark_infer.backends import load_backend
 from spark_infer.backends.boosters.arrays import MAX_DEPTH
 from spark_infer.backends.boosters.lgbm.format import FORMAT as LIGHTGBM
+from spark_infer.backends.boosters.xgb.document import read
 from spark_infer.backends.boosters.xgb.format import FORMAT as XGBOOST
+from spark_infer.backends.boosters.xgb.trees import MAX_BITS
 from spark_infer.backends.options import ModelOptions
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.files.digest import seal
@@ -325,6 +327,55 @@ def test_a_tree_that_is_too_deep(tmp_path: Path) -> None:
 
     with pytest.raises(BundleError, match="tree 0 has more than 10,000 levels"):
         load_backend(rewritten(bundle, deep))
+
+
+def chain(text: str, categories: list[int], sizes: list[int], starts: list[int]) -> str:
+    """Return a booster whose one tree asks for a category at each of its levels."""
+    data = json.loads(text)
+    model = data["learner"]["gradient_booster"]["model"]
+    tree = model["trees"][0]
+    inner = range(0, 2 * len(sizes), 2)
+    tree["left_children"] = [*(c for n in inner for c in (n + 1, -1)), -1]
+    tree["right_children"] = [*(c for n in inner for c in (n + 2, -1)), -1]
+    tree["parents"] = [2**31 - 1, *(n for n in inner for _ in range(2))]
+    for name in ("split_indices", "split_conditions", "base_weights", "loss_changes"):
+        tree[name] = [0] * (2 * len(sizes) + 1)
+    tree["sum_hessian"] = tree["default_left"] = tree["split_indices"]
+    tree["split_type"] = [*(1 - n % 2 for n in range(2 * len(sizes))), 0]
+    tree["categories_nodes"] = [*inner]
+    tree |= {
+        "categories": categories,
+        "categories_sizes": sizes,
+        "categories_segments": starts,
+    }
+    tree["tree_param"]["num_nodes"] = str(2 * len(sizes) + 1)
+    return json.dumps(data)
+
+
+def test_categories_of_a_tree_that_take_much_memory(tmp_path: Path) -> None:
+    bundle = si.save_bundle(tmp_path / "b", xgb())
+    text = (bundle.artifact_path / "model.json").read_text()
+    allowed = MAX_BITS // 2**24 - 1
+
+    def changed(count: int, sizes: list[int], starts: list[int]) -> str:
+        return chain(text, [2**24] * count, sizes, starts)
+
+    for count in (allowed + 1, 1_000):
+        many = changed(count, [1] * count, [*range(count)])
+        with pytest.raises(ValueError, match="its nodes take more than 4,294,967,296 bits"):
+            read(many.encode())
+    read(changed(allowed, [1] * allowed, [*range(allowed)]).encode())
+    read(chain(text, [3, 9, 4], [2, 1], [0, 2]).encode())
+    with pytest.raises(ValueError, match="tree 0: categories are in several segments"):
+        read(chain(text, [3, 9, 4], [2, 2], [0, 1]).encode())
+    few = json.loads(chain(text, [2**24], [1], [0]))
+    model = few["learner"]["gradient_booster"]["model"]
+    model["trees"] = [{**model["trees"][0], "id": place} for place in range(1_000)]
+    model["tree_info"] = [0] * 1_000
+    model["gbtree_model_param"]["num_trees"] = "1000"
+    model["iteration_indptr"] = [*range(1_001)]
+    with pytest.raises(ValueError, match="its nodes take more than"):
+        read(json.dumps(few).encode())
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,15 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("inputs.a.maximum", "1"),
         ("inputs.a.mean", [1]),
         ("inputs.a.extra", 1),
+        ("inputs.a.mean", 10**30),
+        ("inputs.a.mean", -(2**63) - 1),
+        ("inputs.a.mean", 10**400),
+        ("inputs.a.minimum", -(10**400)),
+        ("inputs.a.cuts", [0, 1, 10**30]),
+        ("inputs.a.cuts", [0, 1, 10**400]),
+        ("inputs.a.rows", 10**4000),
+        ("inputs.a.nulls", 2**63),
+        ("inputs.a.counts", [0, 1, 10**400, 0]),
     ],
 )
 def test_a_profile_that_is_none_is_refused(bundle: si.Bundle, path: str, value: Any) -> None:
@@ -114,6 +123,17 @@ def test_a_profile_that_is_none_is_refused(bundle: si.Bundle, path: str, value: 
     file.write_text(json.dumps(data))
     seal(bundle.path)
     with pytest.raises(BundleError, match=r"profile\.json is damaged"):
+        si.Bundle.load(bundle.path)
+
+
+@pytest.mark.parametrize("number", [2**63, 10**30, 10**400])
+def test_counts_that_add_up_to_a_number_that_is_too_large(bundle: si.Bundle, number: int) -> None:
+    file = bundle.path / PROFILE_FILE
+    data = json.loads(file.read_text())
+    data["inputs"]["a"] |= {"rows": number + 2, "counts": [0, 0, number, 0]}
+    file.write_text(json.dumps(data))
+    seal(bundle.path)
+    with pytest.raises(BundleError, match="an integer has more than 64 bits"):
         si.Bundle.load(bundle.path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -160,6 +161,16 @@ def test_rows_of_a_model_that_runs_one_by_one(tmp_path: Path) -> None:
     assert try_bundle(load_backend(bundle), bundle).compared
 
 
+def test_versions_without_end_are_not_listed(tmp_path: Path) -> None:
+    bundle = save_fraud(tmp_path / "b")
+    versions = {f"package-{place}": "9" * 1_000 for place in range(100_000)}
+    manifest = dataclasses.replace(bundle.manifest, built_with=versions)
+    bundle = dataclasses.replace(bundle, manifest=manifest)
+    with pytest.raises(RuntimeUnavailable, match=r"saved with package-0 9+\.\.\..*install") as e:
+        try_bundle(Otherwise(bundle, lambda array: array + 1), bundle)
+    assert len(str(e.value)) < 1500
+
+
 def test_a_worker_tries_a_model_before_it_predicts_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +205,22 @@ def test_a_worker_tries_a_model_before_it_predicts_rows(
             item.update(shape=[0, *item["shape"][1:]], base64="")
             for item in (*data["inputs"].values(), *data["outputs"])
         ],
+        lambda data: data["inputs"]["features"].update(shape=[8, 10**30, 0], base64=""),
+        lambda data: data["inputs"]["features"].update(shape=[2**31, 0], base64=""),
+        lambda data: data["inputs"]["features"].update(shape=[2**31 - 1] * 20 + [0], base64=""),
+        lambda data: data["inputs"]["features"].update(shape=[1] * 33),
+        lambda data: data["inputs"]["features"].update(shape=[10**4200] * 200),
+        lambda data: data["inputs"].update(
+            features={"dtype": "str", "shape": [8, 10**30, 0], "values": []}
+        ),
+        lambda data: data["inputs"].update(
+            features={"dtype": "str", "shape": [1], "values": {"a": 1}}
+        ),
+        lambda data: data["inputs"].update(
+            features={"dtype": "str", "shape": [2], "values": ["a"]}
+        ),
+        lambda data: data["outputs"].__setitem__(0, {"shape": [8, 10**30]}),
+        lambda data: data["outputs"].__setitem__(0, {"shape": [8] * 100_000}),
         lambda data: data.update(tolerance="1"),
         lambda data: data.update(tolerance=2.0),
     ],
@@ -206,8 +233,11 @@ def test_damaged_rows_are_refused(tmp_path: Path, damage: Callable[[Any], Any]) 
     file.write_text(json.dumps(data))
     seal(bundle.path)
     damaged = Bundle.load(bundle.path)
-    with pytest.raises(BundleError, match=r"examples\.json is damaged .*; save the bundle again"):
+    with pytest.raises(
+        BundleError, match=r"examples\.json is damaged .*; save the bundle again"
+    ) as e:
         try_bundle(load_backend(damaged), damaged)
+    assert len(str(e.value)) < 1000
 
 
 class Doubled(nn.Module):
