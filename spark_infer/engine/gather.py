@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
-import pyarrow.types as pat
+
+from spark_infer.errors import SignatureError
+from spark_infer.tensors.arrow.dictionaries import decoded
 
 Table: TypeAlias = "pa.RecordBatch | pa.Table"
 
@@ -130,16 +132,19 @@ def _concat(parts: list[Table]) -> pa.RecordBatch:
         _decoded(part if isinstance(part, pa.Table) else pa.Table.from_batches([part]))
         for part in parts
     ]
-    joined = pa.concat_tables(tables).combine_chunks()
+    try:
+        joined = pa.concat_tables(tables).combine_chunks()
+    except pa.ArrowException as error:
+        raise SignatureError(f"record batches that come together do not join: {error}") from None
     columns = [column.chunk(0) for column in joined.columns]
     return pa.RecordBatch.from_arrays(columns, schema=joined.schema)
 
 
 def _decoded(table: pa.Table) -> pa.Table:
     """Return columns of dictionaries as their words, of which several may have too many."""
+    columns = [decoded(column) for column in table.columns]
     fields = [
-        field.with_type(field.type.value_type) if pat.is_dictionary(field.type) else field
-        for field in table.schema
+        field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)
     ]
     schema = pa.schema(fields, table.schema.metadata)
-    return table if schema.equals(table.schema) else table.cast(schema)
+    return table if schema.equals(table.schema) else pa.Table.from_arrays(columns, schema=schema)

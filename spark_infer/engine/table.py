@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Set
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from spark_infer.engine.kinds import check_column
 from spark_infer.errors import SignatureError
 
 if TYPE_CHECKING:
@@ -49,15 +48,11 @@ def as_table(rows: TableLike, *, where: str) -> pa.RecordBatch | pa.Table:
             if isinstance(column, str | bytes | Mapping | Set):
                 raise TypeError(f"got a {type(column).__name__} for a column")
         _check_nested(columns)
-        table: pa.RecordBatch | pa.Table = (
-            pa.Table.from_pandas(own, preserve_index=False)
-            if is_frame
-            else pa.RecordBatch.from_pydict(own)
-        )
-        for column, field in zip(columns, table.schema, strict=True):
-            if _is_of_objects(column):
-                _check_dates(column, field.type, is_frame=is_frame)
-        return table
+        for column in columns:
+            check_column(column, is_frame=is_frame)
+        if is_frame:
+            return pa.Table.from_pandas(own, preserve_index=False)
+        return pa.RecordBatch.from_pydict(own)
     except Exception as error:
         # pyarrow, pandas and the values' own code raise what they like.
         reason = "an integer needs more than 64 bits" if isinstance(error, OverflowError) else error
@@ -103,42 +98,3 @@ def _own(column: object) -> object:
     if isinstance(column, Iterator):
         return list(column)
     return column.copy() if isinstance(column, np.ndarray) else column
-
-
-def _is_of_objects(column: object) -> bool:
-    if isinstance(column, pa.Array | pa.ChunkedArray):
-        return False
-    return not isinstance(column, np.ndarray) or column.dtype.hasobject
-
-
-def _holds_dates(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _holds_dates(kind.value_type)
-    fields = (kind.field(number) for number in range(kind.num_fields))
-    return bool(pa.types.is_date32(kind)) or any(_holds_dates(field.type) for field in fields)
-
-
-def _check_dates(values: Iterable[Any], kind: pa.DataType, *, is_frame: bool) -> None:
-    """Raise where a date made dates of what follows it, and cut the time of day off."""
-    if not _holds_dates(kind):
-        return
-    if pa.types.is_struct(kind):
-        for field in kind:
-            inner = [value[field.name] for value in values if field.name in _fields(value)]
-            _check_dates(inner, field.type, is_frame=is_frame)
-    elif kind.num_fields:
-        lists = (value for value in values if isinstance(value, Iterable))
-        _check_dates(chain.from_iterable(lists), kind.field(0).type, is_frame=is_frame)
-    else:
-        for value in values:
-            # NaT is no time, of which pandas makes a null.
-            is_null = is_frame and value != value
-            if isinstance(value, dt.datetime) and not is_null:
-                raise TypeError(
-                    f"{value} stands beside a date, and its time would be cut off; give all of "
-                    "them as datetimes, or all as dates (None for those that are missing)"
-                )
-
-
-def _fields(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}

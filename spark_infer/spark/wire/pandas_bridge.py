@@ -24,6 +24,9 @@ from spark_infer.tensors.arrow.types import is_list
 
 _MAX_EXACT = 2.0**53
 """From here on floats pass over integers."""
+_MAX_INTEGER = 2.0**63
+_BEYOND_FLOAT32 = 2**29 - 1
+_HALF_FLOAT32 = 2**28
 
 PandasColumn: TypeAlias = "pd.Series[Any]"
 
@@ -61,17 +64,38 @@ def from_pandas(
 def as_declared(columns: Mapping[str, pa.Array], signature: Signature) -> dict[str, pa.Array]:
     """Return columns with the integers that pandas made floats of: those beside a null.
 
+    A float64 is the nearest to the integer that it was, and a float16 that of a float64. A float32
+    would be rounded twice: to another one where the first time ends half way between two.
+
     Raises:
-        SignatureError: They are too large for a float to tell them apart.
+        SignatureError: They are too large for a float to tell them apart, or may have been rounded
+            to the middle between two of float32.
     """
     found = dict(columns)
     for item in signature.inputs:
         of_words = item.takes in ("string", "binary")
-        if item.dtype in INTEGER_DTYPES and not of_words:
-            for name in item.column_names:
-                if name in found:
-                    found[name] = _as_integers(found[name], name)
+        for name in item.column_names:
+            if name not in found or of_words:
+                continue
+            if item.dtype in INTEGER_DTYPES:
+                found[name] = _as_integers(found[name], name)
+            elif item.dtype == "float32" and item.takes is None:
+                _check_rounded_once(found[name], name)
     return found
+
+
+def _check_rounded_once(column: pa.Array, name: str) -> None:
+    for floats in _floats(column, beside_null=True):
+        sizes = np.abs(floats)
+        sizes = sizes[(sizes >= _MAX_EXACT) & (sizes <= _MAX_INTEGER)]
+        # Bits of a float64's fraction that a float32 has no room for: the first alone is a half.
+        if (sizes.view(np.int64) & _BEYOND_FLOAT32 == _HALF_FLOAT32).any():
+            raise SignatureError(
+                f"column {name!r} holds a number of 2^53 or more half way between two of float32, "
+                "and pandas functions see integers beside a null as floats, which may have been "
+                "rounded to it; pass CAST(column AS FLOAT), or use an Arrow function (Spark 4.1 "
+                "or newer) or predict"
+            )
 
 
 def _as_integers(column: pa.Array, name: str) -> pa.Array:
@@ -91,16 +115,18 @@ def _as_integers(column: pa.Array, name: str) -> pa.Array:
         return column  # They are no integers.
 
 
-def _floats(column: pa.Array) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield the finite floats at all depths of a column."""
+def _floats(column: pa.Array, *, beside_null: bool = False) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield the finite floats at all depths of a column, or only those that have nulls or NaN."""
     if pat.is_float64(column.type):
         values = column.drop_null().to_numpy(zero_copy_only=False)
-        yield values[np.isfinite(values)]
+        finite = values[np.isfinite(values)]
+        if not beside_null or column.null_count or np.isnan(values).any():
+            yield finite
     elif pat.is_struct(column.type):
         for field in column.flatten():
-            yield from _floats(field)
+            yield from _floats(field, beside_null=beside_null)
     elif pat.is_list(column.type):
-        yield from _floats(column.flatten())
+        yield from _floats(column.flatten(), beside_null=beside_null)
 
 
 def _integer_type(kind: pa.DataType) -> pa.DataType:

@@ -15,6 +15,7 @@ import pyarrow.types as pat
 from spark_infer.bundle import Input
 from spark_infer.tensors.arrow import quotients
 from spark_infer.tensors.arrow.casts import Rule, kind_of, rule_of
+from spark_infer.tensors.arrow.dictionaries import decoded
 from spark_infer.tensors.arrow.types import is_bool8
 from spark_infer.tensors.rows import BoolArray
 
@@ -48,9 +49,9 @@ _VIEWS = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return one array without chunks, dictionary, extension type or view."""
     if isinstance(column, pa.ChunkedArray):
-        if pat.is_dictionary(column.type):
+        if column.num_chunks > 1:
             # Those of the chunks may have more words together than their type can count.
-            column = column.cast(column.type.value_type)
+            column = decoded(column)
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):
             column = pa.concat_arrays(column.chunks)

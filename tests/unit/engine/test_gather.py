@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_infer.engine.gather import gather, regroup
+from spark_infer.errors import SignatureError
+from spark_infer.tensors.arrow.leaves import plain
 
 NAMES = ("n",)
 
@@ -122,3 +124,47 @@ def test_dictionaries_that_are_too_many_words_together() -> None:
     given = [pa.RecordBatch.from_pydict({"n": pa.array(part, kind)}) for part in words]
     (window,) = gather(given, columns=NAMES, max_rows=1000, max_bytes=10**6, sizes=deque())
     assert window.column("n").to_pylist() == [word for part in words for word in part]
+
+
+def words(of: str) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array([1, None, 0, 1], pa.int8()), list(of))
+
+
+CODED = {
+    "words": words,
+    "lists of words": lambda of: pa.ListArray.from_arrays([0, 2, None, 4], words(of)),
+    "large lists of words": lambda of: pa.LargeListArray.from_arrays([0, 2, None, 4], words(of)),
+    "pairs of words": lambda of: pa.FixedSizeListArray.from_arrays(words(of), 2),
+    "structs of words": lambda of: pa.StructArray.from_arrays(
+        [words(of)], ["w"], mask=pa.array([False, False, True, False])
+    ),
+    "lists of structs of words": lambda of: pa.ListArray.from_arrays(
+        [0, 1, 1, 4], pa.StructArray.from_arrays([words(of)], ["w"])
+    ),
+    "words that are lists": lambda of: pa.DictionaryArray.from_arrays(
+        pa.array([1, 0, None], pa.int8()), pa.array([[of], [of, None]])
+    ),
+    "words that are lists of words": lambda of: pa.DictionaryArray.from_arrays(
+        pa.array([1, 0, None], pa.int8()), pa.ListArray.from_arrays([0, 2, 4], words(of))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+@pytest.mark.parametrize("start", [0, 1])
+def test_dictionaries_join_at_all_depths(name: str, start: int) -> None:
+    parts = [CODED[name](of)[start:] for of in ("abc", "xyz")]
+    given = [pa.RecordBatch.from_pydict({"n": part}) for part in parts]
+    (window,) = gather(given, columns=NAMES, max_rows=1000, max_bytes=10**6, sizes=deque())
+    assert window.column("n").to_pylist() == [row for part in parts for row in part.to_pylist()]
+    window.validate(full=True)
+    whole = plain(pa.chunked_array(parts))
+    assert whole.to_pylist() == window.column("n").to_pylist()
+
+
+def test_what_does_not_join_is_refused() -> None:
+    coded = [pa.DictionaryArray.from_arrays([0], pa.array([[of]])) for of in ("a", "b")]
+    maps = [pa.MapArray.from_arrays([0, 1], pa.array(["k"]), values) for values in coded]
+    given = [pa.RecordBatch.from_pydict({"n": part}) for part in maps]
+    with pytest.raises(SignatureError, match="record batches that come together do not join"):
+        list(gather(given, columns=NAMES, max_rows=10, max_bytes=10**6, sizes=deque()))

@@ -50,3 +50,44 @@ def test_they_are_found_in_arrays_and_structs() -> None:
 def test_what_is_no_integer_is_left_to_the_casts(odd: float) -> None:
     values = pa.array([odd, None])
     assert declared(values, SCALAR) is values or declared(values, SCALAR).null_count
+
+
+HALF = 2.0**54 + 2.0**30
+FLOAT = si.ScalarInput("n", columns=[si.Column("x", nulls=0)], dtype="float32")
+RAGGED_FLOAT = si.RaggedInput("n", column="x", fields=["a"])
+
+
+@pytest.mark.parametrize("number", [HALF, -HALF, 2.0**53 + 2.0**29, 2.0**62 + 2.0**38])
+def test_integers_that_would_be_rounded_twice_are_refused(number: float) -> None:
+    with pytest.raises(SignatureError, match=r"'x' holds a number of 2\^53.*CAST\(column AS FLOAT"):
+        declared(pa.array([number, None]), FLOAT)
+    with pytest.raises(SignatureError, match=r"'x' holds a number of 2\^53"):
+        declared(pa.array([[1.0, None], None, [number]]), si.RaggedInput("n", column="x"))
+    with pytest.raises(SignatureError, match=r"'x' holds a number of 2\^53"):
+        declared(pa.array([[{"a": None}, {"a": number}]]), RAGGED_FLOAT)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([HALF]),
+        pa.array([[HALF], None]),
+        pa.array([HALF + 4, None]),
+        pa.array([2.0**54, 2.0**54 + 2.0**31, None]),
+        pa.array([2.0**52 + 2.0**28, 0.1, None]),
+        pa.array([2.0**70 + 2.0**46, None]),
+        pa.array([float("inf"), float("nan"), None]),
+        pa.array([int(HALF) + 1]),
+        pa.array([HALF, None], pa.float32()),
+    ],
+    ids=str,
+)
+def test_floats_that_are_rounded_once_are_kept(values: pa.Array) -> None:
+    assert declared(values, FLOAT) is values
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_a_float64_is_the_nearest_to_the_integer_that_it_was(dtype: str) -> None:
+    values = pa.array([HALF, None])
+    item = si.ScalarInput("n", columns=[si.Column("x", nulls=0)], dtype=dtype)
+    assert declared(values, item) is values
