@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark import Accumulator
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql import SparkSession
 
 from spark_infer.model import BatchOptions
 from spark_infer.model.deadline import PENDING
 from spark_infer.spark.features import Featured
-from spark_infer.spark.prediction import Prediction, Task
+from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.tally import Tally, tally_accumulator
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.deadline import time_of_day
+from spark_infer.warehouse.deadline.in_time import InTime
 from spark_infer.warehouse.deadline.moment import next_moment
 from spark_infer.warehouse.deadline.order import ordered
-from spark_infer.warehouse.rows.pending import is_pending, told_apart
+from spark_infer.warehouse.rows.pending import told_apart
 from spark_infer.warehouse.rows.staged import Staged
 
 
@@ -74,11 +74,7 @@ class Deadline:
         """Return what is predicted; of an append without pending rows, which the next run adds."""
         if self.config.target.mode != "append":
             return prediction
-
-        def rows(task: Task, schema: StructType) -> DataFrame:
-            return prediction.rows(task, schema).where(~is_pending())
-
-        return replace(prediction, rows=rows)
+        return replace(prediction, task=InTime(prediction.task))
 
     def counted(self, staged: Staged) -> Staged:
         """Return what is staged, with the rows that wait for the next run told apart."""
