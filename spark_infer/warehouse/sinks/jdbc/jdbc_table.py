@@ -30,7 +30,7 @@ from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import check_column, literal
 from spark_infer.warehouse.sinks.jdbc.publication import Publication
 from spark_infer.warehouse.sinks.jdbc.replaced import Replaced
-from spark_infer.warehouse.sinks.jdbc.staging import Staging, table_lock
+from spark_infer.warehouse.sinks.jdbc.staging import Staging, lock_table
 from spark_infer.warehouse.sinks.kept import Kept
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
@@ -160,7 +160,7 @@ class JdbcTable:
         assert staging is not None
         schema = staged.df.schema
         with self._database.failures("was not written"):
-            self._wait(connection, table_lock(staging.target))
+            lock_table(connection, staging.target)
             # Again: another run may have written it since.
             table = self._check_table(connection, schema)
             partitions = keys.partitions | self._replaced.check(staged, keys, table)
@@ -291,11 +291,3 @@ class JdbcTable:
             )
         self._staging = staging
         return connection, staging
-
-    def _wait(self, connection: Connection, number: str) -> None:
-        """Wait until no other run publishes into the table."""
-        ((is_ours,),) = connection.query(f"SELECT pg_try_advisory_lock({number})")
-        if is_ours != "t":
-            table = self._target.config.table
-            _log.warning("another run writes table %s; waiting until it is done", table)
-            connection.query(f"SELECT pg_advisory_lock({number})")

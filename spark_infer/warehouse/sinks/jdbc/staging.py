@@ -201,6 +201,15 @@ def table_lock(target: DatabaseName) -> str:
     return f"hashtextextended({literal(f'spark_infer table {target.sql}')}, 0)"
 
 
+def lock_table(connection: Connection, target: DatabaseName) -> None:
+    """Wait until no other run publishes into a table, and keep others from it."""
+    number = table_lock(target)
+    ((is_ours,),) = connection.query(f"SELECT pg_try_advisory_lock({number})")
+    if is_ours != "t":
+        _log.warning("another run writes table %s; waiting until it is done", target.sql)
+        connection.query(f"SELECT pg_advisory_lock({number})")
+
+
 def _run_lock(run_id: str) -> str:
     return f"hashtextextended({literal(f'spark_infer run {run_id}')}, 0)"
 
