@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
@@ -17,8 +18,8 @@ from pyspark.java_gateway import launch_gateway
 from spark_infer.errors import ConfigError
 
 _LOG = Path(__file__).with_name("log4j2.properties")
-_LOG_OPTION = "log4j2.configurationFile"
-_OPTIONS = "spark.driver.extraJavaOptions"
+_OPTIONS = "SPARK_SUBMIT_OPTS"
+"""Options of the driver's JVM, before those of Spark's settings, which win."""
 _NOISE = b"WARNING: Using incubator modules"
 _STDERR = 2
 _GRACE_SECONDS = 10.0
@@ -47,14 +48,15 @@ def start(settings: Mapping[str, str]) -> None:
             f"SPARK_HOME is {home}, which has no bin/spark-submit that can be run; set it to "
             "Spark's folder, or unset it for the Spark of pyspark"
         )
-    conf = SparkConf(loadDefaults=False).setAll(list(_with_log(settings).items()))
+    conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     reader, writer = os.pipe()
     threading.Thread(target=_pass_on, args=(reader,), daemon=True).start()
     try:
         # A session of its own: a signal for all of this process's group is ours to answer.
         options = {"stderr": writer, "start_new_session": True}
-        # pyspark gives it no types.
-        gateway = launch_gateway(conf, options)  # type: ignore[no-untyped-call]
+        with _short_log():
+            # pyspark gives it no types.
+            gateway = launch_gateway(conf, options)  # type: ignore[no-untyped-call]
     finally:
         os.close(writer)
     SparkContext._ensure_initialized(gateway=gateway)
@@ -73,14 +75,25 @@ def end() -> None:
                 _has_ended(number)
 
 
-def _with_log(settings: Mapping[str, str]) -> dict[str, str]:
-    """Add our configuration of Spark's log where there is none."""
-    options = settings.get(_OPTIONS, "")
+@contextmanager
+def _short_log() -> Iterator[None]:
+    """Have a JVM that is started meanwhile use our configuration of Spark's log.
+
+    Not where there is one. It is said where no setting is replaced that Spark reads by itself, such
+    as ``spark.driver.extraJavaOptions`` of a spark-defaults.conf.
+    """
     places = [os.environ.get("SPARK_CONF_DIR"), f"{_find_spark_home()}/conf"]
-    is_configured = any(place and Path(place, "log4j2.properties").exists() for place in places)
-    if is_configured or _LOG_OPTION in options:
-        return dict(settings)
-    return {**settings, _OPTIONS: f'{options} "-D{_LOG_OPTION}={_LOG}"'.strip()}
+    if any(place and Path(place, "log4j2.properties").exists() for place in places):
+        yield
+        return
+    given = os.environ.get(_OPTIONS)
+    os.environ[_OPTIONS] = f'"-Dlog4j2.configurationFile={_LOG}" {given or ""}'.strip()
+    try:
+        yield
+    finally:
+        del os.environ[_OPTIONS]
+        if given is not None:
+            os.environ[_OPTIONS] = given
 
 
 def _pass_on(source: int) -> None:

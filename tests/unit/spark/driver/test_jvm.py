@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("pyspark")
 
+from pyspark import SparkConf, SparkContext
+
 from spark_infer.spark.driver import jvm
 
-OPTIONS = "spark.driver.extraJavaOptions"
+OPTIONS = "SPARK_SUBMIT_OPTS"
 
 
 @pytest.fixture(autouse=True)
@@ -20,19 +24,50 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
 
 
-def test_sparks_log_is_configured_where_nobody_has_done_so() -> None:
-    settings = jvm._with_log({"spark.driver.memory": "1g", OPTIONS: "-Dfoo=bar"})
-    options = settings[OPTIONS].split()
-    assert options[0] == "-Dfoo=bar"
-    assert Path(options[1].strip('"').partition("=")[2]).read_text().startswith("# Spark's log")
-    assert settings["spark.driver.memory"] == "1g"
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Says with which settings and options a JVM was to start."""
+    found: dict[str, Any] = {}
+
+    def launch(conf: SparkConf, options: Any) -> None:
+        found.update(settings=dict(conf.getAll()), options=os.environ.get(OPTIONS))
+        raise RuntimeError
+
+    monkeypatch.delenv(OPTIONS, raising=False)
+    monkeypatch.setattr(SparkContext, "_gateway", None)
+    monkeypatch.setattr(jvm, "launch_gateway", launch)
+
+    def start(settings: dict[str, str]) -> dict[str, Any]:
+        with pytest.raises(RuntimeError):
+            jvm.start(settings)
+        return found
+
+    return start
 
 
-def test_a_users_configuration_of_the_log_stays(tmp_path: Path) -> None:
-    given = {OPTIONS: "-Dlog4j2.configurationFile=mine.properties"}
-    assert jvm._with_log(given) == given
+def test_sparks_log_is_configured_where_nobody_has_done_so(launched: Any) -> None:
+    settings = {"spark.driver.memory": "1g", "spark.driver.extraJavaOptions": "-Dfoo=bar"}
+    found = launched(settings)
+    assert found["settings"] == settings
+    (option,) = shlex.split(found["options"])
+    assert Path(option.partition("=")[2]).read_text().startswith("# Spark's log")
+    assert OPTIONS not in os.environ
+
+
+def test_no_setting_stands_in_the_place_of_those_that_spark_reads_itself(launched: Any) -> None:
+    assert launched({})["settings"] == {}
+
+
+def test_options_in_the_environment_are_kept_and_win(
+    launched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OPTIONS, "-Dlog4j2.configurationFile=mine.properties")
+    assert shlex.split(launched({})["options"])[1:] == [os.environ[OPTIONS]]
+
+
+def test_a_users_configuration_of_the_log_stays(launched: Any, tmp_path: Path) -> None:
     (tmp_path / "log4j2.properties").write_text("")
-    assert jvm._with_log({}) == {}
+    assert launched({})["options"] is None
 
 
 def test_noise_is_dropped_and_all_else_passed_on(
