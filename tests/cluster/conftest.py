@@ -35,6 +35,7 @@ def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spa
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "OFF")
+        .config("spark.executor.defaultJavaOptions", os.environ.get("SPARK_SUBMIT_OPTS", ""))
         .config("spark.python.daemon.module", "spark_infer.spark.daemon")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         .getOrCreate()

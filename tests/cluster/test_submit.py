@@ -45,6 +45,7 @@ def submit(work: Path, *arguments: str, conf: dict[str, str] | None = None) -> t
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "OFF",
+        "spark.executor.defaultJavaOptions": os.environ.get("SPARK_SUBMIT_OPTS", ""),
         "spark.sql.catalogImplementation": "hive",
         "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:metastore;create=true",
         "spark.sql.warehouse.dir": str(work / "warehouse"),
