@@ -15,6 +15,12 @@ def items(sequence: Any) -> Iterator[Any]:
     return (sequence.apply(at) for at in range(sequence.size()))
 
 
+def scala_none(spark: SparkSession) -> Any:
+    """Return Scala's option that holds nothing."""
+    scala: Any = spark.sparkContext._jvm.scala  # type: ignore[union-attr]
+    return getattr(scala, "None$").__getattr__("MODULE$")
+
+
 def kind_of(node: Any) -> str:
     """Return the name of the class of a node of a plan or an expression."""
     return str(node.getClass().getSimpleName())

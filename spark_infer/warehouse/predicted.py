@@ -49,8 +49,9 @@ def predicted_by(run: Run, bundle: Bundle) -> Prediction:
         run.tally,
         pending,
     )
-    run.found["scan"] = explain(predicted.df)
     if run.deadline is not None:
         predicted = run.deadline.left_out(predicted)
     lineage = {"name": bundle.name, "digest": bundle.digest, "run_id": run.run_id}
-    return run.ledger.beside(with_lineage(predicted, **lineage))
+    predicted = run.ledger.beside(with_lineage(predicted, **lineage))
+    run.found["scan"] = explain(predicted.df)
+    return predicted

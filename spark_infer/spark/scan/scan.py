@@ -6,6 +6,7 @@ import math
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
@@ -81,10 +82,11 @@ class DirectScan:
             schema: Of what it returns.
             metrics: Where to count what is read.
         """
-        return self._numbers().mapInArrow(_ReadTask(self.reader, task, metrics), schema)
+        return self._numbers.mapInArrow(_ReadTask(self.reader, task, metrics), schema)
 
+    @cached_property
     def _numbers(self) -> DataFrame:
-        """Return the numbers of the tasks, each in a partition of its own.
+        """The numbers of the tasks, each in a partition of its own.
 
         Spark's plan counts as many rows as the files have, and reads the files' relation, though no
         row of it: so Spark knows how large the result is, does not overwrite a table that is read,

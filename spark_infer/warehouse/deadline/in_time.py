@@ -22,6 +22,11 @@ class InTime:
 
     task: Task
 
+    @property
+    def __name__(self) -> str:
+        """What Spark's plan calls it."""
+        return self.task.__name__
+
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the rows of batches that were predicted in time."""
         for batch in self.task(batches):

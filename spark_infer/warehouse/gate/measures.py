@@ -90,15 +90,15 @@ class Measures:
 
     def nulls(self, name: str) -> str:
         """Return the aggregate of the rows without a value."""
-        return f"count_if({quoted(name)} IS NULL)"
+        return _number_of(f"{quoted(name)} IS NULL")
 
     def not_finite(self, name: str) -> str:
         """Return that of the rows with NaN or an infinite value."""
-        return f"count_if({quoted(name)} IS NOT NULL AND {self._finite[name]} IS NULL)"
+        return _number_of(f"{quoted(name)} IS NOT NULL AND {self._finite[name]} IS NULL")
 
     def nan(self, name: str) -> str:
         """Return that of the rows with NaN."""
-        return f"count_if(isnan({self._numbers[name]}))"
+        return _number_of(f"isnan({self._numbers[name]})")
 
     def least(self, name: str) -> str:
         """Return that of the smallest finite value."""
@@ -111,7 +111,7 @@ class Measures:
     def above(self, name: str, threshold: float) -> str:
         """Return that of the rows above a threshold, which NaN is not."""
         number = self._numbers[name]
-        return f"count_if({number} > {_double(threshold)} AND NOT isnan({number}))"
+        return _number_of(f"{number} > {_double(threshold)} AND NOT isnan({number})")
 
     def ask_distribution(self, name: str, cuts: Sequence[float]) -> None:
         """Have an output's distribution computed."""
@@ -148,7 +148,7 @@ class Measures:
         return f"avg({self._finite[name]})"
 
     def _below(self, name: str, cut: float) -> str:
-        return f"count_if({self._finite[name]} <= {_double(cut)})"
+        return _number_of(f"{self._finite[name]} <= {_double(cut)}")
 
     def _query(self, texts: Mapping[str, str]) -> dict[str, Any]:
         found = self._selected(texts).first()
@@ -179,6 +179,11 @@ def _number(output: Output) -> str:
         return f"CAST({column} AS DOUBLE)"
     labels = ", ".join(map(literal, output.labels))
     return f"CAST(array_position(array({labels}), {column}) - 1 AS DOUBLE)"
+
+
+def _number_of(condition: str) -> str:
+    """Return the aggregate of the rows that meet a condition; count_if takes twice as long."""
+    return f"coalesce(sum(IF({condition}, 1L, 0L)), 0L)"
 
 
 def _double(number: float) -> str:

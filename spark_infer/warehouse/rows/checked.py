@@ -15,10 +15,7 @@ def check_staged(staged: Staged, config: JobConfig) -> Keys:
     Raises:
         SparkInferError: They are not to be published.
     """
-    if staged.partitions is not None:
-        keys = Keys(staged.df.count(), staged.partitions)
-    else:
-        keys = check_keys(staged.df, config.key, config.target.partition_by)
+    keys = _keys(staged, config)
     if keys.rows != staged.rows:
         raise WarehouseError(
             f"{staged.rows:,} rows were scored, and {keys.rows:,} of them are staged; nothing "
@@ -28,3 +25,13 @@ def check_staged(staged: Staged, config: JobConfig) -> Keys:
     max_rows = None if config.quarantine is None else config.quarantine.max_rows
     check_rejects(staged, config.batch.max_rejected_share, max_rows)
     return keys
+
+
+def _keys(staged: Staged, config: JobConfig) -> Keys:
+    """Count the rows, and prove that the key identifies each."""
+    known = staged.partitions
+    if known is None:
+        return check_keys(staged.df, config.key, config.target.partition_by)
+    if staged.is_unique:
+        return Keys(staged.df.count(), known)
+    return Keys(check_keys(staged.df, config.key).rows, known)

@@ -76,13 +76,11 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
     """
     # Their places tell the columns apart: a key may have any name.
     places = [str(place) for place in range(len(key))]
-    keys = df.select(
-        *(F.col(quoted(name)).alias(place) for name, place in zip(key, places, strict=True)),
-        partition_texts(partition_by).alias("partition"),
-    )
+    named = [F.col(quoted(name)).alias(place) for name, place in zip(key, places, strict=True)]
     is_null = reduce(or_, (F.col(place).isNull() for place in places))
-    if (known := _if_hashes_tell(keys, places, is_null)) is not None:
+    if (known := _if_hashes_tell(df, df.select(*named), is_null, partition_by)) is not None:
         return known
+    keys = df.select(*named, partition_texts(partition_by).alias("partition"))
     groups = keys.groupBy(*places).agg(
         F.count(F.lit(1)).alias("rows"),
         F.first("partition").alias("partition"),
@@ -108,24 +106,32 @@ def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = 
     return Keys(int(found["rows"]), frozenset(map(tuple, found["partitions"])))
 
 
-def _if_hashes_tell(keys: DataFrame, places: Sequence[str], is_null: Column) -> Keys | None:
+def _if_hashes_tell(
+    df: DataFrame, keys: DataFrame, is_null: Column, partition_by: Sequence[str]
+) -> Keys | None:
     """Return what is known of keys with hashes of their own; None where some have the same one.
 
     Different hashes are of different keys, and take half of the time to group. The same one may
     come of two keys.
     """
-    if not all(isinstance(keys.schema[place].dataType, _HASHED) for place in places):
+    types = [field.dataType for field in keys.schema.fields]
+    if not all(isinstance(kind, _HASHED) for kind in types):
         return None
-    if any(" collate " in keys.schema[place].dataType.simpleString() for place in places):
+    if any(" collate " in kind.simpleString() for kind in types):
         return None  # Texts that count as the same may have other bytes.
-    hashes = keys.groupBy(F.xxhash64(*places).alias("hash")).agg(F.count(F.lit(1)).alias("rows"))
-    counts = (F.sum("rows"), F.count_if(F.col("rows") > 1))
-    rows, repeated = hashes.agg(*counts).first() or (0, 0)
-    if repeated:
+    hashes = keys.groupBy(F.xxhash64(*keys.columns).alias("hash")).agg(
+        F.count(F.lit(1)).alias("rows"), F.sum(F.when(is_null, 1).otherwise(0)).alias("nulls")
+    )
+    counts = (F.sum("rows"), F.sum("nulls"), F.sum(F.when(F.col("rows") > 1, 1).otherwise(0)))
+    rows, nulls, repeated = hashes.agg(*counts).first() or (0, 0, 0)
+    if repeated or nulls:
         return None
-    others = (F.count_if(is_null), F.collect_set("partition"))
-    nulls, partitions = keys.agg(*others).first() or (0, [])
-    return None if nulls else Keys(int(rows or 0), frozenset(map(tuple, partitions)))
+    if not rows or not partition_by:
+        return Keys(int(rows or 0), frozenset([()] if rows else []))
+    # By a query of its own: texts beside the hashes take longer than that.
+    texts = F.collect_set(partition_texts(partition_by))
+    (partitions,) = df.agg(texts).first() or ([],)
+    return Keys(int(rows), frozenset(map(tuple, partitions)))
 
 
 def check_repeatable(df: DataFrame, key: Sequence[str]) -> None:

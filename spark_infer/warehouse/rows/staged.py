@@ -18,8 +18,8 @@ class Staged:
         rows: How many there are.
         rejected: Rows among them that got no prediction.
         writer: Who wrote them: ``workers``, or ``jvm``, with the reason.
-        partitions: The partitions that they are in, where whoever wrote them has seen that no key
-            is null or comes twice; else None.
+        partitions: The partitions that they are in, where whoever wrote them knows; else None.
+        is_unique: Whether whoever wrote them has seen that no key is null or comes twice.
         pending: Rows among them that were not scored for want of time, and are not rejected.
         left_out: Further rows that were not, which are not staged.
         carried: Rows that were not scored, and stand beside the others as the target had them.
@@ -31,6 +31,7 @@ class Staged:
     rejected: int
     writer: str
     partitions: frozenset[Partition] | None = None
+    is_unique: bool = False
     carried: int = 0
     pending: int = 0
     left_out: int = 0

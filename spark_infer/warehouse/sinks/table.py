@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.plans import items
+from spark_infer.spark.plans import items, scala_none
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.name import SESSION_CATALOG, TableName
 
@@ -126,7 +126,9 @@ class Table:
         """
         if not self.has_partitions:
             return frozenset()
-        return frozenset(row[0] for row in spark.sql(f"SHOW PARTITIONS {name.sql}").collect())
+        catalog: Any = spark._jsparkSession.sessionState().catalog()
+        found = catalog.listPartitionNames(name.identifier(spark), scala_none(spark))
+        return frozenset(map(str, items(found)))
 
 
 def default_folder(spark: SparkSession, name: TableName) -> Folder | None:

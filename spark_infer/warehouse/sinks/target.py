@@ -210,7 +210,9 @@ class Target:
 
     def check_kept(self, before: frozenset[str]) -> None:
         """Prove that the partitions that the table had are still there."""
-        table = self.table(anew=True)
+        if not before:
+            return
+        table = self.table()
         now = frozenset[str]() if table is None else table.partitions(self.spark, self.name)
         lost = sorted(before - now)
         if lost:

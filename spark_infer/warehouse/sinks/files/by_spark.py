@@ -9,6 +9,7 @@ from pyspark.sql.types import StructField, StructType
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.rows.staged import Staged
+from spark_infer.warehouse.sinks.files.partition import of_path
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.table import Table
 from spark_infer.warehouse.sinks.target import Target
@@ -44,7 +45,11 @@ def stage_by_spark(
     # Spark 3.5 forgets to count where it finds while it runs that there is nothing to write.
     counts = {"rows": 0, "rejected": 0, **observed.get}
     rows = read_staged(target.spark, form, ordered.schema, place)
-    return Staged(rows, int(counts["rows"]), int(counts["rejected"]), writer)
+    written = int(counts["rows"])
+    # A file without rows may be in none.
+    paths = place.files() if written else ()
+    partitions = frozenset(of_path(target.spark, path) if path else () for path in paths)
+    return Staged(rows, written, int(counts["rejected"]), writer, partitions)
 
 
 def read_staged(spark: SparkSession, form: str, schema: StructType, place: Folder) -> DataFrame:

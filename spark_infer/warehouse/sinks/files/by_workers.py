@@ -110,7 +110,8 @@ class ByWorkers:
             rows=sum(row[1] for row in found),
             rejected=sum(row[2] for row in found),
             writer="workers",
-            partitions=frozenset(partitions) if are_apart(row[3] for row in found) else None,
+            partitions=frozenset(partitions),
+            is_unique=are_apart(row[3] for row in found),
         )
 
     def _written(self) -> list[Row]:

@@ -84,7 +84,8 @@ class FileTable:
             return ()
         with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
             completed = recover(target.spark, target.name, folder)
-            target.table(anew=True)
+            if completed:
+                target.table(anew=True)
         return completed
 
     def pending(self, rows: DataFrame) -> DataFrame:
@@ -172,7 +173,7 @@ class FileTable:
                 before = set() if table is None else table.partitions(target.spark, target.name)
                 run.begin_publishing(journal)
             try:
-                publish(target.spark, target.name, run, journal)
+                publish(target.spark, target.name, table, run, journal)
             except SPARK_FAILURES as error:
                 raise explained(
                     error, f"{self._written} written in part, and the next run completes it"

@@ -45,7 +45,7 @@ def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, 
         if run.is_being_published:
             journal = run.journal()
             _log.warning("completing run %s, which was killed while it published", journal.run_id)
-            publish(spark, name, run, journal)
+            publish(spark, name, Table.find(spark, name), run, journal)
             completed.append(journal.run_id)
         elif not run.is_published and not run.is_kept:
             with run.if_dead() as is_dead:

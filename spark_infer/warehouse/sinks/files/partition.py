@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from spark_infer.spark.plans import items
+from spark_infer.spark.plans import items, scala_none
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.casts import literal
 from spark_infer.warehouse.rows.keys import Partition
@@ -43,10 +43,8 @@ class Partitions:
 
     def locations(self) -> dict[Partition, Folder]:
         """Return the folder of each partition that the catalog knows."""
-        jvm: Any = self.spark.sparkContext._jvm
         catalog: Any = self.spark._jsparkSession.sessionState().catalog()
-        none = getattr(jvm.scala, "None$").__getattr__("MODULE$")
-        found = catalog.listPartitions(self.name.identifier(self.spark), none)
+        found = catalog.listPartitions(self.name.identifier(self.spark), scala_none(self.spark))
         return {
             self._values(partition.spec()): Folder(self.spark, partition.location())
             for partition in items(found)

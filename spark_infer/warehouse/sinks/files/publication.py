@@ -21,19 +21,21 @@ RUNS = "_spark_infer"
 """The folder of the runs inside a table's: readers of its files pass over such names."""
 
 
-def publish(spark: SparkSession, name: TableName, run: RunFolder, journal: Journal) -> None:
+def publish(
+    spark: SparkSession, name: TableName, table: Table | None, run: RunFolder, journal: Journal
+) -> None:
     """Do what a journal says, as far as it is not done yet.
 
     Args:
         spark: A session with the settings ``WRITING``.
         name: The table.
+        table: What the catalog says of it; None where it is not there.
         run: The run's folder; that of a table's first run is beside the table's, and moves there.
         journal: The run's journal.
 
     Raises:
         WarehouseError: A file is gone that the journal names.
     """
-    table = Table.find(spark, name)
     if table is None and journal.created is not None:
         columns = StructType.fromJson(json.loads(journal.created))
         # As the run said that is published, not as the one does that completes it.

@@ -265,6 +265,7 @@ class JdbcTable:
         assert staging is not None
         key = [field.name for field in self._key(schema)]
         by = self._target.partition_columns(schema.names)
+        partitions = staging.partitions(connection, key, by)
         return Staged(
             self._database.read(
                 staging.rows, [(f.name, f.name, f.dataType) for f in schema.fields]
@@ -272,7 +273,8 @@ class JdbcTable:
             rows,
             staging.rejected(connection, REASON_COLUMN),
             writer,
-            staging.partitions(connection, key, by),
+            partitions,
+            is_unique=partitions is not None,
         )
 
     def _key(self, schema: StructType) -> list[StructField]:
