@@ -91,6 +91,7 @@ def score(work: Path) -> subprocess.CompletedProcess[str]:
     return start(work, "-m", "spark_infer", "score", "job.yaml", "--set", "date=2018-08-08")
 
 
+@pytest.mark.nightly
 def test_a_table_lasts_from_process_to_process(work: Path) -> None:
     made = start(work, "-c", TABLE)
     assert made.returncode == 0, made.stderr

@@ -11,8 +11,8 @@ import pytest
 CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
 
 
-@pytest.mark.nightly_after(2)
-@pytest.mark.parametrize("target", ["overwrite", "content", "append", "plain"])
+@pytest.mark.nightly_after(1)
+@pytest.mark.parametrize("target", ["content", "overwrite", "append", "plain"])
 def test_tables_are_right_after_kills(target: str) -> None:
     arguments = ("--runs", "2", "--seed", "2", "--target", target)
     done = subprocess.run(

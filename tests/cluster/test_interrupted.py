@@ -115,6 +115,7 @@ def test_the_start_is_told_without_noise(work: Path, bundle: si.Bundle) -> None:
     assert "100 in, 100 out, 0 rejected" in output
 
 
+@pytest.mark.nightly
 def test_a_wrong_value_is_one_line_without_a_trace(work: Path, bundle: si.Bundle) -> None:
     process = start(work, bundle, rows="CAST(concat('x', id) AS int) > 1")
     output, _ = process.communicate()

@@ -134,7 +134,7 @@ STAGING_BY_SPARK = "when .scores_spark_infer/*/rows/_temporary/0/task_*"
 BY_SPARK = {**OVERWRITE, "writer": "jvm"}
 
 
-@pytest.mark.nightly_after(2)
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     ("target", "moment"),
     [
@@ -151,7 +151,7 @@ def test_a_first_run_that_is_killed(
     assert run(work, bundle, target) == [NUM_ROWS, NUM_ROWS]
 
 
-@pytest.mark.nightly_after(2)
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     ("target", "moment"),
     [

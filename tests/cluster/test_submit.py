@@ -88,6 +88,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.nightly
 def test_a_run_that_creates_its_target_starts_one_daemon(work: Path) -> None:
     started = work / "daemons"
     (work / "counted_daemon.py").write_text(DAEMON.format(path=str(started)))

@@ -87,6 +87,7 @@ def test_one_line_tells_how_far_it_is_and_is_gone_at_the_end(work: Path, bundle:
     assert [line for line in shown.seen if " INFO score: " in line]
 
 
+@pytest.mark.nightly
 def test_quiet_tells_nothing(work: Path, bundle: si.Bundle) -> None:
     shown = OnTerminal(work, bundle, "--quiet")
     assert shown.end() == 0, shown.text
@@ -94,6 +95,7 @@ def test_quiet_tells_nothing(work: Path, bundle: si.Bundle) -> None:
     assert " INFO " not in shown.text
 
 
+@pytest.mark.nightly
 def test_ctrl_c_leaves_one_line(work: Path, bundle: si.Bundle) -> None:
     shown = OnTerminal(work, bundle, rows=FOREVER)
     assert shown.read(f"{CLEAR}score: "), shown.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -85,10 +86,7 @@ class Folder:
         The path is relative, with slashes; that of this folder is empty.
         """
         found: dict[str, list[str]] = {}
-        listed = self._files.listFiles(self._path, True)
-        start = len(self.uri) + 1
-        while listed.hasNext():
-            path = str(listed.next().getPath().toString())[start:]
+        for path, _ in self._below(self._path):
             folder, _, name = path.rpartition("/")
             if not name.startswith(("_", ".")):
                 found.setdefault(folder, []).append(name)
@@ -156,7 +154,7 @@ class Folder:
         day, they are not.
         """
         # What they do not keep still while it is looked at is theirs.
-        with suppress(*SPARK_FAILURES):
+        with suppress(*SPARK_FAILURES, WarehouseError):
             for entry in self._entries():
                 if _is_staging(entry) and time.time() - self._newest(entry) > _DAY:
                     self._files.delete(entry.getPath(), True)
@@ -194,11 +192,39 @@ class Folder:
 
     def _newest(self, entry: Any) -> float:
         """Return when something in a staging folder changed last, in seconds."""
-        newest = float(entry.getModificationTime())
-        files = self._files.listFiles(entry.getPath(), True)
-        while files.hasNext():
-            newest = max(newest, float(files.next().getModificationTime()))
-        return newest / 1000
+        times = [entry.getModificationTime() / 1000]
+        if entry.isDirectory():
+            times += (seconds for _, seconds in self._below(entry.getPath()))
+        return float(max(times))
+
+    def _below(self, root: Any) -> Iterator[tuple[str, float]]:
+        """Yield the relative path of each file below a folder, and when it changed, in seconds."""
+        if self.local is not None:
+            # Hadoop starts a program for each file of this machine, to ask who may read it.
+            yield from _files_below(Path(root.toUri().getPath()))
+            return
+        listed, start = self._files.listFiles(root, True), len(str(root.toString())) + 1
+        while listed.hasNext():
+            file = listed.next()
+            yield str(file.getPath().toString())[start:], file.getModificationTime() / 1000
+
+
+def _files_below(root: Path) -> Iterator[tuple[str, float]]:
+    """Yield the relative path of each file below a folder, and when it changed, in seconds.
+
+    Raises:
+        WarehouseError: It is not there, or changes meanwhile.
+    """
+    try:
+        with os.scandir(root) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if not entry.is_dir():
+                    yield entry.name, entry.stat().st_mtime
+                    continue
+                for path, seconds in _files_below(root / entry.name):
+                    yield f"{entry.name}/{path}", seconds
+    except OSError as error:
+        raise WarehouseError(f"{root} cannot be listed: {error.strerror}") from None
 
 
 def _is_staging(entry: Any) -> bool:
