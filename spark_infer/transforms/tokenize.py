@@ -65,7 +65,7 @@ def _load(transform: Tokenize) -> tokenizers.Tokenizer:
     try:
         tokenizer = tokenizers.Tokenizer.from_str(transform.document)
     except BaseException as error:
-        _check_of_library(error)
+        check_of_library(error)
         raise BundleError(
             f"tokenizers {tokenizers.__version__} does not read the tokenizer ({cut(error)}); "
             "upgrade it, or save tokenizer.json with the version that is installed here"
@@ -94,14 +94,18 @@ def _ids(tokenizer: tokenizers.Tokenizer, text: bytes, most: int) -> tuple[Any, 
     except UnicodeDecodeError:
         return nothing, _NO_TEXT
     except BaseException as error:
-        _check_of_library(error)
+        check_of_library(error)
         return (
             nothing,
             f"transform 'tokenize' does not take this text ({printable(str(error))[:200]})",
         )
 
 
-def _check_of_library(error: BaseException) -> None:
-    """Raise an error again that is none of the library's, such as an interruption."""
+def check_of_library(error: BaseException) -> None:
+    """Raise an error again that is none of the library's, such as an interruption.
+
+    Raises:
+        BaseException: The error.
+    """
     if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
         raise error
