@@ -26,13 +26,28 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+MAX_MESSAGE = 4000
+"""Most characters of a message."""
+
+_MAX_TEXT = 2**22
+"""Most of what a message is made of that is looked at."""
+
+_LONG_WORD = re.compile(r"(\S{100})\S{60,}(\S{40})")
+
+_MAX_NAME = 100
+"""Longest name that anybody mistypes."""
+
+_MAX_COMPARED = 100_000
+"""Characters of the names that one is compared with, which takes a second at worst."""
+
 
 class SparkInferError(Exception):
     """Root of all errors that spark_infer raises on purpose.
 
     A message may quote a bundle, a table or a model, and goes to terminals and logs: what would
     steer these is written as an escape sequence. It is one line, so that nothing in it passes for
-    a line of a traceback that it is later read from.
+    a line of a traceback that it is later read from, and what makes it longer than anybody reads is
+    left out: the middle of long names, or else its own.
 
     Attributes:
         transient: Whether the same run may well succeed later: a worker, an executor or a service
@@ -77,7 +92,19 @@ class GateError(WarehouseError):
 
 
 def _line(text: str) -> str:
-    return printable(re.sub(r"\s*\n\s*", " ", text.strip("\n")))
+    text = _shorter(text, _MAX_TEXT)
+    line = printable(re.sub(r"(?<!\s)\s*\n\s*", " ", text.strip("\n")))
+    if len(line) > MAX_MESSAGE:
+        line = _LONG_WORD.sub(r"\1...\2", line)
+    return _shorter(line, MAX_MESSAGE)
+
+
+def _shorter(text: str, most: int) -> str:
+    """Return a text without its middle where it is long: at its end a message says what to do."""
+    if len(text) <= most:
+        return text
+    end = most // 4
+    return f"{text[: most - end - 3]}...{text[-end:]}"
 
 
 def printable(text: str) -> str:
@@ -89,8 +116,16 @@ def printable(text: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word closest to ``word``, or ``""``."""
-    by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    by_folded: dict[str, str] = {}
+    left = _MAX_COMPARED
+    for name in known:
+        if len(name) <= _MAX_NAME:
+            left -= len(name)
+            by_folded[name.casefold()] = name
+        if left < 0:
+            break
+    word = word[: 2 * _MAX_NAME].casefold()
+    close = difflib.get_close_matches(word, by_folded, n=1, cutoff=0.6)
     return f"; did you mean {by_folded[close[0]]!r}?" if close else ""
 
 

@@ -16,7 +16,7 @@ from spark_infer.bundle.files.folder import read_file
 from spark_infer.bundle.inputs import vocabulary_file
 from spark_infer.bundle.profile import MAX_PROFILE_BYTES, PROFILE_FILE
 from spark_infer.bundle.signature import Signature
-from spark_infer.bundle.source_types import check_source_type
+from spark_infer.bundle.source_types import check_source_types
 from spark_infer.errors import BundleError, SignatureError, nearest
 
 MANIFEST_FILE = "manifest.json"
@@ -88,8 +88,7 @@ class Manifest:
             raise SignatureError(
                 "source_types are those of columns that features read, and there are no features"
             )
-        for name, kind in self.source_types.items():
-            check_source_type(name, kind, self.features.values())
+        check_source_types(self.source_types, self.features.values())
         if BASE not in self.artifacts or not all(map(str.isidentifier, self.artifacts)):
             raise BundleError(
                 f"manifest: artifacts must be variants of the model, {BASE!r} among them, got "

@@ -54,14 +54,14 @@ class Signature:
         _no_repeats("tensor", self.tensor_names)
         _no_repeats("output", (output.name.casefold() for output in self.outputs))
         _no_repeats("output tensor", (output.tensor_name for output in self.outputs))
-        ragged = [item.name for item in self.ragged]
+        ragged = {item.name: None for item in self.ragged}
         for output in self.outputs:
             if output.name.casefold() == REASON_COLUMN:
                 raise SignatureError(f"output name {REASON_COLUMN!r} is taken; choose another")
             if output.lengths_of is not None and output.lengths_of not in ragged:
                 raise SignatureError(
                     f"output {output.name!r}: lengths_of names {output.lengths_of!r}, but the "
-                    f"ragged inputs are {ragged}{nearest(output.lengths_of[:100], ragged)}"
+                    f"ragged inputs are {shown([*ragged])}{nearest(output.lengths_of, ragged)}"
                 )
 
     @property

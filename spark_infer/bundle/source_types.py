@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from spark_infer.bundle.columns import check_name
 from spark_infer.bundle.documents import shown
@@ -20,19 +21,30 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 their width, while a time as text is read in the zone of whoever runs the query."""
 
 
-def check_source_type(name: str, kind: str, features: Iterable[str]) -> None:
-    """Raise SignatureError unless a feature may read a column of the name, and there is the kind.
+_MAX_PARTS = 100
+"""Most names that are parts of others in the features: each is looked for in all of their text."""
+
+
+def check_source_types(kinds: Mapping[str, str], features: Iterable[str]) -> None:
+    """Raise SignatureError unless features may read such columns, and there are the kinds.
 
     Fields of structs have no type of their own here: the column that holds them has.
     """
-    check_name(name, what="a source column")
-    if not any(name.casefold() in feature.casefold() for feature in features) or "." in name:
-        raise SignatureError(
-            f"source_types: no feature reads a column {shown(name)}; name the source's columns as "
-            "the features do"
-        )
-    if kind not in FAMILIES:
-        raise SignatureError(
-            f"source_types: column {shown(name)} is said to be {shown(kind)}, and the kinds of "
-            f"types are {', '.join(FAMILIES)}{nearest(kind[:100], FAMILIES)}"
-        )
+    text = "\n".join(features).casefold()
+    words = {*re.findall(r"\w+", text), *text.split("`")}
+    parts = 0
+    for name, kind in kinds.items():
+        check_name(name, what="a source column")
+        folded = name.casefold()
+        parts += folded not in words
+        is_read = folded in words or (parts <= _MAX_PARTS and folded in text)
+        if not is_read or "." in name:
+            raise SignatureError(
+                f"source_types: no feature reads a column {shown(name)}; name the source's columns "
+                "as the features do"
+            )
+        if kind not in FAMILIES:
+            raise SignatureError(
+                f"source_types: column {shown(name)} is said to be {shown(kind)}, and the kinds of "
+                f"types are {', '.join(FAMILIES)}{nearest(kind, FAMILIES)}"
+            )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from spark_infer.bundle.columns import INTEGER_DTYPES, check_number
+from spark_infer.bundle.columns import INTEGER_DTYPES, MAX_SIZE, check_number
 from spark_infer.bundle.documents import check_fields, parse, shown, to_json, values_of
 from spark_infer.errors import SignatureError
 
@@ -72,7 +72,8 @@ class HashBuckets(Transform):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise SignatureError(
-                    f"transform {self.kind!r}: {name} must be from {least} to {most}, got {value}"
+                    f"transform {self.kind!r}: {name} must be from {least} to {most}, "
+                    f"got {shown(value)}"
                 )
 
     def check_dtype(self, dtype: str) -> None:
@@ -142,9 +143,10 @@ class Tokenize(Transform):
             )
         # As it is read again.
         object.__setattr__(self, "document", json.dumps(data, ensure_ascii=False))
-        if self.max_length is not None and self.max_length < 1:
+        if self.max_length is not None and not 1 <= self.max_length <= MAX_SIZE:
             raise SignatureError(
-                f"transform {self.kind!r}: max_length must be at least 1, got {self.max_length}"
+                f"transform {self.kind!r}: max_length must be at least 1 and at most {MAX_SIZE}, "
+                f"got {shown(self.max_length)}"
             )
 
     def check_dtype(self, dtype: str) -> None:

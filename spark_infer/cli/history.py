@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spark_infer.cli import output, render
-from spark_infer.errors import printable
+from spark_infer.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from spark_infer.report import Replay, RunList, RunReport
@@ -60,10 +60,25 @@ def run_list(found: RunList, *, as_json: bool) -> None:
 
 
 def one_run(report: RunReport, directory: str, *, as_json: bool) -> None:
-    """Print all that the report of a run says."""
+    """Print all that the report of a run says.
+
+    Raises:
+        ConfigError: It holds what no run writes.
+    """
     if as_json:
         render.json_data(report.to_json())
         return
+    try:
+        _facts(report, directory)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # What lies deeper in a report is of any kind, and anybody may have written to the file.
+        raise ConfigError(
+            f"report {report.path(directory)} holds what no run writes ({type(error).__name__}: "
+            f"{error}); restore the file, or remove it"
+        ) from None
+
+
+def _facts(report: RunReport, directory: str) -> None:
     ended = f"{report.status}{' in a dry run' if _failed_dry(report) else ''}"
     facts = {"outcome": f"{ended}, in step {report.step}" if report.step else ended}
     if report.reason:

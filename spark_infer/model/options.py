@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from spark_infer.backends.options import ModelOptions, check_count
+from spark_infer.bundle.columns import MAX_SIZE
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError
 from spark_infer.tensors import PadRule
@@ -74,7 +75,7 @@ class BatchOptions(ModelOptions):
             check_count("batch_size", self.batch_size, 1, "or 'auto'")
         if self.max_tokens is not None:
             check_count("max_tokens", self.max_tokens, 1)
-        check_count("pad_multiple", self.pad_multiple, 1)
+        check_count("pad_multiple", self.pad_multiple, 1, most=MAX_SIZE)
         check_count("window_rows", self.window_rows, 1)
         check_count("window_bytes", self.window_bytes, 1)
         check_count("max_bisections", self.max_bisections, 0)
@@ -87,14 +88,15 @@ class BatchOptions(ModelOptions):
             )
         edges = tuple(self.bucket_edges)
         for edge in edges:
-            check_count("bucket_edges", edge, 1)
+            check_count("bucket_edges", edge, 1, most=MAX_SIZE)
         if list(edges) != sorted(set(edges)):
-            raise ConfigError(f"bucket_edges must ascend, got {list(edges)}")
+            raise ConfigError(f"bucket_edges must ascend, got {shown(list(edges))}")
         object.__setattr__(self, "bucket_edges", edges)
         if not isinstance(self.on_error, str) or self.on_error not in get_args(OnError):
             raise ConfigError(f"on_error {shown(self.on_error)} is unknown; use 'reject' or 'fail'")
         until = self.until
-        if until is not None and (isinstance(until, bool) or not isinstance(until, int | float)):
+        is_number = isinstance(until, int | float) and not isinstance(until, bool)
+        if until is not None and (not is_number or until != until):
             raise ConfigError(
                 f"until must be a time in seconds since 1970, or None, got {shown(until)}"
             )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from spark_infer.bundle.files.given import open_given
 from spark_infer.bundle.places import Place, as_place
 from spark_infer.errors import ConfigError, is_full
 
@@ -45,7 +46,7 @@ def read_text(directory: str | os.PathLike[str], name: str) -> str | None:
             if name not in folder.files():
                 return None
             return folder.read(name, _MAX_BYTES).decode()
-        with (folder / name).open("rb") as file:
+        with open_given(folder / name) as file:
             content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         return None

@@ -10,6 +10,8 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from spark_infer.bundle import RaggedInput
+from spark_infer.bundle.columns import MAX_SIZE
+from spark_infer.errors import ConfigError
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.rows import Positions
 
@@ -79,11 +81,20 @@ class PadRule:
 
         A model never meets an empty dimension, and none beyond the length it was made for. What
         the input itself asks for (``pad_to``, ``pad_multiple``) holds whatever this rule says.
+
+        Raises:
+            ConfigError: Both ask for multiples, and no tensor has as many positions as one of both.
         """
         longest = np.maximum(np.asarray(lengths, np.int64), item.pad_to or 1)
         if item.pad_to is not None:
             return int(longest) if isinstance(lengths, int) else longest
         multiple = math.lcm(self.multiple, item.pad_multiple)
+        if multiple > MAX_SIZE:
+            raise ConfigError(
+                f"pad_multiple {self.multiple:,}: input {item.name!r} is padded to multiples of "
+                f"{item.pad_multiple:,}, and one of both would be {multiple:,} long, more than "
+                f"{MAX_SIZE:,}; leave it out"
+            )
         padded = -(-longest // multiple) * multiple
         if self.edges:
             edges = np.asarray(self.edges, np.int64)

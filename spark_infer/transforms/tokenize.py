@@ -17,6 +17,10 @@ from spark_infer.tensors import Transformed, Transformer, arrow_dtype
 from spark_infer.tensors.arrow.lists import as_lists
 
 _NO_TEXT = "transform 'tokenize' needs text, and this is no UTF-8"
+_TOO_LARGE = (
+    "transform 'tokenize' gives this text an id that a tensor of int32 does not hold; dtype must "
+    "be int64"
+)
 _PANIC = "PanicException"
 """What the library's own errors are called, which are no ``Exception``."""
 
@@ -24,12 +28,12 @@ _PANIC = "PanicException"
 def transformer(transform: Tokenize, item: Input) -> Transformer:
     """Return what tokenizes the values of an input. Each distinct one is tokenized once."""
     tokenizer = _load(transform)
-    kind = arrow_dtype(item.dtype)
+    kind, most = arrow_dtype(item.dtype), int(np.iinfo(item.dtype).max)
 
     def run(values: pa.Array) -> Transformed:
         coded = pc.dictionary_encode(values.cast(pa.large_string()).cast(pa.large_binary()))
         # One by one: a batch would take the cores of other tasks.
-        found = [_ids(tokenizer, text) for text in coded.dictionary.to_pylist()]
+        found = [_ids(tokenizer, text, most) for text in coded.dictionary.to_pylist()]
         lengths = np.array([len(ids) for ids, _ in found], np.int64)
         flat = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in found)])
         known = np.array([reason is None for _, reason in found], np.bool_)
@@ -61,7 +65,7 @@ def _load(transform: Tokenize) -> tokenizers.Tokenizer:
     try:
         tokenizer = tokenizers.Tokenizer.from_str(transform.document)
     except BaseException as error:
-        _check_of_library(error)
+        check_of_library(error)
         raise BundleError(
             f"tokenizers {tokenizers.__version__} does not read the tokenizer ({cut(error)}); "
             "upgrade it, or save tokenizer.json with the version that is installed here"
@@ -81,22 +85,27 @@ def _load(transform: Tokenize) -> tokenizers.Tokenizer:
     return tokenizer
 
 
-def _ids(tokenizer: tokenizers.Tokenizer, text: bytes) -> tuple[Any, str | None]:
+def _ids(tokenizer: tokenizers.Tokenizer, text: bytes, most: int) -> tuple[Any, str | None]:
     """Return the ids of a text, or none and the reason why it has none."""
     nothing = np.zeros(0, np.int64)
     try:
-        return np.array(tokenizer.encode(text.decode()).ids, np.int64), None
+        ids = np.array(tokenizer.encode(text.decode()).ids, np.int64)
+        return (ids, None) if ids.max(initial=0) <= most else (nothing, _TOO_LARGE)
     except UnicodeDecodeError:
         return nothing, _NO_TEXT
     except BaseException as error:
-        _check_of_library(error)
+        check_of_library(error)
         return (
             nothing,
             f"transform 'tokenize' does not take this text ({printable(str(error))[:200]})",
         )
 
 
-def _check_of_library(error: BaseException) -> None:
-    """Raise an error again that is none of the library's, such as an interruption."""
+def check_of_library(error: BaseException) -> None:
+    """Raise an error again that is none of the library's, such as an interruption.
+
+    Raises:
+        BaseException: The error.
+    """
     if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
         raise error

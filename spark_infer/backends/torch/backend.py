@@ -12,6 +12,7 @@ import torch
 from spark_infer.backends.backend import Array
 from spark_infer.backends.host import HostBackend
 from spark_infer.backends.options import Precision
+from spark_infer.bundle.files.mapped import MappedFile
 from spark_infer.errors import ConfigError, PredictionError, RuntimeUnavailable
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -35,6 +36,7 @@ class TorchBackend(HostBackend):
         is_program: Whether the module is that of a program, which writes to no input and keeps no
             output: it gets the memory of its inputs, which may be Arrow's, and gives that of its
             outputs. Code may do either, so it gets copies, and copies are taken of what it returns.
+        weights: The file that the weights are mapped from, where they are.
     """
 
     no_grad: ClassVar[type[contextlib.AbstractContextManager[object]]] = torch.inference_mode
@@ -50,10 +52,12 @@ class TorchBackend(HostBackend):
         row_independent: bool = True,
         stochastic: bool = False,
         is_program: bool = False,
+        weights: MappedFile | None = None,
     ) -> None:
         self.row_independent = row_independent
         self.stochastic = stochastic
         self._is_program = is_program
+        self._weights = weights
         if threads is not None:
             torch.set_num_threads(threads)
         self._outputs = list(outputs)
@@ -69,7 +73,10 @@ class TorchBackend(HostBackend):
         take = view if self._is_program else copied
         inputs = [take(array) for array in tensors.values()]
         with self.no_grad():
-            return [self._given(output).numpy() for output in self._call(inputs)]
+            outputs = [self._given(output).numpy() for output in self._call(inputs)]
+        if self._weights is not None:
+            self._weights.check_unwritten()
+        return outputs
 
     def _call(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Call the module with tensors on its device; return its outputs in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -21,7 +22,10 @@ from spark_infer.backends.torch.eager import (
     check_parameters,
     eager_backend,
 )
+from spark_infer.backends.torch.weights import WEIGHTS_FILE
 from spark_infer.bundle import Bundle, Signature
+from spark_infer.bundle.artifact import BASE, artifact_folder
+from spark_infer.bundle.files.mapped import MappedFile
 from spark_infer.errors import BundleError, SparkInferError
 
 
@@ -55,6 +59,8 @@ class TorchFormat(Format):
     ) -> Backend:
         """Rebuild the module and put it on its device."""
         check_device(options.device)
+        # Opened before it is mapped: both are then the file that load_backend finds unchanged.
+        weights = MappedFile(bundle.path, f"{artifact_folder(BASE)}/{WEIGHTS_FILE}")
         try:
             module = self.rebuild(bundle, options.device, allow_modules)
         except SparkInferError:
@@ -64,7 +70,8 @@ class TorchFormat(Format):
             raise BundleError(
                 f"bundle {bundle.path}: the model cannot be rebuilt: {error}"
             ) from error
-        kind = CudaBackend if options.device.startswith("cuda") else TorchBackend
+        on_device = options.device.startswith("cuda")
+        kind = CudaBackend if on_device else partial(TorchBackend, weights=weights)
         return kind(
             module,
             [output.tensor_name for output in bundle.signature.outputs],

@@ -16,6 +16,7 @@ from spark_infer.bundle import RaggedInput, Tokenize
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError
 from spark_infer.transforms import find_transformer
+from spark_infer.transforms.tokenize import check_of_library
 
 _NO_LIMIT = 2**31
 """Where nothing says how long a text may be, transformers says 10^30."""
@@ -46,8 +47,9 @@ def load(directory: Directory) -> Any:
         return transformers.AutoTokenizer.from_pretrained(
             directory.path, local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:
-        # It raises what it likes.
+    except BaseException as error:
+        # It raises what it likes, and the library below it what is no Exception.
+        check_of_library(error)
         raise BundleError(
             f"{directory.path}: transformers {transformers.__version__} does not load its "
             f"tokenizer ({sentence(error)}); correct tokenizer.json or "
@@ -133,8 +135,9 @@ def _compare(
     """Raise BundleError unless transformers gives the same tokens of a text."""
     try:
         made = theirs(text, truncation=max_length is not None, max_length=max_length)
-    except Exception as error:
-        # It raises what it likes.
+    except BaseException as error:
+        # It raises what it likes, and the library below it what is no Exception.
+        check_of_library(error)
         raise BundleError(
             f"{path}: the tokenizer of transformers {transformers.__version__} fails on the text "
             f"{shown(text)} ({sentence(error)})"

@@ -87,7 +87,12 @@ def _known(entry: Path) -> Bundle | None:
             return None
         if note != _described(entry.name, stamps):
             return None
-        bundle = hold(Bundle(entry, entry.name, Manifest.read(entry), stamps))
+        try:
+            manifest = Manifest.read(entry)
+        except BundleError:
+            # It was damaged since, and is being replaced.
+            return None
+        bundle = hold(Bundle(entry, entry.name, manifest, stamps))
         with contextlib.suppress(OSError):  # a read-only cache works too
             os.utime(marker, follow_symlinks=False)
         return bundle
@@ -121,8 +126,10 @@ def _written(entry: Path, write: Callable[[Path], None], source: str) -> Bundle:
                 f"{source} has digest {bundle.digest}, expected {entry.name}; "
                 "it was changed while it was being sent, start again"
             )
-        if entry.exists():
-            discard(entry)
+        # Held, so that nobody evicts it meanwhile, and with it what takes its place.
+        with _held(entry) as hold_damaged:
+            if hold_damaged is not None:
+                discard(entry)
         staging.rename(entry)
         bundle = dataclasses.replace(bundle, path=entry).current()
         _note(bundle)
@@ -187,9 +194,10 @@ def _stamps(entry: Path) -> Stamps | None:
     """Return the files' stamps; None when they are not as they are unpacked."""
     try:
         files = scan(entry).files
-    except BundleError:
+        mode = stat.S_IMODE(entry.lstat().st_mode)
+    except (BundleError, FileNotFoundError):
         return None
-    if stat.S_IMODE(entry.lstat().st_mode) != 0o700:
+    if mode != 0o700:
         return None
     if any((s.st_uid, stat.S_IMODE(s.st_mode)) != (os.getuid(), 0o400) for s in files.values()):
         return None

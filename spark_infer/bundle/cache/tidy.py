@@ -5,6 +5,7 @@ Nothing that a live process uses is touched: the system knows by its locks.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -73,10 +74,11 @@ def staging_folder(root: Path, digest: str) -> Path:
 
 
 def discard(entry: Path) -> None:
-    """Remove an unpacked bundle; it is gone in one step."""
+    """Remove an unpacked bundle, which the caller holds; it is gone in one step."""
     aside = staging_folder(entry.parent, entry.name)
     marker_of(entry).unlink(missing_ok=True)
-    entry.rename(aside)
+    with contextlib.suppress(FileNotFoundError):  # somebody has removed it by hand
+        entry.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
 
 

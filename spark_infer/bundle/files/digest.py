@@ -61,16 +61,16 @@ def verify(root: Path) -> Verified:
     """
     folder = scan(root)
     names = _listed(folder)
-    recorded = _recorded(root)
+    listed = recorded(root)
     # Names first: they cost nothing, and what nobody lists is never read.
-    for name in sorted(set(recorded) - set(names)):
+    for name in sorted(set(listed) - set(names)):
         raise _changed(root, f"file {_readable(name)} is missing")
-    for name in sorted(set(names) - set(recorded)):
+    for name in sorted(set(names) - set(listed)):
         raise _changed(root, f"file {name} was added")
     _refuse_empty(root, folder)
     actual, stamps = _sums(root, names)
     for name, digest in _by_name(actual.decode()).items():
-        if recorded[name] != digest:
+        if listed[name] != digest:
             raise _changed(root, f"file {name} was changed after the bundle was saved")
     digest, stamps[SUMS_FILE] = _file_digest(root, SUMS_FILE)
     if digest != hashlib.sha256(actual).hexdigest():
@@ -109,7 +109,12 @@ def _file_digest(root: Path, name: str) -> tuple[str, Stamp]:
     return digest.hexdigest(), stamp
 
 
-def _recorded(root: Path) -> dict[str, str]:
+def recorded(root: Path) -> dict[str, str]:
+    """Return the digest that SHA256SUMS gives for each file.
+
+    Raises:
+        BundleError: It cannot be read.
+    """
     try:
         return _by_name(read_file(root, SUMS_FILE, MAX_SUMS_BYTES).decode())
     except (BundleError, UnicodeDecodeError) as error:

@@ -87,8 +87,9 @@ class Profile:
                 ("input column", profile.inputs, inputs),
                 ("output", profile.outputs, outputs),
             ):
+                here = set(known)
                 for name in found:
-                    if name not in known:
+                    if name not in here:
                         raise SignatureError(
                             f"{shown(name)} is no {what} of the signature"
                             f"{nearest(name[:100], known)}"

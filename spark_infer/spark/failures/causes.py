@@ -9,7 +9,7 @@ from py4j.protocol import Py4JJavaError
 
 _CALLING = re.compile(r"\AAn error occurred while calling [^\n]*\n: ?")
 _NEXT = re.compile(r"\nCaused by: ")
-_FRAMES = re.compile(r"\n\s+(?:at |\.\.\. \d+ more)|\nDriver stacktrace:")
+_FRAMES = re.compile(r"\n[ \t]+(?:at |\.\.\. \d+ more)|\nDriver stacktrace:")
 _HEAD = re.compile(r"((?:[a-z_]\w*\.)+[A-Z][\w$]*)(?:: (.*)|:?)\Z", re.DOTALL)
 # In the first line: further down stand messages, which may say anything.
 _LOST_TASK = re.compile(

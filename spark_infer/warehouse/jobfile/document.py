@@ -46,6 +46,10 @@ def parse(text: str) -> Any:
         raise ConfigError(f"{place}{error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(" ".join(str(error).split())) from None
+    except (ValueError, OverflowError) as error:
+        # By Python itself, of the number of a character (as \\UFFFFFFFF) or of a version.
+        why = str(error).partition(";")[0]
+        raise ConfigError(f"it holds a number that stands for nothing ({why})") from None
 
 
 class _Loader(yaml.SafeLoader):

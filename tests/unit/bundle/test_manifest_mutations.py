@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spark_infer.bundle import Manifest
-from spark_infer.errors import BundleError
+import pytest
+
+from spark_infer.bundle import Manifest, Output, ScalarInput, Signature
+from spark_infer.errors import BundleError, SignatureError
 from tests.unit.bundle.test_manifest import MANIFEST
 
 DEEP: Any = []
@@ -99,3 +103,46 @@ def test_every_damaged_manifest_is_refused_with_one_sentence(tmp_path: Path) -> 
         read[check_read(tmp_path, text[:start] + new + text[start + rnd.randrange(4) :])] += 1
     assert read[False] > 3000
     assert read[True] > 100  # such as another description
+
+
+def test_a_name_of_any_length_gives_a_short_message(tmp_path: Path) -> None:
+    MANIFEST.write(tmp_path)
+    text = (tmp_path / "manifest.json").read_text()
+    data, long = json.loads(text), "n" * 10**6
+    read = {True: 0, False: 0}
+    for path in places(data):
+        # The names of features and of their columns stand in two places.
+        for value in (long, f"{long} ", f"{long}\x1b"):
+            read[check_read(tmp_path, json.dumps(mutated(data, path, swaps(value))))] += 1
+            new = mutated(
+                data, path, lambda parent, key, value=value: rename_to(parent, key, value)
+            )
+            read[check_read(tmp_path, json.dumps(new))] += 1
+    assert min(read.values()) > 10
+
+
+def rename_to(parent: Any, key: Any, name: str) -> None:
+    if isinstance(parent, dict):
+        parent[name] = parent.pop(key)
+
+
+def test_lists_of_any_length_are_compared_in_one_pass() -> None:
+    most = 30_000
+    columns = [f"c{i}" for i in range(most)]
+    signature = Signature(
+        inputs=[ScalarInput("x", columns=columns)], outputs=[Output(f"o{i}") for i in range(300)]
+    )
+    features = dict.fromkeys(columns, f"`a b` + t_{'x' * 80}")
+    started = time.process_time()
+    for kinds in (
+        {f"none_{i}": "int" for i in range(most)},
+        {"x" * i: "int" for i in range(1, 80)} | {f"none_{i}": "int" for i in range(most)},
+    ):
+        with pytest.raises(SignatureError, match="no feature reads a column 'none_0'"):
+            dataclasses.replace(
+                MANIFEST, signature=signature, features=features, source_types=kinds
+            )
+    few = {"a b": "int", "x": "int", f"T_{'x' * 80}": "int", "t_": "date"}
+    made = dataclasses.replace(MANIFEST, signature=signature, features=features, source_types=few)
+    assert made.source_types == few
+    assert time.process_time() - started < 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,38 @@ def test_a_damaged_report_is_said(capsys: pytest.CaptureFixture[str], job: Path)
     assert f"nightly-{IDS[1]}.json is no report of this run" in out
     code, _, err = run(capsys, "show", job, IDS[1])
     assert (code, "is no report of this run" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batches": {"num_batches": "x"}},
+        {"batches": {"num_batches": 1, "num_predicted": None}},
+        {"batches": {"num_cached": [1]}},
+        {"batches": {"seconds": [1]}},
+        {"challengers": [{}]},
+        {"challengers": [{"name": "a", "bundle": 5, "disagreement": None, "shadow": False}]},
+        {"rejects": [{"reason": 5}]},
+        {"gate": [{"name": "x"}]},
+    ],
+)
+def test_a_report_that_no_run_wrote_is_said(
+    capsys: pytest.CaptureFixture[str], job: Path, changes: dict[str, Any]
+) -> None:
+    file = job.parent / "reports" / f"nightly-{IDS[0]}.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    code, _, err = run(capsys, "show", job, IDS[0])
+    assert (code, "holds what no run writes" in " ".join(err.split())) == (2, True)
+
+
+def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(
+    capsys: pytest.CaptureFixture[str], job: Path
+) -> None:
+    file = job.parent / "reports" / f"nightly-{IDS[1]}.json"
+    file.unlink()
+    os.mkfifo(file)
+    code, out, _ = run(capsys, "runs", job)
+    assert (code, "it is no plain file" in " ".join(out.split())) == (0, True)
 
 
 def test_no_runs_yet(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_infer.bundle import RaggedInput
+from spark_infer.errors import ConfigError
 from spark_infer.tensors import Cut, PadRule, cut_batches, length_order
 
 ANY = RaggedInput("x", column="x")
@@ -81,6 +82,14 @@ def test_the_multiple_that_an_input_needs_holds_whatever_the_rule(
     assert (padded % 4 == 0).all()
     assert (padded >= lengths).all()
     assert padded.min() > 0
+
+
+def test_a_multiple_of_two_numbers_that_no_tensor_has_is_refused() -> None:
+    item = RaggedInput("x", column="x", pad_multiple=2**31 - 1)
+    for lengths in (1, np.arange(3)):
+        with pytest.raises(ConfigError, match=r"one of both would be 4,611,.*; leave it out"):
+            PadRule(multiple=2**31 - 2).padded(lengths, item)
+    assert PadRule(multiple=2**31 - 1).padded(1, item) == 2**31 - 1
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -117,3 +118,31 @@ def test_a_document_that_the_library_does_not_read_is_one_sentence(changes: Any)
     with pytest.raises(BundleError, match="does not read the tokenizer") as error:
         ids(item(document(**changes)), "a")
     assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest", "fits"),
+    [
+        ("int32", 2**31 - 1, True),
+        ("int32", 2**31, False),
+        ("int32", 2**32 - 1, False),
+        ("int64", 2**32 - 1, True),
+    ],
+)
+def test_an_id_that_the_tensor_does_not_hold_rejects_the_text(
+    dtype: str, largest: int, fits: bool
+) -> None:
+    model = {"type": "WordLevel", "vocab": {**WORDS, "z": largest}, "unk_token": "[UNK]"}
+    tokens = dataclasses.replace(item(document(model=model)), dtype=dtype)
+    found, reasons = ids(tokens, "a", "b z", "b")
+    assert found == [[1], [2, largest] if fits else [], [2]]
+    assert reasons[::2] == [None, None]
+    assert fits or "an id that a tensor of int32 does not hold; dtype must be" in reasons[1]
+
+
+@pytest.mark.parametrize("most", [0, -1, 2**31, 2**63, 2**64, 10**4000])
+def test_a_limit_of_tokens_that_no_tensor_has_is_refused(most: int) -> None:
+    with pytest.raises(SignatureError, match="max_length must be at least 1 and at most") as raised:
+        si.Tokenize(document=document(), max_length=most)
+    assert len(str(raised.value)) < 200
+    assert ids(item(document(), max_length=2**31 - 1), "a b")[0] == [[1, 2]]

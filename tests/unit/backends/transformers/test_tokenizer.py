@@ -189,3 +189,33 @@ def test_a_tokenizer_that_takes_no_text_is_refused_with_any_module(
     signature = Signature(inputs=[item], outputs=[Output("y")])
     with pytest.raises(SignatureError, match="the bundle is not saved"):
         si.save_bundle(tmp_path / "b", Sum(), signature=signature)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        (
+            "post_processor",
+            {
+                "type": "TemplateProcessing",
+                "single": [
+                    {"SpecialToken": {"id": "[X]", "type_id": 0}},
+                    {"Sequence": {"id": "A", "type_id": 0}},
+                ],
+                "pair": [],
+                "special_tokens": {},
+            },
+        ),
+        ("pre_tokenizer", {"type": "FixedLength", "length": 0}),
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "/////w=="}),
+    ],
+)
+def test_a_panic_of_the_library_is_one_sentence(
+    plain: Path, tmp_path: Path, part: str, value: Any
+) -> None:
+    path = copied(plain, tmp_path / "m")
+    data = json.loads((path / "tokenizer.json").read_text())
+    (path / "tokenizer.json").write_text(json.dumps(data | {part: value}))
+    with pytest.raises(BundleError, match=r"fails on the text|does not load its tokenizer"):
+        take(path)

@@ -75,6 +75,9 @@ def test_other_words_and_quoted_ones_are_text(text: str) -> None:
         ("a: [", "line 1"),
         ('a: "x\\uD83D"', "line 1, column 4: half of a pair"),
         ('"\\uDE00": b', "half of a pair"),
+        ('a: "\\UFFFFFFFF"', r"holds a number that stands for nothing \(Python int too large"),
+        ('"\\U00110000": b', r"stands for nothing \(chr\(\) arg not in range"),
+        ("%YAML 1." + "1" * 5000 + "\n---\na: b", r"stands for nothing .*4300.* 5000 digits\)$"),
     ],
 )
 def test_what_a_job_file_does_not_need_is_refused_in_one_line(text: str, problem: str) -> None:
