@@ -33,7 +33,7 @@ from spark_infer.spark.sample import RowSample
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
 from spark_infer.spark.stored import check_stored_types
 from spark_infer.spark.tally import Tally
-from spark_infer.spark.types import lacks_type, prediction_fields
+from spark_infer.spark.types import is_sent, lacks_type, prediction_fields
 from spark_infer.spark.wire import Wire
 from spark_infer.spark.wire.source import Source, as_column, by_name
 
@@ -196,9 +196,14 @@ def _kept_fields(keep: Sequence[str], sent: StructType) -> list[StructField]:
     """Return the fields of the kept columns.
 
     Raises:
-        ConfigError: One has no type.
+        ConfigError: One has no type, or one that Spark does not hand to Python.
     """
     for name, field in zip(keep, sent.fields, strict=True):
+        if not is_sent(field.dataType):
+            raise ConfigError(
+                f"keep: column {name!r} is {field.dataType.simpleString()}, which Spark does not "
+                "hand to Python; cast it, such as to string"
+            )
         if lacks_type(field.dataType):
             kind = field.dataType.simpleString()
             raise ConfigError(

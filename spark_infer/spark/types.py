@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pyarrow as pa
+from pyspark.errors import PySparkException
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
 from pyspark.sql.types import (
     ArrayType,
@@ -19,6 +20,7 @@ from pyspark.sql.types import (
     StructType,
     TimestampNTZType,
     TimestampType,
+    UserDefinedType,
 )
 
 from spark_infer.bundle import Signature
@@ -56,19 +58,35 @@ def prediction_fields(signature: Signature, *, reasons: bool = True) -> list[Str
     return [field for field in fields if reasons or field.name != REASON_COLUMN]
 
 
+def is_sent(kind: DataType) -> bool:
+    """Return whether Spark hands columns of a type to Python, and takes them back."""
+    if isinstance(kind, UserDefinedType):
+        return is_sent(kind.sqlType())
+    if inner := _inner(kind):
+        return all(is_sent(below) for below, _ in inner)
+    try:
+        return isinstance(kind, TimestampType) or to_arrow_type(kind) is not None
+    except PySparkException:
+        return False
+
+
 def lacks_type(kind: DataType) -> bool:
     """Return whether a type holds nulls of no type that may not be null, as ``array()`` does."""
-    inner: list[tuple[DataType, bool]] = []
-    if isinstance(kind, ArrayType):
-        inner = [(kind.elementType, kind.containsNull)]
-    elif isinstance(kind, MapType):
-        inner = [(kind.keyType, False), (kind.valueType, kind.valueContainsNull)]
-    elif isinstance(kind, StructType):
-        inner = [(field.dataType, field.nullable) for field in kind.fields]
     return any(
         (isinstance(below, NullType) and not nullable) or lacks_type(below)
-        for below, nullable in inner
+        for below, nullable in _inner(kind)
     )
+
+
+def _inner(kind: DataType) -> list[tuple[DataType, bool]]:
+    """Return the types that lie in a type, each with whether its values may be null."""
+    if isinstance(kind, ArrayType):
+        return [(kind.elementType, kind.containsNull)]
+    if isinstance(kind, MapType):
+        return [(kind.keyType, False), (kind.valueType, kind.valueContainsNull)]
+    if isinstance(kind, StructType):
+        return [(field.dataType, field.nullable) for field in kind.fields]
+    return []
 
 
 def char_type(declared: str | None) -> str | None:

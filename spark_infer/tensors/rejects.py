@@ -81,7 +81,7 @@ def reject_shapes(
         return
     shape = list(item.shape)
     if item.lengths == "error":
-        got = shown(column[int(np.argmax(rows))].as_py())
+        got = _shown(column[int(np.argmax(rows))])
         raise SignatureError(
             f"column {item.column!r} (input {item.name!r}): expected arrays of shape {shape}, got "
             f"{got}; give the input lengths='reject' to reject such rows, or make it a "
@@ -89,3 +89,10 @@ def reject_shapes(
         )
     what = "is" if isinstance(item, ArrayInput) else "holds an array that is"
     rejects.add(rows, f"column {item.column!r} {what} not of shape {shape}")
+
+
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return shown(value.as_py())
+    except (OverflowError, ValueError):  # Days before the year 1, text that is no UTF-8.
+        return "one of another shape"

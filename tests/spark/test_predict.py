@@ -203,3 +203,13 @@ def test_a_kept_column_of_no_type_is_refused(
     rows = spark.range(2).selectExpr("1.0D AS a", "2 AS b", f"{expression} AS empty")
     with pytest.raises(ConfigError, match=r"keep: column 'empty' is .*void.* cast it, such as to"):
         si.predict(rows, linear, keep=["empty"])
+
+
+@pytest.mark.parametrize("expression", ["INTERVAL '1' MONTH", "array(make_interval(1))"])
+def test_a_kept_column_that_python_does_not_get_is_refused(
+    spark: SparkSession, linear: si.Bundle, expression: str
+) -> None:
+    rows = spark.range(2).selectExpr("1.0D AS a", "2 AS b", f"{expression} AS span")
+    for scan in ("auto", "jvm"):
+        with pytest.raises(ConfigError, match=r"keep: column 'span' is .*interval.* cast it, such"):
+            si.predict(rows, linear, keep=["span"], scan=scan)

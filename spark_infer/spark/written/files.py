@@ -108,7 +108,11 @@ class Files:
         if len(ends) > 1:
             batch = batch.take(pa.array(order))
         for start, end in pairwise([0, *ends.tolist()]):
-            values = tuple(column[int(order[start])].as_py() for column in columns)
+            at = int(order[start])
+            values = tuple(
+                _value(column, at, batch.schema.names[place])
+                for column, place in zip(columns, self._layout.partition, strict=True)
+            )
             yield values, batch.slice(start, end - start)
 
     def _flush(self) -> None:
@@ -183,6 +187,22 @@ class _File:
                 self._writer.close()
             with suppress(OSError):
                 self._path.unlink()
+
+
+def _value(column: pa.Array, at: int, name: str) -> Any:
+    """Return a value as Arrow takes it back; of a date its days, as Python has too few dates.
+
+    Raises:
+        WarehouseError: It is text that no folder's name gives back.
+    """
+    column = column.slice(at, 1)
+    try:
+        return (column.view(pa.int32()) if pat.is_date32(column.type) else column)[0].as_py()
+    except UnicodeDecodeError:
+        raise WarehouseError(
+            f"target.partition_by: column {name!r} holds text that is no UTF-8; give such rows "
+            "another value with a feature, or remove them with source.filter"
+        ) from None
 
 
 def _arranged(table: pa.Table, layout: Layout) -> pa.Table:

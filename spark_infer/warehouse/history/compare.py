@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType, BooleanType, NumericType, StringType
 
 from spark_infer.backends import ModelOptions
 from spark_infer.bundle import Bundle, Output
 from spark_infer.bundle.files.examples import EXAMPLES_FILE, Examples
 from spark_infer.engine.proof.proof import TOLERANCE
 from spark_infer.engine.proof.yardstick import Yardstick
+from spark_infer.spark.wire import quoted
 
 _COARSE = 0.05
 """How far answers of a GPU, or of numbers with fewer digits, may be apart."""
@@ -61,6 +65,31 @@ def differences(
             name, was, is_ = apart
             found.append(f"{name} is {is_} and was {was}")
     return found
+
+
+def collectable(rows: DataFrame, outputs: Sequence[str], others: Sequence[str]) -> DataFrame:
+    """Return some columns of rows, as Python can hold and compare them.
+
+    It has no days before the year 1 or after 9999, shows a time in the zone of its machine, and
+    takes no NaN in a list for another one.
+
+    Args:
+        rows: The rows.
+        outputs: Names of columns of numbers and labels.
+        others: Names of further columns, of which all but numbers and texts come as text.
+    """
+    known = (BinaryType, BooleanType, NumericType, StringType)
+    names = dict.fromkeys([*outputs, *others])
+    # The rows may spell them otherwise.
+    found = rows.select(*(F.col(quoted(name)).alias(name) for name in names))
+    return found.select(
+        *(
+            F.col(quoted(name))
+            if name in outputs or isinstance(kind, known)
+            else F.col(quoted(name)).cast("string").alias(name)
+            for name, kind in ((field.name, field.dataType) for field in found.schema.fields)
+        )
+    )
 
 
 def plain(value: Any) -> Any:

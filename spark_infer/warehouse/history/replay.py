@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
 
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.documents import check_kind
@@ -21,9 +20,8 @@ from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.history.as_of import as_of
-from spark_infer.warehouse.history.compare import differences, plain, tolerance_of
+from spark_infer.warehouse.history.compare import collectable, differences, plain, tolerance_of
 from spark_infer.warehouse.history.key import RowKey
 from spark_infer.warehouse.history.runs import Runs
 from spark_infer.warehouse.parameters import bind_parameters
@@ -129,10 +127,9 @@ class ReplayedRun(Run):
                 "compare with"
             )
         outputs = [output.name for output in bundle.signature.outputs]
-        wanted = dict.fromkeys([*config.target.keep, *outputs, REASON_COLUMN, "run_id"])
-        # The table may spell them otherwise, and hold the key twice, if by several runs.
-        rows = self.key.rows(target.rows())
-        found = rows.select(*(F.col(quoted(name)).alias(name) for name in wanted)).take(100)
+        wanted = [*config.target.keep, REASON_COLUMN, "run_id"]
+        # The table may hold the key twice, if by several runs.
+        found = collectable(self.key.rows(target.rows()), outputs, wanted).take(100)
         ours = [row for row in found if row["run_id"] == run_id]
         if len(ours) > 1:
             raise WarehouseError(
@@ -168,7 +165,8 @@ class ReplayedRun(Run):
         )
         keep = [*config.key, *config.target.keep]
         predicted = predict_prepared(wanted, bundle.signature, reference, keep, self.metrics)
-        found = predicted.df.take(2)
+        outputs = [output.name for output in bundle.signature.outputs]
+        found = collectable(predicted.df, outputs, [*config.target.keep, REASON_COLUMN]).take(2)
         if len(found) > 1:
             raise WarehouseError(
                 f"the source has several rows with this key, of {self._told}; it must identify one"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, IntegralType, TimestampNTZType, TimestampType
@@ -15,6 +13,8 @@ from spark_infer.warehouse.config.incremental import IncrementalConfig, Lateness
 from spark_infer.warehouse.sinks import Coverage, Target
 
 _DAY = 24 * 60 * 60
+_LEAST = -(2**63)
+"""Microseconds of the first time that Spark can tell."""
 _NOW: dict[type[DataType], str] = {
     TimestampType: "current_timestamp()",
     TimestampNTZType: "localtimestamp()",
@@ -88,11 +88,11 @@ def _highest(rows: DataFrame, column: str, kind: DataType) -> str | None:
 
 def _less(highest: str, late: Lateness, kind: DataType) -> str:
     """Return SQL of the highest value less the lateness."""
+    # Spark computes what is no number: Python has no days before the year 1.
     if isinstance(kind, TimestampType):
-        return f"timestamp_micros({int(highest) - late.number * 1_000_000})"
+        return f"timestamp_micros({max(int(highest) - late.number * 1_000_000, _LEAST)})"
     if isinstance(kind, IntegralType):
         return f"{int(highest) - late.number}"
     if isinstance(kind, DateType):
-        return f"DATE'{dt.date.fromisoformat(highest) - dt.timedelta(seconds=late.number)}'"
-    moment = dt.datetime.fromisoformat(highest.ljust(26, "0") if "." in highest else highest)
-    return f"TIMESTAMP_NTZ'{moment - dt.timedelta(seconds=late.number)}'"
+        return f"date_sub(DATE'{highest}', {late.number // _DAY})"
+    return f"TIMESTAMP_NTZ'{highest}' - INTERVAL '{late.number}' SECOND"

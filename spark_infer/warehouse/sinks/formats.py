@@ -107,7 +107,7 @@ def check_types(
     """Prove that partition columns, and times in keys, come back as they were written.
 
     Raises:
-        ConfigError: They do not.
+        ConfigError: They do not, or keys cannot be compared.
     """
     types = {field.name: field.dataType for field in columns.fields}
     for name in partition_by:
@@ -123,6 +123,12 @@ def check_types(
                 f"target.partition_by: column {name!r} is {kind.simpleString()}; the values of "
                 "partitions are kept as text, and only strings, integers, decimals, booleans and "
                 "dates come back as they were; derive such a column with a feature"
+            )
+    for name in key:
+        if any(part.kind.simpleString() == "variant" for part in parts_of(name, types[name])):
+            raise ConfigError(
+                f"key: column {name!r} is or holds a VARIANT, of which Spark cannot tell whether "
+                "two are the same; cast it with a feature"
             )
     cuts = str(spark.conf.get(_TIMESTAMPS)).upper() == "TIMESTAMP_MILLIS"
     times = [
@@ -239,11 +245,14 @@ def held_partition_value(column: str, kind: DataType) -> Column:
     if not isinstance(kind, StringType):
         return value
     escaped = F.regexp_replace(value, _ESCAPED, "%00")
+    # As Java has it, whose text has no other bytes than those of UTF-8.
+    of_java = F.regexp_replace(value, "^", "").cast("binary")
     num_bytes = F.octet_length(escaped) + len(column.encode()) + 2 * len(_pattern(column)) + 1
     problems = (
         (value.isin("", _NULL_PARTITION), "would come back as null"),
         (value.endswith(" "), "ends in a blank, which catalogs take for the value without it"),
         (F.contains(value, F.lit("\0")), "holds a zero byte"),
+        (of_java != value.cast("binary"), "is no UTF-8"),
         (num_bytes > _MAX_NAME_BYTES, "is too long for the name of a folder"),
     )
     why = F.lit(None).cast("string")

@@ -64,6 +64,22 @@ def test_a_kept_column_that_changed_is_named(job: Any) -> None:
     assert found.sentence == "region in the source is US and was EU; score is 7 and was 1"
 
 
+def test_kept_values_that_python_does_not_have(job: Any) -> None:
+    features = {
+        "far": "date_add(date'9999-12-31', id)",
+        "first": "timestamp_micros(-9223372036854775808)",
+        "numbers": "array(double('NaN'), id)",
+        "span": "struct(date'-0005-01-01' AS day)",
+    }
+    job.run(target={"keep": ["day", *features]}, features=features)
+    same = replay(job, id="1")
+    assert (same.verdict, same.is_equal, list(same.notes)) == ("equal", True, [])
+    job.run(target={"keep": ["day", *features]}, features=features | {"far": "date'9999-12-31'"})
+    job.load(target={"keep": ["day", *features]}, features=features)
+    notes = list(replay(job, id="1").notes)
+    assert notes == ["far in the source is +10000-01-01 and was 9999-12-31"]
+
+
 @pytest.mark.nightly
 def test_a_feature_that_the_target_does_not_keep_may_have_changed(job: Any) -> None:
     job.run()

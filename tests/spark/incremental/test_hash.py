@@ -65,6 +65,13 @@ def hashes(spark: SparkSession, kinds: list[str], rows: list[list[str]]) -> list
     return [row["hash"] for row in found]
 
 
+def hashes_of_columns(spark: SparkSession, columns: str) -> list[str]:
+    """Return the hash of each of some columns alone."""
+    df = spark.sql(f"SELECT {columns}")
+    alone = (content_hash([(F.col(f.name), f.dataType)]).alias(f.name) for f in df.schema)
+    return list(df.select(*alone).first() or ())
+
+
 @pytest.mark.nightly_after(8)
 @pytest.mark.parametrize(("kind", "texts"), DIFFERENT)
 def test_different_values_have_different_hashes(spark: SparkSession, kind: str, texts: str) -> None:
@@ -75,6 +82,52 @@ def test_different_values_have_different_hashes(spark: SparkSession, kind: str, 
     pairs = list(itertools.product(values[:5], repeat=2))
     found = hashes(spark, [kind, kind], [[*pair] for pair in pairs])
     assert len(set(found)) == len(pairs)
+
+
+def test_the_same_digits_of_another_unit_are_another_value(spark: SparkSession) -> None:
+    units = [
+        ("BIGINT", "12345L"),
+        ("DECIMAL(9, 2)", "123.45"),
+        ("DECIMAL(9, 3)", "12.345"),
+        ("DECIMAL(30, 2)", "123.45"),
+        ("DECIMAL(30, 3)", "12.345"),
+        ("TIMESTAMP", "timestamp_micros(12345)"),
+    ]
+    for pattern in ("{}", "array({})", "struct({} AS a)", "array(struct({} AS a))"):
+        columns = ", ".join(
+            f"{pattern.format(f'CAST({value} AS {kind})')} AS c{at}"
+            for at, (kind, value) in enumerate(units)
+        )
+        assert len(set(hashes_of_columns(spark, columns))) == len(units), pattern
+
+
+def test_the_same_value_of_a_wider_type_is_no_other(spark: SparkSession) -> None:
+    pairs = [
+        ("CAST(1.5 AS DECIMAL(9, 2))", "CAST(1.5 AS DECIMAL(18, 2))"),
+        ("CAST(15 AS DECIMAL(9, 0))", "15L"),
+        ("TIMESTAMP'2018-08-08 00:00:00Z'", "TIMESTAMP_NTZ'2018-08-08 00:00:00'"),
+        ("array(struct(1 AS a, 2 AS b))", "array(struct(2 AS b, 1 AS a))"),
+    ]
+    for one, other in pairs:
+        assert len(set(hashes_of_columns(spark, f"{one} AS c0, {other} AS c1"))) == 1, one
+
+
+def test_fields_are_told_apart_by_their_names(spark: SparkSession) -> None:
+    columns = "struct(1 AS a, 2 AS b) AS c0, struct(1 AS b, 2 AS a) AS c1"
+    assert len(set(hashes_of_columns(spark, columns))) == 2
+
+
+def test_values_that_tell_their_own_type(spark: SparkSession) -> None:
+    if not hasattr(F, "parse_json"):
+        pytest.skip("Spark 3.5 has no variants")
+    values = ["1", '"1"', "1.5", '{"a": 1}', '{"a": null}', "null"]
+    texts = [f"parse_json('{value}')" for value in values]
+    for pattern in ("{}", "array({})", "struct({} AS a)"):
+        columns = [*map(pattern.format, texts), pattern.format("CAST(NULL AS VARIANT)")]
+        found = hashes_of_columns(
+            spark, ", ".join(f"{column} AS c{at}" for at, column in enumerate(columns))
+        )
+        assert len(set(found)) == len(columns), pattern
 
 
 def test_values_that_sql_takes_for_the_same_have_the_same(spark: SparkSession) -> None:

@@ -78,6 +78,25 @@ def test_timestamps_count_to_the_microsecond_whatever_the_zone(job: Any) -> None
     assert [row[0] for row in job.rows("id, ts")] == [1, 3]
 
 
+@pytest.mark.nightly_after(2)
+@pytest.mark.parametrize(
+    ("first", "lateness"),
+    [
+        ("date'0001-01-02'", "2 days"),
+        ("timestamp_ntz'0001-01-02 00:00:00.000001'", "2 days"),
+        ("timestamp_ntz'-0005-01-02 00:00:00'", None),
+        ("timestamp_micros(-9223372036854775808)", "1 second"),
+    ],
+)
+def test_times_that_python_does_not_have(job: Any, first: str, lateness: str | None) -> None:
+    changes = appends("ts", lateness, features={"ts": f"if(id < 4, {first}, date'2018-08-08')"})
+    changes["target"] = APPEND | {"keep": ["ts"]}
+    job.run(**changes)
+    job.transactions("3 3 0 8 EU", "4 4 0 8 EU")
+    assert job.counts(**changes)[0] == 1
+    assert [row[0] for row in job.rows("id, score")] == [1, 2, 3, 4]
+
+
 @pytest.mark.nightly
 def test_windows_see_the_rows_below_it(job: Any) -> None:
     features = {"a": "sum(a) OVER (PARTITION BY region)"}

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.spark.scan.same import assert_refused, assert_same, settings
+from tests.spark.scan.same import assert_refused, assert_same, read_direct, settings
 
 DAYS = """
 explode(array(1, 2, 3, 4, 5)) AS i,
@@ -19,6 +19,10 @@ element_at(array(timestamp'0001-01-01', timestamp'1582-10-04 12:00:00.000001', N
     timestamp'1899-12-31 23:59:59.999999', timestamp'9999-12-31 23:59:59.999999'), i) AS t,
 struct(d, i) AS sd, array(t) AS lt, struct(d, t) AS both
 """
+TODAYS = {
+    "parquet__datetimeRebaseModeInWrite": "CORRECTED",
+    "parquet__int96RebaseModeInWrite": "CORRECTED",
+}
 JULIAN = "may be of the Julian calendar"
 
 
@@ -127,6 +131,18 @@ def test_the_version_that_a_file_names(
         if same:
             assert_same(same)
         assert_refused({n: (df, JULIAN) for n, df in marked.items() if not direct[n]})
+
+
+def test_times_that_96_bits_do_not_tell_arrow(spark: SparkSession, tmp_path: Path) -> None:
+    path = str(tmp_path / "t")
+    with settings(spark, parquet__outputTimestampType="INT96", **TODAYS):
+        micros = "explode(array(-9223372036854775808, 9223372036854775807, 0)) AS m"
+        spark.sql(f"SELECT m, timestamp_micros(m) AS t FROM (SELECT {micros})").write.parquet(path)
+    for time in ("-9223372036854775808", "9223372036854775807"):
+        df = spark.read.parquet(path).where(f"m = {time}")
+        with pytest.raises(Exception, match=r"holds a time in column 't' .*set scan to 'jvm'"):
+            read_direct(df).collect()
+        assert_same({"others": df.select("m")})
 
 
 def test_times_of_day_that_other_writers_may_have_made_negative(

@@ -123,6 +123,7 @@ def test_rows_without_a_prediction_and_odd_partitions(job: Any) -> None:
         "CAST(nullif(-id, -2) AS TINYINT)",
         "id * 9007199254740993L",
         "make_date(if(id = 1, 1, 9999), 2, 28)",
+        "date_from_unix_date(if(id = 1, -800000, 2932897))",
         "CAST(null AS STRING)",
     ],
 )
@@ -132,7 +133,9 @@ def test_partitions_of_every_type(job: Any, part: str) -> None:
     workers, spark, report = run_both(job, features={"part": part}, target=target, **every)
     assert report.writer == "workers"
     assert workers.schema == spark.schema
-    assert rows_of(workers) == rows_of(spark)
+    # Python has no days before the year 1 or after 9999.
+    frames = [df.withColumn("part", df["part"].cast("string")) for df in (workers, spark)]
+    assert rows_of(frames[0]) == rows_of(frames[1])
     names = [
         sorted(row[0] for row in job.spark.sql(f"SHOW PARTITIONS store.{name}").collect())
         for name in ("auto", "jvm")

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from spark_infer.warehouse.sinks.formats import held_partition_value
+from spark_infer.errors import ConfigError
+from spark_infer.warehouse.sinks.formats import check_types, held_partition_value
 
 
 def held(spark: SparkSession, value: Any, kind: str = "string", name: str = "p") -> DataFrame:
@@ -40,7 +42,10 @@ def test_a_text_that_a_folder_cannot_hold_is_told(
 
 @pytest.mark.parametrize(
     "value",
-    [None, " a", "a\u3000", "NULL", "a/b", "%", "x" * 253, "ä" * 126, "/" * 84, ".", "\\[a]'"],
+    [
+        *(None, " a", "a\u3000", "\ufffd", "\U0001f600", "NULL", "a/b", "%", ".", "\\[a]'"),
+        *("x" * 253, "ä" * 126, "/" * 84),
+    ],
 )
 def test_any_other_text_is_held(spark: SparkSession, value: str | None) -> None:
     assert held(spark, value).collect() == [(value,)]
@@ -52,6 +57,23 @@ def test_a_long_name_of_a_column_counts(spark: SparkSession) -> None:
         held(spark, "x" * 105, name="a/b" * 30).collect()
 
 
+def test_a_text_of_other_bytes_is_told(spark: SparkSession) -> None:
+    for value in ("X'FF'", "X'61C3FF62'", "X'EDA080'", "X'C0AF'"):
+        df = spark.sql(f"SELECT CAST({value} AS STRING) AS p")
+        with pytest.raises(Exception, match=r"target\.partition_by: p=.* is no UTF-8; give"):
+            df.select(held_partition_value("p", df.schema[0].dataType)).collect()
+
+
 def test_other_types_are_held(spark: SparkSession) -> None:
     assert held(spark, -1, "int").collect() == [(-1,)]
     assert held(spark, dt.date(2018, 8, 8), "date").collect() == [(dt.date(2018, 8, 8),)]
+
+
+def test_keys_that_cannot_be_compared_are_refused(spark: SparkSession) -> None:
+    if not hasattr(F, "parse_json"):
+        pytest.skip("Spark 3.5 has no variants")
+    for kind in ("variant", "array<struct<a: variant>>", "map<string, variant>"):
+        columns = spark.sql(f"SELECT 1 AS id, CAST(NULL AS {kind}) AS k").schema
+        check_types(spark, columns, (), ["id"])
+        with pytest.raises(ConfigError, match="key: column 'k' is or holds a VARIANT"):
+            check_types(spark, columns, (), ["id", "k"])

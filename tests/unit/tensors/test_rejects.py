@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pytest
 
-from spark_infer.tensors.rejects import Rejects
+import spark_infer as si
+from spark_infer.errors import SignatureError
+from spark_infer.tensors.rejects import Rejects, reject_shapes
 from spark_infer.tensors.rows import Rows
 
 
@@ -38,3 +42,12 @@ def test_reasons_are_printable() -> None:
     rejects.add_rows(Rows.run(1, 2), "\u202eRuntimeError: \x9b")
     reasons = rejects.reasons().to_pylist()
     assert reasons == ["word 'a\\x1b[2J'", "\\u202eRuntimeError: \\x9b"]
+
+
+def test_a_value_that_python_does_not_have_is_no_other_error() -> None:
+    item = si.ArrayInput("x", column="c", shape=[2], lengths="error")
+    days = pa.ListArray.from_arrays([0, 1], pa.array([-800000], pa.int32()).view(pa.date32()))
+    words = pa.ListArray.from_arrays([0, 1], pa.array([b"\xff"], pa.binary()).view(pa.string()))
+    for column in (days, words):
+        with pytest.raises(SignatureError, match="got one of another shape; give the input"):
+            reject_shapes(np.array([True]), column, item, Rejects(1))

@@ -16,6 +16,7 @@ import pyarrow.types as pat
 from spark_infer.errors import WarehouseError
 from spark_infer.metrics import Metrics
 from spark_infer.spark.scan.files.footers import Stamp
+from spark_infer.spark.scan.files.int96 import Misread, check_times
 from spark_infer.spark.scan.files.stores import Store
 from spark_infer.spark.scan.plan.expressions import Condition
 from spark_infer.tensors.arrow.leaves import plain
@@ -50,6 +51,11 @@ class Part:
     num_bytes: int
     columns: tuple[str | pa.Array, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the file that are read."""
+        return tuple(sorted({column for column in self.columns if isinstance(column, str)}))
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -73,7 +79,8 @@ class Reader:
         Rows and bytes of each file are counted when it has been read.
 
         Raises:
-            WarehouseError: A file cannot be read, or is another one than when the read was planned.
+            WarehouseError: A file cannot be read, is another one than when the read was planned, or
+                holds times that Arrow reads as other ones.
         """
         for part in pickle.loads(self.tasks[task]):  # noqa: S301 - the driver's, as this function
             yield from self._part(part)
@@ -99,10 +106,17 @@ class Reader:
                     part.stamp.num_rows,
                 ):
                     raise _changed(part)
+                check_times(parquet, source, part, _batch_rows(part))
                 for stored in _stored(parquet, part):
                     if made := self._made(stored, part):
                         yield made
             _check_stamp(part, filesystem)
+        except Misread as error:
+            raise WarehouseError(
+                f"file {part.path} holds a time in column {str(error)!r} that is before the year "
+                "-4712, or one of the last that Spark can tell, and Arrow reads those of INT96 as "
+                "others; set scan to 'jvm', so that Spark reads it"
+            ) from None
         except (OSError, ValueError, pa.ArrowException) as error:
             said = " ".join(str(error).split())[:300]
             raise WarehouseError(
@@ -128,18 +142,20 @@ class Reader:
 
 
 def _buffer_bytes(part: Part) -> int:
-    columns = len({column for column in part.columns if isinstance(column, str)})
-    return min(_BUFFER_BYTES[part.store.kind], _BUFFERS_BYTES // max(1, columns))
+    return min(_BUFFER_BYTES[part.store.kind], _BUFFERS_BYTES // max(1, len(part.names)))
+
+
+def _batch_rows(part: Part) -> int:
+    least, most = _BATCH_ROWS
+    return max(least, min(most, _BATCH_BYTES * part.num_rows // max(1, part.num_bytes)))
 
 
 def _stored(parquet: pq.ParquetFile, part: Part) -> Iterator[pa.RecordBatch]:
     """Return the columns of the file that are read, whatever their order."""
-    names = sorted({column for column in part.columns if isinstance(column, str)})
-    least, most = _BATCH_ROWS
-    rows = max(least, min(most, _BATCH_BYTES * part.num_rows // max(1, part.num_bytes)))
+    names, rows = part.names, _batch_rows(part)
     if names:
         yield from parquet.iter_batches(
-            rows, row_groups=list(part.groups), columns=names, use_threads=False
+            rows, row_groups=list(part.groups), columns=list(names), use_threads=False
         )
         return
     for start in range(0, part.num_rows, rows):

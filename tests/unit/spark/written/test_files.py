@@ -88,6 +88,31 @@ def test_rows_come_into_the_file_of_their_partition_in_order(tmp_path: Path) -> 
     assert read(tmp_path, written) == expected
 
 
+def test_days_that_python_does_not_have(tmp_path: Path) -> None:
+    days = [2932897, None, -800000, 17751, 2932897]
+    rows = batch([(number, "EU", 1) for number in range(1, 6)])
+    kind = pa.date32()
+    rows = rows.set_column(2, "2", pa.array(days, pa.int32()).view(kind))
+    written = write(layout(tmp_path), rows)
+    assert read(tmp_path, written) == {
+        ("EU", 2932897): [1, 5],
+        ("EU", None): [2],
+        ("EU", -800000): [3],
+        ("EU", 17751): [4],
+    }
+    told = pa.array([row[-1] for row in written], kind)
+    assert told.view(pa.int32()).to_pylist() == [row[-1] for row in written]
+
+
+def test_a_partition_of_text_that_is_no_utf8(tmp_path: Path) -> None:
+    rows = batch([(1, "EU", 1), (2, "EU", 1)])
+    texts = pa.array([b"EU", b"\xc3\xff"], pa.binary()).view(pa.string())
+    rows = rows.set_column(1, "region", texts)
+    with pytest.raises(WarehouseError, match="column 'region' holds text that is no UTF-8"):
+        write(layout(tmp_path), rows)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_has_the_columns_of_the_layout(tmp_path: Path) -> None:
     ((name, rows, rejected, runs, *values),) = write(
         layout(tmp_path), batch([(3, "EU", 1), (4, "EU", 1)])

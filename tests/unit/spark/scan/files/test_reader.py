@@ -141,3 +141,36 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(broken)
     with pytest.raises(WarehouseError, match=r"t\.parquet cannot be read: .* set scan to 'jvm'"):
         read(part(path, "x"), pa.int64())
+
+
+READ = [-210866544000000000, -62135596800000000, -1, 0, 253402300799999999, 2**62, 2**63 - 1]
+MISREAD = [-(2**63), -(2**62), -210866976000000000]
+"""Times before the first day that INT96 counts from."""
+
+
+@pytest.mark.parametrize("shape", ["column", "list", "structs"])
+def test_times_of_96_bits_are_those_of_spark_or_refused(tmp_path: Path, shape: str) -> None:
+    path, kind = tmp_path / "t.parquet", pa.timestamp("us")
+
+    def shaped(values: list[int]) -> pa.Array:
+        times = pa.array([None, *values], pa.int64()).view(kind)
+        if shape == "column":
+            return times
+        if shape == "structs":
+            times = pa.StructArray.from_arrays([times], ["t"])
+        return pa.ListArray.from_arrays(pa.array([0, 0, len(times)], pa.int32()), times)
+
+    def written(values: list[int]) -> Part:
+        others = shaped([*MISREAD, *values][: len(values)])
+        table = pa.table({"a.b": shaped(values), "other": others})
+        pq.write_table(table, path, use_deprecated_int96_timestamps=True)
+        return part(path, "a.b")
+
+    def as_text(column: Any) -> str:
+        return str(column.combine_chunks()) if isinstance(column, pa.ChunkedArray) else str(column)
+
+    given = shaped(READ)
+    assert as_text(read(written(READ), given.type).column(0)) == as_text(given)
+    for time in MISREAD:
+        with pytest.raises(WarehouseError, match=r"t\.parquet holds a time in column 'a.b' .*jvm"):
+            read(written([0, time]), given.type)
