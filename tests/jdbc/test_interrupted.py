@@ -18,6 +18,7 @@ from tests.jdbc.test_faults import LOCK
 from tests.jdbc.test_modes import FIRST, MERGE
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_at_once_and_leaves_nothing(job: Any, number: signal.Signals) -> None:
     job.run(target=MERGE)

@@ -61,7 +61,7 @@ job.run(session("killed", job.config.spark))
 """
 
 
-@pytest.mark.nightly_after(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("target", "moments"),
     [

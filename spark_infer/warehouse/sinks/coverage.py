@@ -167,8 +167,6 @@ class Coverage:
         """
         if self.partitions is not None:
             return self._inside(target, partition_by)
-        if self.is_whole:
-            return None
         told = self._told(target)
         if told is None:
             return None
@@ -279,9 +277,8 @@ class _Met(NamedTuple):
 
 
 def _renamed(rows: DataFrame, names: Mapping[str, str]) -> DataFrame:
-    if not names:
-        return rows
-    return rows.select(*(F.col(quoted(name)).alias(names.get(name, name)) for name in rows.columns))
+    named = (F.col(quoted(name)).alias(names.get(name, name)) for name in rows.columns)
+    return rows.select(*named) if names else rows
 
 
 def _partitions(rows: DataFrame, partition_by: Sequence[str]) -> set[Partition]:
