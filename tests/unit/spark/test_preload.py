@@ -95,6 +95,7 @@ WORDS = si.RaggedInput("x", column="x", dtype="int64", max_length=64)
 ROWS = {"x": {"a": [1.0, 2.0], "b": [0.5, None]}, "ragged": {"x": [[1, 2, 3], None]}}
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize(
     ("model", "format"),
     [

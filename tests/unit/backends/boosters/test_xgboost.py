@@ -47,6 +47,7 @@ def test_probabilities_and_margins_of_two_classes(
     np.testing.assert_array_equal(got["margin"], margin)
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("objective", ["multi:softprob", "multi:softmax"])
 @pytest.mark.parametrize("kind", ["gbtree", "dart"])
 def test_probabilities_margins_and_labels_of_three_classes(

@@ -71,6 +71,7 @@ FAMILIES: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_directory_that_transformers_saved_gives_its_own_vectors(
     tmp_path: Path, family: str

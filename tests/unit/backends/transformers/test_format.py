@@ -108,6 +108,7 @@ def test_a_classifier(tmp_path: Path) -> None:
     assert len(set(map(tuple, found["scores"][:-1]))) == len(TEXTS)
 
 
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("kind", "config", "task"),
     [

@@ -30,6 +30,7 @@ def saved(path: Path, kind: str, sizes: dict[str, Any]) -> Path:
     return directory(path, f"{kind}Model", config)
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_gives_its_own_vectors(tmp_path: Path, kind: str) -> None:
     path = saved(tmp_path / "m", kind, KINDS[kind])
