@@ -178,10 +178,12 @@ def run_tests(
 def java_options(session: nox.Session, python: Path) -> str:
     """Return options with which a JVM is ready sooner, none at night.
 
-    It finds Spark's classes in an archive, which is made the first time.
+    It finds Spark's classes in an archive, which is made the first time, where many are started.
     """
     if NIGHTLY:
         return ""
+    if python != Path(sys.executable):
+        return SHORT_LIVED
     archive = python.parents[1] / "classes.jsa"
     if not archive.exists():
         environment = {
