@@ -27,9 +27,8 @@ PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
 PARALLEL_SPARK = ("--numprocesses=2", "--dist=loadfile")
 # With NIGHTLY=1 the tests that are marked nightly are run as well, which takes twice as long.
 NIGHTLY = os.environ.get("NIGHTLY") == "1"
-# Tests are too short for the JVM's second compiler and its threads to pay.
+# JVMs of tests are too short-lived for a second compiler and threads that collect garbage to pay.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-WITHOUT_LOG = "-Xlog:disable"
 NO_TESTS_COLLECTED = 5
 # The other tests of Spark show what its version has no part in; tests/iceberg runs jobs on it too.
 DIFFERING = (
@@ -160,7 +159,6 @@ def run_tests(
         folder = []
     elif not NIGHTLY:
         marks.append("not nightly")
-    java = {} if group in ("unit", "gpu") else {"SPARK_SUBMIT_OPTS": java_options(session, python)}
     session.run(
         str(python),
         *("-m", "pytest", *folder, *options, "-m", " and ".join(marks), *given),
@@ -168,30 +166,11 @@ def run_tests(
             "PYSPARK_PYTHON": str(python),
             "PATH": f"{python.parent}:{os.environ['PATH']}",
             "COVERAGE_FILE": str(ROOT / f".coverage.{session.name}"),
-            **java,
+            "SPARK_SUBMIT_OPTS": "" if NIGHTLY else SHORT_LIVED,
         },
         success_codes=success_codes,
         external=True,
     )
-
-
-def java_options(session: nox.Session, python: Path) -> str:
-    """Return options with which a JVM is ready sooner, none at night.
-
-    It finds Spark's classes in an archive, which is made the first time, where many are started.
-    """
-    if NIGHTLY:
-        return ""
-    if python != Path(sys.executable):
-        return SHORT_LIVED
-    archive = python.parents[1] / "classes.jsa"
-    if not archive.exists():
-        environment = {
-            "PYSPARK_PYTHON": str(python),
-            "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive} {WITHOUT_LOG}",
-        }
-        session.run(str(python), "scripts/archive_classes.py", env=environment, external=True)
-    return f"-XX:SharedArchiveFile={archive} {WITHOUT_LOG} {SHORT_LIVED}"
 
 
 def make_spark35(session: nox.Session, folder: Path, *alone: str) -> Path:

@@ -205,7 +205,14 @@ def test_a_kept_column_of_no_type_is_refused(
         si.predict(rows, linear, keep=["empty"])
 
 
-@pytest.mark.parametrize("expression", ["INTERVAL '1' MONTH", "array(make_interval(1))"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "INTERVAL '1' MONTH",
+        # pyspark 3.5 does not know the type at all, and says so.
+        pytest.param("array(make_interval(1))", marks=pytest.mark.one_spark),
+    ],
+)
 def test_a_kept_column_that_python_does_not_get_is_refused(
     spark: SparkSession, linear: si.Bundle, expression: str
 ) -> None:
