@@ -52,7 +52,7 @@ def source(session: SparkSession, name: str) -> DataFrame:
     return session.range(1).select(F.lit(1.0).alias(name), F.array(item).alias("r"), *others)
 
 
-@pytest.mark.nightly_after(6)
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_a_column_is_found_by_its_name(session: SparkSession, bundles: Path, name: str) -> None:
     signature = si.Signature(

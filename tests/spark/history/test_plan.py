@@ -53,6 +53,7 @@ def test_without_a_sample_no_row_is_read(job: Any) -> None:
             plan(job, sample_rows=wrong)
 
 
+@pytest.mark.nightly
 def test_earlier_runs_tell_how_long_it_takes(job: Any) -> None:
     reports = [job.run(), job.run({"date": "2018-08-09"})]
     job.load().run(job.spark, dry_run=True)
@@ -89,6 +90,7 @@ def test_partitions_that_would_be_replaced_are_named(job: Any) -> None:
     ]
 
 
+@pytest.mark.nightly
 def test_a_partition_of_null_is_looked_at(job: Any) -> None:
     job.run(key=["id"], source={"table": "store.tx"})
     job.spark.sql("INSERT INTO store.tx VALUES (7, 7.0D, 0, NULL, 'EU')")

@@ -96,6 +96,7 @@ def test_what_the_model_does_not_read_is_the_sources_and_does_not_count(job: Any
     assert job.counts(target=target) == (0, 3, 0, 0)
 
 
+@pytest.mark.nightly
 def test_features_count_as_the_model_reads_them(job: Any) -> None:
     features = {"a": "round(a)"}
     job.run(features=features)
@@ -144,6 +145,7 @@ def test_a_run_of_one_day_leaves_the_others_alone(job: Any) -> None:
     assert job.rows() == [(1, 8, 9.0), (3, 9, 3.0)]
 
 
+@pytest.mark.nightly
 def test_a_day_that_has_lost_its_rows_is_emptied(job: Any) -> None:
     job.run()
     job.transactions("3 3 0 9 EU")
@@ -192,6 +194,7 @@ def test_rows_that_were_rejected_before_do_not_count_as_the_nights(job: Any) -> 
         job.run(incremental={"by": "full"}, batch={"max_rejected_share": 0.02})
 
 
+@pytest.mark.nightly
 def test_a_null_key_is_refused(job: Any) -> None:
     job.run()
     job.transactions("NULL 1 0 8 EU", "2 2 0 8 EU")
@@ -242,6 +245,7 @@ def test_hashes_that_are_damaged_or_of_another_version_have_rows_scored(
     assert job.counts() == (0, 6, 0, 0)
 
 
+@pytest.mark.nightly
 def test_one_run_of_everything(job: Any) -> None:
     job.run()
     assert job.counts(settings={"incremental.by": "full"}) == (3, None, None, 3)
@@ -278,13 +282,14 @@ def test_a_plan_reads_nothing_and_says_what_is_written(job: Any) -> None:
     assert "content_hash STRING" in plan.columns
 
 
+@pytest.mark.nightly
 def test_the_gate_sees_what_the_table_will_hold(job: Any) -> None:
     gate = [{"check": "sql", "name": "sum", "expression": "sum(score) = 6"}]
     assert job.counts(gate=gate)[0] == 3
     assert job.counts(gate=gate) == (0, 3, 3, 3)
 
 
-@pytest.mark.nightly_after(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize("gone", [None, "keep"])
 def test_rows_that_are_lost_between_comparing_and_staging_stop_the_run(
     job: Any, gone: str | None, monkeypatch: pytest.MonkeyPatch

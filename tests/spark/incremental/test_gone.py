@@ -27,7 +27,7 @@ def test_they_are_deleted(job: Any, by: str) -> None:
     assert job.rows() == [(1, 8, 1.0), (4, 9, 4.0)]
 
 
-@pytest.mark.nightly_after(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize("by", ["content", "full"])
 def test_they_are_kept(job: Any, by: str) -> None:
     job.run(**incremental("keep", by))

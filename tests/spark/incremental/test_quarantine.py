@@ -158,6 +158,7 @@ def test_a_row_that_was_never_published_leaves_it_where_its_day_is_left_alone(
     assert rejects(job) == []
 
 
+@pytest.mark.nightly
 def test_one_run_at_a_time_writes_it(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     write, held = Quarantine._write, []
 
@@ -173,6 +174,7 @@ def test_one_run_at_a_time_writes_it(job: Any, monkeypatch: pytest.MonkeyPatch) 
     assert held == [True]
 
 
+@pytest.mark.nightly
 def test_values_of_windows_are_those_over_all_rows(job: Any) -> None:
     window = "OVER (PARTITION BY region)"
     features = {"a": f"if(id = 2, NULL, sum(a) {window})", "b": f"cast(sum(b) {window} AS INT)"}
@@ -267,6 +269,7 @@ def test_the_limits(job: Any) -> None:
     assert job.run(**limited).rows_quarantined == 40
 
 
+@pytest.mark.nightly
 def test_a_run_that_the_gate_stops_writes_it_when_it_is_published(job: Any) -> None:
     job.transactions("1 NULL 0 8 EU", "2 2 0 8 EU")
     gate = [{"check": "rejects", "max": 0}]

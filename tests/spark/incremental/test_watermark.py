@@ -78,7 +78,7 @@ def test_timestamps_count_to_the_microsecond_whatever_the_zone(job: Any) -> None
     assert [row[0] for row in job.rows("id, ts")] == [1, 3]
 
 
-@pytest.mark.nightly_after(2)
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     ("first", "lateness"),
     [

@@ -12,7 +12,7 @@ from spark_infer.warehouse.rows import keys
 from spark_infer.warehouse.rows.keys import check_keys
 
 
-@pytest.mark.nightly_after(3)
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     "key",
     [

@@ -114,7 +114,7 @@ def test_rows_without_a_prediction_and_odd_partitions(job: Any) -> None:
     assert len(names[0]) == 4
 
 
-@pytest.mark.nightly_after(2)
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     "part",
     [

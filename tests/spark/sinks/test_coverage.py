@@ -45,6 +45,7 @@ def test_a_partition_of_which_the_run_is_about_a_part_is_not_emptied(job: Any) -
     assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly
 def test_a_table_that_is_written_by_sql_keeps_the_stale_rows_and_says_so(job: Any) -> None:
     job.run()
     columns = job.spark.table("store.scores").schema
@@ -61,6 +62,7 @@ def test_a_table_that_is_written_by_sql_keeps_the_stale_rows_and_says_so(job: An
     assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly
 def test_other_partitions_are_not_asked_for(job: Any) -> None:
     job.run()
     job.transactions("3 2018-08-09")
@@ -130,6 +132,7 @@ def test_a_feature_in_place_of_a_column_is_not_what_the_filter_means(job: Any) -
     assert job.scores() == [(3, 3.0)]
 
 
+@pytest.mark.nightly
 def test_append_adds_and_never_refuses(job: Any) -> None:
     target = {"mode": "append"}
     job.run(target=target)

@@ -152,6 +152,7 @@ def test_a_first_run_without_rows_makes_no_table(job: Any) -> None:
     assert not job.spark.catalog.tableExists("store.scores")
 
 
+@pytest.mark.nightly
 def test_names_with_backticks_and_a_catalog_are_names(job: Any) -> None:
     for name in ("spark_catalog.store.`2018`", "store.`2018`"):
         job.run(target={"table": name})

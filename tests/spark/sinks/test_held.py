@@ -39,7 +39,7 @@ def run(job: Any, format_name: str, key: str, *keep: str) -> int:
     return int(report.rows_out)
 
 
-@pytest.mark.nightly_after(2)
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("key", "keep"),
     [
@@ -78,7 +78,7 @@ def test_orc_keeps_times_where_all_clocks_show_utc(job: Any, zone: Any, zone_nam
     assert run(job, "orc", "t") == 0
 
 
-@pytest.mark.nightly_after(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize("zone_name", ["Europe/Berlin", "Europe/London", "GMT+1"])
 def test_orc_keeps_no_times_elsewhere(job: Any, zone: Any, zone_name: str) -> None:
     source(job, "timestamp_seconds(id) AS t, 1.0D AS a")

@@ -92,7 +92,7 @@ POINT, POINTED = (Partitions, "point", False), (Partitions, "point", True)
 END, ENDED = (RunFolder, "end_publishing", False), (RunFolder, "end_publishing", True)
 
 
-@pytest.mark.nightly_after(5)
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(
     ("target", "step", "first"),
     [
@@ -181,6 +181,7 @@ def test_a_partition_is_wholly_old_or_wholly_new(job: Any, times: int) -> None:
     assert not wrong
 
 
+@pytest.mark.nightly
 def test_what_is_replaced_stays_for_a_day(job: Any) -> None:
     job.run(**ALL)
     (first,) = runs(job)

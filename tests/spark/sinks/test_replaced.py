@@ -26,6 +26,7 @@ def regions(job: Any) -> Any:
     return job
 
 
+@pytest.mark.nightly
 def test_one_regions_run_leaves_the_others_rows(regions: Any) -> None:
     regions.run(**ONE_REGION, target=KEPT)
     with pytest.raises(

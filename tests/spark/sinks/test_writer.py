@@ -29,7 +29,7 @@ def sink(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("by_sql")
 
 
-@pytest.mark.nightly_after(1)
+@pytest.mark.nightly
 @pytest.mark.usefixtures("sink")
 def test_three_days_in_threads_of_one_session(spark: SparkSession, job: Any) -> None:
     days = ["2018-08-08", "2018-08-09", "2018-08-10"]
@@ -181,6 +181,7 @@ def test_rows_that_a_killed_append_did_not_tell_the_catalog_of_count_as_there(jo
     assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("by_sql")
 def test_staging_of_a_day_ago_is_swept_and_no_younger(job: Any) -> None:
     job.run()
