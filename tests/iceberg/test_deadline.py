@@ -17,6 +17,7 @@ __all__ = ["begin", "skipping"]
 CONTENT = {"by": "content"}
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize(
     ("target", "incremental"), [(MERGE, CONTENT), (OVERWRITE, CONTENT), (APPEND, None)]
 )

@@ -81,6 +81,7 @@ def test_a_row_is_replayed(job: Any) -> None:
     assert (found.verdict, found.sentence) == ("different", "score is 10 and was 4")
 
 
+@pytest.mark.nightly
 def test_a_source_of_iceberg_is_read_as_it_was(job: Any) -> None:
     job.spark.sql("CREATE TABLE ice.lake.tx USING iceberg AS SELECT * FROM store.tx")
     job.run(source={"table": "ice.lake.tx", "filter": "day = :date"}, target={"mode": "merge"})

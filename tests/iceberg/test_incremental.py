@@ -28,7 +28,8 @@ def marks(job: Any) -> list[int]:
     return [row[0] for row in rows.collect()]
 
 
-@pytest.mark.parametrize(("target", "carried"), [(MERGE, 0), (DELETE, 0), (OVERWRITE, 1)])
+@pytest.mark.nightly_after(2)
+@pytest.mark.parametrize(("target", "carried"), [(MERGE, 0), (OVERWRITE, 1), (DELETE, 0)])
 def test_only_new_and_changed_rows_are_scored(
     job: Any, target: dict[str, Any], carried: int
 ) -> None:
@@ -68,7 +69,7 @@ def test_a_source_without_rows_deletes_nothing(job: Any) -> None:
     assert len(job.scores()) == 3
 
 
-@pytest.mark.nightly_after(1)
+@pytest.mark.nightly
 @pytest.mark.parametrize("target", [MERGE, OVERWRITE])
 def test_what_left_the_source_is_marked_and_unmarked(job: Any, target: dict[str, Any]) -> None:
     job.run(target=target, **MARK)
@@ -82,6 +83,7 @@ def test_what_left_the_source_is_marked_and_unmarked(job: Any, target: dict[str,
     assert marks(job) == []
 
 
+@pytest.mark.nightly
 def test_a_merge_writes_rows_of_which_only_what_is_kept_has_changed(job: Any) -> None:
     target = MERGE | {"keep": ["day", "region"]}
     job.run(target=target, **CONTENT)
@@ -115,6 +117,7 @@ def test_rows_below_the_watermark_are_not_read(job: Any, target: dict[str, Any])
     assert job.scores() == [(1, 8, 2.0), (2, 8, 4.0), (3, 9, 6.0), (5, 10, 10.0)]
 
 
+@pytest.mark.nightly
 def test_a_merge_deletes_above_the_watermark_only(job: Any) -> None:
     late = {"incremental": WATERMARK["incremental"] | {"lateness": "1 day"}}
     job.run(target=DELETE, **late)
@@ -124,6 +127,7 @@ def test_a_merge_deletes_above_the_watermark_only(job: Any) -> None:
     assert job.scores() == [(1, 8, 2.0), (2, 8, 4.0), (5, 10, 10.0)]
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("table", ["store.rejects", "ice.lake.rejects"])
 def test_rejected_rows_stand_in_the_quarantine_until_they_are_scored(job: Any, table: str) -> None:
     changes = {

@@ -24,7 +24,7 @@ def stopped(job: Any, **changes: Any) -> str:
     return str(file.stem.removeprefix("target-"))
 
 
-@pytest.mark.nightly_after(2)
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE, DELETE])
 def test_a_run_is_published_all_the_same(job: Any, target: dict[str, Any]) -> None:
     # The first one makes the table for its branch, and no reader sees a row.

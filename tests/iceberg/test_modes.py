@@ -17,6 +17,7 @@ FIRST = [(1, 8, 2.0), (2, 8, 4.0), (3, 9, 6.0)]
 ONE_DAY = {"table": "store.tx", "filter": "day = :date"}
 
 
+@pytest.mark.nightly_after(3)
 @pytest.mark.parametrize("target", MODES)
 def test_the_same_run_twice_gives_the_same_rows(job: Any, target: dict[str, Any]) -> None:
     assert job.run(target=target).rows_out == 3
@@ -93,6 +94,7 @@ def test_a_merge_updates_and_adds(job: Any) -> None:
     assert job.scores() == [(1, 8, 2.0), (2, 9, 200.0), (3, 9, 6.0), (4, 8, 8.0)]
 
 
+@pytest.mark.nightly
 def test_a_merge_moves_a_row_to_another_partition(job: Any) -> None:
     target = MERGE | {"partition_by": ["day"]}
     job.run(target=target)
@@ -160,6 +162,7 @@ def test_keys_that_the_target_repeats(job: Any) -> None:
     assert job.scores()[-1] == (3, 9, 200.0)
 
 
+@pytest.mark.nightly
 def test_several_key_columns_with_odd_names(job: Any) -> None:
     job.spark.sql(
         "CREATE TABLE store.named USING parquet AS "
@@ -234,7 +237,7 @@ COLUMNS = (
 )
 
 
-@pytest.mark.nightly_after(2)
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("by", ["months(day)", "bucket(4, id)", "truncate(1, run_id)"])
 def test_hidden_partitions(job: Any, by: str) -> None:
     job.spark.sql(f"CREATE TABLE ice.lake.scores ({COLUMNS}) USING iceberg PARTITIONED BY ({by})")
@@ -246,6 +249,7 @@ def test_hidden_partitions(job: Any, by: str) -> None:
     assert job.scores() == [(1, 8, 2.0), (2, 8, 200.0), (3, 9, 6.0), (4, 9, 8.0)]
 
 
+@pytest.mark.nightly
 def test_a_table_that_had_other_partitions_before(job: Any) -> None:
     job.spark.sql(f"CREATE TABLE ice.lake.scores ({COLUMNS}) USING iceberg")
     job.run(target=APPEND)

@@ -83,7 +83,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.nightly_after(4)
+@pytest.mark.nightly_after(2)
 @pytest.mark.parametrize(("owner", "name"), STEPS)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, DELETE])
 def test_a_run_that_is_killed_changes_nothing_until_it_has_published(
@@ -151,7 +151,7 @@ def test_a_first_run_that_is_killed_leaves_nothing(
     assert job.scores() == FIRST
 
 
-@pytest.mark.nightly_after(3)
+@pytest.mark.nightly_after(1)
 @pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE])
 @pytest.mark.parametrize(("owner", "name"), [(IcebergTable, "stage"), *STEPS[1:]])
 def test_others_rows_are_kept(
@@ -187,6 +187,7 @@ def test_a_merge_updates_a_row_that_another_has_added(
     assert job.scores() == [*FIRST, (4, 8, 8.0), (5, 8, 10.0)]
 
 
+@pytest.mark.nightly
 def test_a_key_that_another_repeats_stops_a_merge(
     monkeypatch: pytest.MonkeyPatch, job: Any
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_key_that_the_source_has_twice_elsewhere_is_refused(own: Any) -> None:
     assert own.branches(SOURCE) == ["main"]
 
 
+@pytest.mark.nightly
 def test_rows_that_come_or_leave_meanwhile(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     forward = Branches.fast_forward
     writes = [lambda: insert(own, id="9", a="9")]

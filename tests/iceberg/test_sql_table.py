@@ -21,6 +21,7 @@ def by_sql(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spark_infer.warehouse.sinks.choose.is_iceberg", lambda *ignored: False)
 
 
+@pytest.mark.nightly_after(1)
 @pytest.mark.usefixtures("by_sql")
 @pytest.mark.parametrize("target", [MERGE, DELETE])
 def test_a_merge_from_staged_rows(job: Any, target: dict[str, Any]) -> None:
