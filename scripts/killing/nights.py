@@ -104,6 +104,8 @@ class Nights:
             "bundle": {"path": str(bundle)},
             "target": {"keep": ["day"], **target.section, **place},
             "incremental": {"by": target.by},
+            # Of the few rows of a night by content, one in fifteen has lost its value.
+            "batch": {"max_rejected_share": 0.2},
             "quarantine": {"table": f"{namespace}{dot}{QUARANTINE}"},
             "spark": {
                 "spark.master": "local[2]",
