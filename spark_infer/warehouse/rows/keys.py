@@ -63,6 +63,12 @@ def partition_texts(partition_by: Sequence[str]) -> Column:
     )
 
 
+def partitions_of(rows: DataFrame, partition_by: Sequence[str]) -> set[Partition]:
+    """Return the partitions that rows stand in."""
+    found = rows.select(partition_texts(partition_by)).distinct().collect()
+    return {tuple(row[0]) for row in found}
+
+
 def check_keys(df: DataFrame, key: Sequence[str], partition_by: Sequence[str] = ()) -> Keys:
     """Count the rows, and prove that the key identifies each.
 

@@ -14,7 +14,7 @@ from spark_infer.spark.names import Names, unused
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.reading.conjuncts import conjuncts
 from spark_infer.warehouse.reading.source import where
-from spark_infer.warehouse.rows.keys import Keys, Partition, partition_texts
+from spark_infer.warehouse.rows.keys import Keys, Partition, partitions_of
 
 if TYPE_CHECKING:
     from spark_infer.warehouse.sinks.target import Target
@@ -65,8 +65,8 @@ class Coverage:
         """
         if self.partitions is None:
             return
-        inside = _partitions(self._inside(rows, partition_by), partition_by)
-        if lost := sorted(_partitions(rows, partition_by) - inside, key=str):
+        inside = partitions_of(self._inside(rows, partition_by), partition_by)
+        if lost := sorted(partitions_of(rows, partition_by) - inside, key=str):
             named = [_described(values, partition_by) for values in lost]
             raise WarehouseError(
                 f"rows of {some(named)} do not meet target.partitions ({self.partitions}), which "
@@ -103,7 +103,9 @@ class Coverage:
         """
         covered = self.of(target, partition_by)
         if covered is not None:
-            return frozenset(_partitions(covered, partition_by)) - keys.partitions - self.left_alone
+            return (
+                frozenset(partitions_of(covered, partition_by)) - keys.partitions - self.left_alone
+            )
         if not keys.rows and not self.left_alone and target.limit(1).count():
             raise WarehouseError(
                 f"there are no rows to score, and target table {table!r} has "
@@ -148,7 +150,7 @@ class Coverage:
             WarehouseError: There are some.
         """
         for condition, others in self._excluded(replaced, partition_by):
-            lost = sorted(_partitions(others, partition_by) & partitions, key=str)
+            lost = sorted(partitions_of(others, partition_by) & partitions, key=str)
             if lost:
                 named = [_described(values, partition_by) for values in lost]
                 raise WarehouseError(
@@ -279,11 +281,6 @@ class _Met(NamedTuple):
 def _renamed(rows: DataFrame, names: Mapping[str, str]) -> DataFrame:
     named = (F.col(quoted(name)).alias(names.get(name, name)) for name in rows.columns)
     return rows.select(*named) if names else rows
-
-
-def _partitions(rows: DataFrame, partition_by: Sequence[str]) -> set[Partition]:
-    found = rows.select(partition_texts(partition_by)).distinct().collect()
-    return {tuple(row[0]) for row in found}
 
 
 def _described(values: Partition, partition_by: Sequence[str]) -> str:
