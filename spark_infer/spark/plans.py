@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 _PATTERNS = "org.apache.spark.sql.catalyst.trees.TreePattern"
 
@@ -19,6 +19,16 @@ def scala_none(spark: SparkSession) -> Any:
     """Return Scala's option that holds nothing."""
     scala: Any = spark.sparkContext._jvm.scala  # type: ignore[union-attr]
     return getattr(scala, "None$").__getattr__("MODULE$")
+
+
+def without_rows(df: DataFrame) -> DataFrame:
+    """Return no rows, with the columns of a DataFrame and nothing of its plan.
+
+    pyspark's ``createDataFrame`` would leave its session the active one of the process.
+    """
+    session = df.sparkSession
+    rows = session._jvm.java.util.ArrayList()  # type: ignore[union-attr]
+    return DataFrame(session._jsparkSession.createDataFrame(rows, df._jdf.schema()), session)
 
 
 def kind_of(node: Any) -> str:

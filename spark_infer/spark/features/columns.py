@@ -21,6 +21,7 @@ from spark_infer.spark.features.planned import converts_text, reads_moment
 from spark_infer.spark.features.replace import with_columns
 from spark_infer.spark.features.source_types import check_source_types
 from spark_infer.spark.names import Names
+from spark_infer.spark.plans import without_rows
 
 _Check = Callable[[DataFrame, DataFrame, Mapping[str, str]], str | None]
 """Returns what is wrong with columns that were added, given the source and the expressions."""
@@ -130,7 +131,7 @@ def _moment(df: DataFrame, added: DataFrame, features: Mapping[str, str]) -> str
     if not reads_moment(added):
         return None
     # The source may do so: it is its owner's. The features are asked without it.
-    if reads_moment(df) and not reads_moment(_with(_empty(df), features)):
+    if reads_moment(df) and not reads_moment(_with(without_rows(df), features)):
         return None
     return (
         "Spark reads a text in it as the time of the run (now, today), and a feature is computed "
@@ -143,7 +144,7 @@ def _time_of(doubtful: Collection[str]) -> _Check:
 
     def check(df: DataFrame, _: DataFrame, features: Mapping[str, str]) -> str | None:
         asked = {name: sql for name, sql in features.items() if sql in doubtful}
-        alone = (_with(_empty(df), {name: sql}) for name, sql in asked.items())
+        alone = (_with(without_rows(df), {name: sql}) for name, sql in asked.items())
         if not any(map(converts_text, alone)):
             return None
         return (
@@ -154,13 +155,6 @@ def _time_of(doubtful: Collection[str]) -> _Check:
         )
 
     return check
-
-
-def _empty(df: DataFrame) -> DataFrame:
-    """Return no rows, with the columns of a DataFrame and nothing of its plan."""
-    session = df.sparkSession
-    rows = session._jvm.java.util.ArrayList()  # type: ignore[union-attr]
-    return DataFrame(session._jsparkSession.createDataFrame(rows, df._jdf.schema()), session)
 
 
 def _foreign_type(_: DataFrame, added: DataFrame, features: Mapping[str, str]) -> str | None:

@@ -18,6 +18,7 @@ from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.features import Featured
 from spark_infer.spark.model_columns import ModelColumns
 from spark_infer.spark.names import Names
+from spark_infer.spark.plans import without_rows
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.source import as_column
@@ -189,8 +190,9 @@ class Ledger:
         if not self._is_comparable:
             return prediction
         if not self.is_compared:
-            none = self._target.spark.createDataFrame([], prediction.df.schema)
-            return replace(prediction, others=none) if self._target.is_overwritten else prediction
+            if not self._target.is_overwritten:
+                return prediction
+            return replace(prediction, others=without_rows(prediction.df))
         others, comparison, counts = [], self._comparison, self._counts
         if comparison is not None and self._target.is_overwritten:
             there = self._within(self._sides.known())

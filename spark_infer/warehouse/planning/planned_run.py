@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -120,9 +121,12 @@ class PlannedRun(Run):
         names = sorted(table.partitions(self.spark, self.target.name))
         if not names:
             return []
-        values = [of_path(self.spark, name) for name in names]
-        schema = ", ".join(f"{quoted(name)} STRING" for name in table.partition_columns)
-        given = self.spark.createDataFrame(values, schema)
+        columns = table.partition_columns
+        values = [dict(zip(columns, of_path(self.spark, name), strict=True)) for name in names]
+        schema = ", ".join(f"{quoted(name)} STRING" for name in columns)
+        rows = F.from_json(F.lit(json.dumps(values)), f"array<struct<{schema}>>")
+        # Not createDataFrame, which would leave this run's session the active one of the process.
+        given = self.spark.range(1).select(F.inline(rows))
         typed = given.select(
             *(
                 F.col(quoted(name)).cast(table.columns[name].dataType).alias(name)

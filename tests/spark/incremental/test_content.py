@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from pyspark.sql import SparkSession
 
 import spark_infer as si
 from spark_infer.errors import ConfigError, TooManyRejects, WarehouseError
@@ -34,6 +35,16 @@ def test_a_night_without_a_change_touches_no_file(job: Any) -> None:
     assert job.counts() == (0, 3, 0, 0)
     assert job.rows("*") == before
     assert job.files() == files
+
+
+def test_the_active_session_of_the_process_stays(job: Any) -> None:
+    before = SparkSession.getActiveSession()
+    source = {"table": "store.tx", "filter": "day = DATE'2018-08-08'"}
+    for _ in range(2):
+        job.run(source=source)
+        assert job.load(source=source).plan(job.spark).replaces == ["day=2018-08-08"]
+        assert SparkSession.getActiveSession() is before
+        job.transactions("1 1 0 8 EU", "2 5 0 8 EU")
 
 
 def test_partitions_of_which_no_row_has_changed_are_left_alone(job: Any) -> None:

@@ -233,7 +233,7 @@ def settings(spark: SparkSession) -> dict[str, str]:
 
 
 def test_settings_of_the_session_stay(spark: SparkSession, job: Any) -> None:
-    before = settings(spark)
+    before, session = settings(spark), SparkSession.getActiveSession()
     job.run()
     assert settings(spark) == before
-    assert SparkSession.getActiveSession()._jsparkSession.equals(spark._jsparkSession)
+    assert SparkSession.getActiveSession() is session
