@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from spark_infer.errors import WarehouseError
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.ledger.matched import Matched
-from spark_infer.warehouse.rows.among import is_among
+from spark_infer.warehouse.rows.among import in_partitions
 from spark_infer.warehouse.rows.keys import Partition, check_keys
 from spark_infer.warehouse.rows.staged import Staged
 
@@ -61,7 +61,7 @@ class Parity:
         if not staged.rows or {*map(names.key, by)} <= {*map(names.key, key)}:
             return
         spelled = [names.one(name, self.rows.columns, where="target.partition_by") for name in by]
-        alone = self.rows.where(~is_among(self.rows, spelled, partitions))
+        alone = self.rows.where(f"NOT ({in_partitions(self.rows, spelled, partitions)})")
         match = Matched(key, names)
         if match.those_in(match.keys(alone), match.keys(staged.df)).limit(1).count():
             check_keys(self.rows, key)

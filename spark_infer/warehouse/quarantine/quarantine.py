@@ -30,11 +30,11 @@ from spark_infer.warehouse.config.quarantine import (
 from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
 from spark_infer.warehouse.quarantine.values import ModelValues
+from spark_infer.warehouse.rows.among import in_partitions
 from spark_infer.warehouse.rows.keys import Keys, Partition, check_keys, partition_texts
 from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target, choose_sink
-from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
 from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
 from spark_infer.warehouse.sinks.table import default_folder

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import reduce
-from operator import and_, or_
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.types import DataType
+from pyspark.sql import DataFrame
 
 from spark_infer.spark.wire import quoted
+from spark_infer.spark.wire.casts import literal
 from spark_infer.warehouse.rows.keys import Partition
 
 MAX_NAMED = 500
@@ -18,37 +15,44 @@ MAX_NAMED = 500
 
 
 def among(rows: DataFrame, by: Sequence[str], partitions: Collection[Partition]) -> DataFrame:
-    """Return the rows in some partitions; arguments are those of ``is_among``."""
-    return rows.where(is_among(rows, by, partitions))
+    """Return the rows in some partitions, ``MAX_NAMED`` at most; see ``in_partitions``."""
+    assert len(partitions) <= MAX_NAMED
+    return rows.where(in_partitions(rows, by, partitions))
 
 
-def is_among(rows: DataFrame, by: Sequence[str], partitions: Collection[Partition]) -> Column:
-    """Return whether a row is in some partitions.
+def in_partitions(rows: DataFrame, by: Sequence[str], partitions: Collection[Partition]) -> str:
+    """Return the condition that a row stands in one of some partitions.
+
+    It is text, as Spark takes it in one go, where a tree of columns takes a call for each node.
+    The values are of their columns' types, so that files of other partitions are passed over.
 
     Args:
         rows: The rows.
-        by: The partition columns, as the rows spell them.
-        partitions: The partitions, ``MAX_NAMED`` at most.
+        by: Their partition columns, as they spell them.
+        partitions: The partitions.
     """
-    assert len(partitions) <= MAX_NAMED
-    # Of the columns' own types, so that whoever reads them can pass over other partitions.
-    types = [rows.schema[name].dataType for name in by]
+    if not partitions:
+        return "false"
+    kinds = [rows.schema[name].dataType.simpleString() for name in by]
+    columns = [*map(quoted, by)]
     if len(by) == 1:
-        return _is_one_of(by[0], types[0], [value for (value,) in partitions])
-    within = (_is_in(by, types, values) for values in sorted(partitions, key=str))
-    return reduce(or_, within, F.lit(False))
+        return _is_one_of(columns[0], kinds[0], [value for (value,) in sorted(partitions, key=str)])
+
+    def one(values: Partition) -> str:
+        parts = zip(columns, kinds, values, strict=True)
+        return " AND ".join(f"{name} <=> {_typed(value, kind)}" for name, kind, value in parts)
+
+    return " OR ".join(f"({one(values)})" for values in sorted(partitions, key=str))
 
 
-def _is_one_of(name: str, kind: DataType, values: Sequence[str | None]) -> Column:
+def _is_one_of(column: str, kind: str, values: Collection[str | None]) -> str:
     """Return it of one column, which Spark then looks up and does not compare one by one."""
-    column = F.col(quoted(name))
-    given = [F.lit(value).cast(kind) for value in values if value is not None]
-    is_given = column.isNotNull() & column.isin(*given) if given else F.lit(False)
-    return is_given | column.isNull() if None in values else is_given
+    given = ", ".join(_typed(value, kind) for value in values if value is not None)
+    conditions = [f"({column} IS NOT NULL AND {column} IN ({given}))"] if given else []
+    if None in values:
+        conditions.append(f"{column} IS NULL")
+    return " OR ".join(conditions)
 
 
-def _is_in(by: Sequence[str], types: Sequence[DataType], values: Partition) -> Column:
-    columns = zip(by, types, values, strict=True)
-    return reduce(
-        and_, (F.col(quoted(name)).eqNullSafe(F.lit(v).cast(kind)) for name, kind, v in columns)
-    )
+def _typed(value: str | None, kind: str) -> str:
+    return f"CAST({'NULL' if value is None else literal(value)} AS {kind})"

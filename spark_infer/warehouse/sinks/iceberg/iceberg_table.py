@@ -17,13 +17,13 @@ from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.casts import literal
+from spark_infer.warehouse.rows.among import in_partitions
 from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
-from spark_infer.warehouse.sinks.iceberg.partitions import in_partitions
 from spark_infer.warehouse.sinks.iceberg.workspace import Workspace
 from spark_infer.warehouse.sinks.kept import Kept, check_latest, nothing_kept
 from spark_infer.warehouse.sinks.sink import Means, Published
