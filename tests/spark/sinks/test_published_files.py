@@ -125,6 +125,23 @@ def test_a_publication_that_is_killed_is_completed_or_undone(
     assert not list(job.location().parent.glob(".scores_spark_infer*"))
 
 
+def test_a_table_is_made_in_a_folder_that_a_killed_run_has_made(job: Any, crash: Any) -> None:
+    with crash(RunFolder, "begin_publishing", after=True):
+        job.run()
+    job.location().mkdir()
+    job.load().recover(job.spark)
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
+
+
+def test_making_a_table_writes_no_file(job: Any, crash: Any) -> None:
+    with crash(RunFolder, "move"):
+        job.run()
+    assert job.spark.catalog.tableExists("store.scores")
+    assert not [*job.location().iterdir()]
+    job.load().recover(job.spark)
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
+
+
 def test_a_table_is_made_as_the_run_said_that_is_completed(job: Any, crash: Any) -> None:
     with crash(RunFolder, "begin_publishing", after=True):
         job.run(target={"format": "orc"})

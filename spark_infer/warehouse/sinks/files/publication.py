@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 from pyspark.sql import SparkSession
-from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.wire import quoted
+from spark_infer.spark.wire.casts import literal
 from spark_infer.warehouse.sinks.files.journal import Journal
 from spark_infer.warehouse.sinks.files.partition import Partitions
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
@@ -37,12 +37,8 @@ def publish(
         WarehouseError: A file is gone that the journal names.
     """
     if table is None and journal.created is not None:
-        columns = StructType.fromJson(json.loads(journal.created))
         # As the run said that is published, not as the one does that completes it.
-        reader = spark.read.format(journal.format).schema(columns).option("__globPaths__", "false")
-        empty = reader.load(run.rows.uri).limit(0)
-        writer = empty.write.format(journal.format).partitionBy(*journal.partition_by)
-        writer.mode("errorifexists").saveAsTable(name.sql)
+        spark.sql(_creation(spark, name, journal, journal.created))
         table = Table.find(spark, name)
     if table is None or table.folder is None:
         raise WarehouseError(
@@ -59,6 +55,30 @@ def publish(
         Partitions(spark, name, table.partition_columns).point(places)
     run.end_publishing()
     spark.sql(f"REFRESH TABLE {name.sql}")
+
+
+def _creation(spark: SparkSession, name: TableName, journal: Journal, columns: str) -> str:
+    """Return the statement that makes a table of some columns, as Spark's JSON has them.
+
+    It writes no file: those of a run that is killed before the catalog has the table would be in
+    the way of the next one.
+    """
+    jvm: Any = spark.sparkContext._jvm
+    characters = jvm.org.apache.spark.sql.catalyst.util.CharVarcharUtils
+    given = characters.getRawSchema(spark._jsparkSession.parseDataType(columns)).asNullable()
+    by = journal.partition_by
+    parts = f" PARTITIONED BY ({', '.join(map(quoted, by))})" if by else ""
+    return (
+        f"CREATE TABLE {name.sql} ({', '.join(map(_declared, given.fields()))}) "
+        f"USING {journal.format}{parts}"
+    )
+
+
+def _declared(field: Any) -> str:
+    """Return a column as a statement declares it, with its comment."""
+    comment = field.getComment()
+    said = f" COMMENT {literal(str(comment.get()))}" if comment.isDefined() else ""
+    return f"{quoted(field.name())} {field.dataType().sql()}{said}"
 
 
 def publishing_sql(target: Target) -> str:
