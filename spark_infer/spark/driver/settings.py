@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -76,3 +77,17 @@ def _qualified(spark: SparkSession, folder: str) -> str:
     path = spark._jvm.org.apache.hadoop.fs.Path(folder)  # type: ignore[union-attr]
     system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
     return str(system.makeQualified(path).toString())
+
+
+@contextmanager
+def with_setting(spark: SparkSession, key: str, value: str) -> Iterator[None]:
+    """Have a setting of a session's own for a while, which others do not use meanwhile."""
+    before = spark.conf.get(key, None)
+    spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        if before is None:
+            spark.conf.unset(key)
+        else:
+            spark.conf.set(key, before)
