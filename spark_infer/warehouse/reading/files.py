@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
     DataType,
-    DecimalType,
     MapType,
-    StringType,
     StructField,
     StructType,
 )
 
 from spark_infer.errors import ConfigError, nearest, some
-from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.failures import SPARK_FAILURES, silent, spark_failures
 from spark_infer.spark.names import Names
-from spark_infer.spark.wire import quoted
+from spark_infer.spark.wire import by_name
 from spark_infer.warehouse.config import SourceConfig
+from spark_infer.warehouse.reading.misread import Misread
 from spark_infer.warehouse.reading.relations import MARK
 from spark_infer.warehouse.reading.texts import OF_TEXT, strict_options
 
@@ -35,12 +35,13 @@ _BY_POSITION = "_col"
 def read_files(spark: SparkSession, source: SourceConfig) -> DataFrame:
     """Open files; their footers or headers are read, and what it takes to infer types.
 
-    Spark takes null for a value that is not of its column's type, makes 15 of the decimal 1,5,
-    ignores that a row of a CSV file is too long or too short where not all columns are read, and
-    its header where the columns are declared (or another file's is found), and takes null for a
-    declared column that no file has. Here all but the last stop the run when they are read, unless
-    ``options`` say otherwise, and the last does at once for Parquet and ORC. The keys of JSON are
-    found in the data only, so one that a file lacks, or spells in another case, is null.
+    Spark takes null for a value that is not of its column's type, makes 15 of the decimal 1,5 and
+    other values of what ``Misread`` tells of, ignores that a row of a CSV file is too long or too
+    short where not all columns are read, and its header where the columns are declared (or another
+    file's is found), and takes null for a declared column that no file has. Here all but the last
+    stop the run when they are read, unless ``options`` say otherwise, and the last does at once for
+    Parquet and ORC. The keys of JSON are found in the data only, so one that a file lacks, or
+    spells in another case, is null.
 
     Raises:
         ConfigError: The schema is no SQL, or names a column that no file has.
@@ -49,7 +50,7 @@ def read_files(spark: SparkSession, source: SourceConfig) -> DataFrame:
     df = _opened(spark, source)
     says_mode = any(name.lower() == "mode" for name in source.options)
     if source.format.lower() in OF_TEXT and not says_mode:
-        return _with_decimals(spark, source, df)
+        return _as_written(spark, source, df)
     return df
 
 
@@ -79,33 +80,40 @@ def _reader(spark: SparkSession, source: SourceConfig) -> DataFrameReader:
     return reader.options(**source.options)
 
 
-def _with_decimals(spark: SparkSession, source: SourceConfig, df: DataFrame) -> DataFrame:
-    """Read decimals as texts and cast them: Spark's own reader drops the commas in a number."""
+def _as_written(spark: SparkSession, source: SourceConfig, df: DataFrame) -> DataFrame:
+    """Read what Spark's own reader would make other values of as other types, and cast it."""
     assert source.path is not None
-    decimals = {f.name: f.dataType for f in df.schema if isinstance(f.dataType, DecimalType)}
-    if not decimals:
+    form = source.format.lower()
+    misread = Misread(form, _keeps_digits(spark), *_file(form, df))
+    if not any(misread.reason(field.dataType) for field in df.schema):
         return df
-    fields = [
-        StructField(f.name, StringType()) if f.name in decimals else f for f in df.schema.fields
-    ]
+    fields = [StructField(field.name, misread.kept_as(field.dataType)) for field in df.schema]
     reader = _reader(spark, source).schema(StructType(fields))
     if _is_header_checked(source) and (source.schema is not None or _are_as_in_header(df.columns)):
         reader = reader.option("enforceSchema", "false")
     texts = reader.load(source.path)
     return texts.select(
         *(
-            _decimal(name, decimals[name]).alias(name) if name in decimals else F.col(quoted(name))
-            for name in texts.columns
+            F.expr(misread.restored(by_name(field.name), field.dataType, field.name)).alias(
+                field.name
+            )
+            for field in df.schema
         )
     )
 
 
-def _decimal(name: str, kind: DecimalType) -> Column:
-    text = F.col(quoted(name))
-    number = F.expr(f"try_cast({quoted(name)} AS {kind.simpleString()})")
-    problem = F.concat(F.lit(f"column {name!r} is {kind.simpleString()}, and a file has "), text)
-    wrong = F.raise_error(problem).cast(kind)
-    return F.when(text.isNull(), F.lit(None)).otherwise(F.coalesce(number, wrong))
+def _file(form: str, df: DataFrame) -> Iterator[str]:
+    """Yield SQL for the file of a row where Spark's messages have it, unless a column hides it."""
+    if form == "xml" and not any(name.lower() == "_metadata" for name in df.columns):
+        yield "concat('file ', _metadata.file_path)"
+
+
+def _keeps_digits(spark: SparkSession) -> bool:
+    """Tell whether Spark hands over a number of JSON as the text that stands in the file."""
+    with suppress(*SPARK_FAILURES), silent():
+        # Without a default of ours, which would be returned in the place of Spark's.
+        return str(spark.conf.get("spark.sql.json.enableExactStringParsing")).lower() == "true"
+    return False  # This Spark has no such setting.
 
 
 def _is_header_checked(source: SourceConfig) -> bool:

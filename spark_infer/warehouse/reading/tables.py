@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import DecimalType, StructType
+from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.plans import items
+from spark_infer.warehouse.reading.misread import Misread
 from spark_infer.warehouse.reading.relations import (
     MARK,
     file_relations,
@@ -26,7 +27,8 @@ def read_table(spark: SparkSession, name: str) -> DataFrame:
     the table's own options say a ``mode``.
 
     Raises:
-        WarehouseError: A view reads such a table, or it has decimals, whose commas Spark drops.
+        WarehouseError: A view reads such a table, or it has a column of which Spark makes other
+            values (see ``Misread``).
         AnalysisException: What Spark does not like.
     """
     df = spark.table(name)
@@ -36,7 +38,7 @@ def read_table(spark: SparkSession, name: str) -> DataFrame:
         options = option_names(leaf.relation())
         wanted = {**MARK}
         if format_of(leaf.relation()) in OF_TEXT and "mode" not in options:
-            _check_decimals(leaf, name)
+            _check_types(leaf, name)
             strict = {**strict_options(spark), "enforceSchema": "false"}
             wanted |= {key: said for key, said in strict.items() if key.lower() not in options}
         # Spark 3 keeps the relation that it has made first, whatever the options.
@@ -80,14 +82,13 @@ def _nodes(df: DataFrame) -> list[str]:
     return found
 
 
-def _check_decimals(leaf: Any, name: str) -> None:
+def _check_types(leaf: Any, name: str) -> None:
+    misread = Misread(format_of(leaf.relation()))
     schema = StructType.fromJson(json.loads(leaf.relation().dataSchema().json()))
     for field in schema:
-        if isinstance(field.dataType, DecimalType):
+        if reason := misread.reason(field.dataType):
             raise WarehouseError(
-                f"source.table: column {field.name!r} of {name} is "
-                f"{field.dataType.simpleString().upper()}, of which Spark drops a comma in a file "
-                "of text (1,5 is 15); read the files with source.path and source.schema instead, "
-                "or say in the table that it may (ALTER TABLE ... SET SERDEPROPERTIES "
-                "('mode' = 'PERMISSIVE'))"
+                f"source.table: column {field.name!r} of {name} {reason}; read the files with "
+                "source.path and source.schema instead, or say in the table that it may (ALTER "
+                "TABLE ... SET SERDEPROPERTIES ('mode' = 'PERMISSIVE'))"
             )
