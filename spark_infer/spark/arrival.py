@@ -52,7 +52,7 @@ def as_wired(models: Sequence[ModelColumns]) -> tuple[list[Column], list[Arrival
         alike = (
             arrival
             for other, arrival in zip(models[:at], arrivals, strict=True)
-            if (other.signature.inputs, other.columns) == (found.signature.inputs, found.columns)
+            if _reads(other) == _reads(found)
         )
         same = next(alike, None)
         if same is None:
@@ -65,3 +65,8 @@ def as_wired(models: Sequence[ModelColumns]) -> tuple[list[Column], list[Arrival
             signature = replace(same.signature, outputs=found.signature.outputs)
             arrivals.append(Arrival(signature, same.packed, same.places))
     return columns, arrivals
+
+
+def _reads(model: ModelColumns) -> tuple[str, object]:
+    """Return what tells how a model reads columns; as text, -0.0 is another number than 0.0."""
+    return repr(model.signature.inputs), model.columns

@@ -120,3 +120,27 @@ def test_executors_without_torch_are_named(work: Path, tmp_path: Path) -> None:
     assert code == 2
     assert "torch is not installed for" in output
     assert not (work / "warehouse" / "scores").exists()
+
+
+PLANTED = "import pathlib, sys; pathlib.Path({path!r}).touch(); sys.exit('planted')"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python always looks there")
+def test_modules_in_the_current_folder_are_passed_over(work: Path) -> None:
+    job = yaml.safe_load((work / "job.yaml").read_text())
+    job["spark"] = {"spark.master": "local[1]", "spark.driver.memory": "1g"}
+    (work / "job.yaml").write_text(yaml.safe_dump(job))
+    for name in ("torch", "numpy", "pandas", "sympy", "filelock", "spark_infer"):
+        (work / f"{name}.py").write_text(PLANTED.format(path=str(work / "ran")))
+    # As the command spark-infer, which looks for modules beside itself and not here.
+    command = [sys.executable, "-P", "-m", "spark_infer", "score", "job.yaml"]
+    done = subprocess.run(
+        [*command, "--set", "date=2018-08-08"],
+        cwd=work,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (work / "ran").exists()

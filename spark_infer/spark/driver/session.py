@@ -49,11 +49,8 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
     check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     decided = submitted()
-    settings = {
-        key: value
-        for key, value in {**_DEFAULTS, **(conf or {})}.items()
-        if not decided.contains(key)
-    }
+    wished = {**_DEFAULTS, **_safe_path(), **(conf or {})}
+    settings = {key: value for key, value in wished.items() if not decided.contains(key)}
     hint = (
         "its own messages are above; correct the job file's spark section, --set spark.KEY or "
         "spark-submit"
@@ -68,6 +65,15 @@ def session(app_name: str, conf: Mapping[str, str] | None = None) -> SparkSessio
         for key, value in settings.items():
             builder = builder.config(key, value)
         return builder.getOrCreate()
+
+
+def _safe_path() -> dict[str, str]:
+    """Return what keeps workers from modules in the current folder that this process passes over.
+
+    Spark starts them by ``python -m``, which looks there first. Python 3.10 does so all the same.
+    """
+    is_searched = Path.cwd() in (Path(folder).resolve() for folder in sys.path)
+    return {} if is_searched else {"spark.executorEnv.PYTHONSAFEPATH": "1"}
 
 
 def check_session(spark: object) -> None:

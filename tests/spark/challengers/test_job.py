@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import spark_infer as si
 from spark_infer.cli import render
@@ -39,6 +40,28 @@ def paired(job: Any, weighted: Any) -> Any:
     job.config["bundle"] = given(weighted("champion"))
     job.config["challengers"] = {"next": given(weighted("next", bias=1.0))}
     return job
+
+
+class Sign(torch.nn.Module):
+    """The sign of a number, which a zero has too."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.copysign(torch.ones_like(x), x).sum(1)
+
+
+def test_a_zero_that_fills_nulls_has_each_models_own_sign(job: Any, tmp_path: Path) -> None:
+    def saved(name: str, fill: float) -> dict[str, Any]:
+        column = si.Column("n", nulls=fill)
+        signature = si.Signature(
+            inputs=[si.ScalarInput("x", columns=[column])], outputs=[si.Output("score")]
+        )
+        how: Any = {"signature": signature, "features": {"n": "nullif(a, a)"}}
+        return given(si.save_bundle(tmp_path / name, Sign(), **how))
+
+    job.config["bundle"] = saved("champion", 0.0)
+    job.config["challengers"] = {"next": saved("next", -0.0)}
+    job.run()
+    assert [(row["score"], row["next_score"]) for row in rows_of(job)] == [(1.0, -1.0)] * 2
 
 
 def test_predictions_stand_beside_each_other(paired: Any) -> None:
