@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from pyspark.sql import DataFrame
 
-from spark_infer.spark.wire import quoted
+from spark_infer.spark.wire import by_name
 from spark_infer.spark.wire.casts import literal
 from spark_infer.warehouse.rows.keys import Partition
 
@@ -34,7 +34,7 @@ def in_partitions(rows: DataFrame, by: Sequence[str], partitions: Collection[Par
     if not partitions:
         return "false"
     kinds = [rows.schema[name].dataType.simpleString() for name in by]
-    columns = [*map(quoted, by)]
+    columns = [*map(by_name, by)]
     if len(by) == 1:
         return _is_one_of(columns[0], kinds[0], [value for (value,) in sorted(partitions, key=str)])
 

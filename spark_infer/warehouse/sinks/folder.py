@@ -80,6 +80,10 @@ class Folder:
         """Return the folders in it."""
         return [self._other(e.getPath()) for e in self._entries() if e.isDirectory()]
 
+    def names(self) -> list[str]:
+        """Return the names of what stands in it, hidden ones as well."""
+        return [str(entry.getPath().getName()) for entry in self._entries()]
+
     def files(self) -> dict[str, list[str]]:
         """Return the names of the files below it that are not hidden, by the path of their folder.
 

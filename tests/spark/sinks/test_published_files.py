@@ -125,21 +125,32 @@ def test_a_publication_that_is_killed_is_completed_or_undone(
     assert not list(job.location().parent.glob(".scores_spark_infer*"))
 
 
-def test_a_table_is_made_in_a_folder_that_a_killed_run_has_made(job: Any, crash: Any) -> None:
+@pytest.mark.parametrize("target", [{}, APPEND])
+def test_a_first_run_that_is_killed_while_it_makes_the_table_is_completed(
+    job: Any, crash: Any, target: dict[str, Any]
+) -> None:
+    with crash(RunFolder, "begin_publishing", after=True):
+        job.run(target=target)
+    # As Spark does before it tells the catalog.
+    job.spark.createDataFrame([], "id INT").write.parquet(str(job.location()))
+    (job.location() / "_temporary" / "0").mkdir(parents=True)
+    job.load(target=target).recover(job.spark)
+    assert job.scores() == [(1, 1.0), (2, 2.0)]
+
+
+@pytest.mark.parametrize("foreign", ["rows", "notes.txt", "_delta_log", ".hidden"])
+def test_a_killed_first_run_removes_no_files_of_others(job: Any, crash: Any, foreign: str) -> None:
     with crash(RunFolder, "begin_publishing", after=True):
         job.run()
-    job.location().mkdir()
-    job.load().recover(job.spark)
-    assert job.scores() == [(1, 1.0), (2, 2.0)]
-
-
-def test_making_a_table_writes_no_file(job: Any, crash: Any) -> None:
-    with crash(RunFolder, "move"):
-        job.run()
-    assert job.spark.catalog.tableExists("store.scores")
-    assert not [*job.location().iterdir()]
-    job.load().recover(job.spark)
-    assert job.scores() == [(1, 1.0), (2, 2.0)]
+    if foreign == "rows":
+        job.spark.range(1).write.parquet(str(job.location()))
+    else:
+        job.location().mkdir()
+        (job.location() / foreign).touch()
+    before = sorted(job.location().rglob("*"))
+    with pytest.raises(WarehouseError, match="already exists"):
+        job.load().recover(job.spark)
+    assert sorted(job.location().rglob("*")) == before
 
 
 def test_a_table_is_made_as_the_run_said_that_is_completed(job: Any, crash: Any) -> None:

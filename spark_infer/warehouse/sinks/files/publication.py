@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrameReader, SparkSession
+from pyspark.sql.types import StructType
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.wire import quoted
-from spark_infer.spark.wire.casts import literal
 from spark_infer.warehouse.sinks.files.journal import Journal
 from spark_infer.warehouse.sinks.files.partition import Partitions
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.name import TableName
-from spark_infer.warehouse.sinks.table import Table
+from spark_infer.warehouse.sinks.table import Table, default_folder
 from spark_infer.warehouse.sinks.target import Target
 
 RUNS = "_spark_infer"
 """The folder of the runs inside a table's: readers of its files pass over such names."""
+
+_WRITTEN = ("_SUCCESS", "_temporary", "part-", "._SUCCESS.", ".part-")
+"""How the names begin of what Spark writes for a table without rows."""
 
 
 def publish(
@@ -37,8 +40,13 @@ def publish(
         WarehouseError: A file is gone that the journal names.
     """
     if table is None and journal.created is not None:
+        columns = StructType.fromJson(json.loads(journal.created))
         # As the run said that is published, not as the one does that completes it.
-        spark.sql(_creation(spark, name, journal, journal.created))
+        reader = spark.read.format(journal.format).schema(columns).option("__globPaths__", "false")
+        _remove_unmade(reader, default_folder(spark, name))
+        empty = reader.load(run.rows.uri).limit(0)
+        writer = empty.write.format(journal.format).partitionBy(*journal.partition_by)
+        writer.mode("errorifexists").saveAsTable(name.sql)
         table = Table.find(spark, name)
     if table is None or table.folder is None:
         raise WarehouseError(
@@ -57,30 +65,6 @@ def publish(
     spark.sql(f"REFRESH TABLE {name.sql}")
 
 
-def _creation(spark: SparkSession, name: TableName, journal: Journal, columns: str) -> str:
-    """Return the statement that makes a table of some columns, as Spark's JSON has them.
-
-    It writes no file: those of a run that is killed before the catalog has the table would be in
-    the way of the next one.
-    """
-    jvm: Any = spark.sparkContext._jvm
-    characters = jvm.org.apache.spark.sql.catalyst.util.CharVarcharUtils
-    given = characters.getRawSchema(spark._jsparkSession.parseDataType(columns)).asNullable()
-    by = journal.partition_by
-    parts = f" PARTITIONED BY ({', '.join(map(quoted, by))})" if by else ""
-    return (
-        f"CREATE TABLE {name.sql} ({', '.join(map(_declared, given.fields()))}) "
-        f"USING {journal.format}{parts}"
-    )
-
-
-def _declared(field: Any) -> str:
-    """Return a column as a statement declares it, with its comment."""
-    comment = field.getComment()
-    said = f" COMMENT {literal(str(comment.get()))}" if comment.isDefined() else ""
-    return f"{quoted(field.name())} {field.dataType().sql()}{said}"
-
-
 def publishing_sql(target: Target) -> str:
     """Return the statement by which the rows of a run are made visible, for a plan."""
     by, name = target.config.partition_by, target.name.sql
@@ -91,6 +75,18 @@ def publishing_sql(target: Target) -> str:
     if target.is_overwritten:
         return f"ALTER TABLE {name} PARTITION ({values}) SET LOCATION '...'"
     return f"ALTER TABLE {name} ADD IF NOT EXISTS PARTITION ({values})" if by else ""
+
+
+def _remove_unmade(reader: DataFrameReader, folder: Folder | None) -> None:
+    """Remove what Spark has written for a table that the catalog lacks: its files have no rows.
+
+    A run was killed while it made the table, or the folder is another program's and stays.
+    """
+    if folder is None or folder.is_empty():
+        return
+    is_ours = all(name.startswith(_WRITTEN) for name in folder.names())
+    if is_ours and reader.load(folder.uri).limit(1).count() == 0:
+        folder.remove()
 
 
 def _move(file: Folder, to: Folder) -> None:
