@@ -117,3 +117,29 @@ def test_a_job_reads_and_keeps_such_columns(
         spark.sql("DROP TABLE IF EXISTS variables_scored")
     assert [row["${env:PATH}"] for row in scored] == [30.0, 32.0]
     assert [(row[key], row[NUMBER]) for row in scored] == [(0, 0), (1, 1)]
+
+
+def test_a_job_replaces_partitions_by_such_columns(
+    spark: SparkSession, source: DataFrame, bundle: si.Bundle, tmp_path: Path
+) -> None:
+    by = ["${env:USER}", "a.b"]
+    words = (F.col("id").cast("string").alias(name) for name in by)
+    source.select("*", *words).write.parquet(str(tmp_path / "source"))
+    job = {
+        "name": "variables",
+        "source": {"path": str(tmp_path / "source")},
+        "key": ["id"],
+        "bundle": {"path": str(bundle.path)},
+        "target": {"table": "variables_by", "partition_by": by, "keep": [*by]},
+        "incremental": {"by": "content"},
+        "report": {"path": str(tmp_path / "reports")},
+    }
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(job))
+    try:
+        si.ScoringJob.load(path).run(spark)
+        assert si.ScoringJob.load(path).run(spark).rows_unchanged == 2
+        kept = spark.table("variables_by").count()
+    finally:
+        spark.sql("DROP TABLE IF EXISTS variables_by")
+    assert kept == 2
