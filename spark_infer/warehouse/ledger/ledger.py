@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
@@ -31,7 +30,7 @@ from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.ledger.parity import Parity
 from spark_infer.warehouse.ledger.side import Side
 from spark_infer.warehouse.ledger.sides import Sides
-from spark_infer.warehouse.rows.among import MAX_NAMED, among
+from spark_infer.warehouse.rows.among import MAX_NAMED, among, nameable
 from spark_infer.warehouse.rows.keys import Partition, partition_texts
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target
@@ -249,15 +248,15 @@ class Ledger:
             columns = [source.keys[name] for name in by]
             found = source.rows.select(*map(quoted, columns)).distinct()
             texts = found.select(partition_texts(columns)).take(MAX_NAMED + 1)
-            self._partitions = _if_few({tuple(row[0]) for row in texts})
+            self._partitions = nameable({tuple(row[0]) for row in texts})
             return source, target.within(self._within(target.rows)), 0
         self.coverage.check_inside(source.rows, self._config.target.partition_by)
         ours = source.sums(by)
         # Others of the target are not looked at.
-        self._partitions = _if_few(ours)
+        self._partitions = nameable(ours)
         theirs = target.within(self._within(target.rows)).sums(by)
         equal = frozenset(part for part, found in ours.items() if theirs.get(part) == found)
-        others = _if_few(ours.keys() - equal)
+        others = nameable(ours.keys() - equal)
         if not equal or others is None:
             return source, target.within(self._within(target.rows)), 0
         self._partitions = others
@@ -297,8 +296,3 @@ class Ledger:
                 self._config.target.table,
                 HASH_COLUMN,
             )
-
-
-def _if_few(partitions: Collection[Partition]) -> frozenset[Partition] | None:
-    """Return partitions where a query may name all of them, else None."""
-    return frozenset(partitions) if len(partitions) <= MAX_NAMED else None

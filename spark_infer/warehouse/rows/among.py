@@ -14,6 +14,11 @@ MAX_NAMED = 500
 """Partitions that a query may name."""
 
 
+def nameable(partitions: Collection[Partition]) -> frozenset[Partition] | None:
+    """Return partitions where a query may name all of them, else None."""
+    return frozenset(partitions) if len(partitions) <= MAX_NAMED else None
+
+
 def among(rows: DataFrame, by: Sequence[str], partitions: Collection[Partition]) -> DataFrame:
     """Return the rows in some partitions, ``MAX_NAMED`` at most; see ``in_partitions``."""
     assert len(partitions) <= MAX_NAMED
