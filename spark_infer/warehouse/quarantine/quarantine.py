@@ -31,7 +31,13 @@ from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
 from spark_infer.warehouse.quarantine.values import ModelValues
 from spark_infer.warehouse.rows.among import in_partitions
-from spark_infer.warehouse.rows.keys import Keys, Partition, check_keys, partition_texts
+from spark_infer.warehouse.rows.keys import (
+    Keys,
+    Partition,
+    check_keys,
+    partition_texts,
+    partitions_of,
+)
 from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target, choose_sink
@@ -149,9 +155,8 @@ class Quarantine:
 
     def _write(self, rows: DataFrame, partitions: frozenset[Partition]) -> None:
         """Replace partitions by these rows."""
-        found = check_keys(rows, self._key, self._by)
-        kinds = rows.limit(0)
-        about = in_partitions(kinds, self._by, partitions | found.partitions)
+        there = partitions_of(rows, self._by)
+        about = in_partitions(rows, self._by, partitions | there)
         coverage = replace(Coverage.of_nothing(), partitions=about)
         self._table = self._target()
         sink = self._sink(coverage)

@@ -55,7 +55,7 @@ class Coverage:
         Raises:
             ConfigError: It names other columns, or does not fit them or the parameters.
         """
-        self._inside(rows, partition_by)
+        self._inside(rows, partition_by, self.partitions)
 
     def check_inside(self, rows: DataFrame, partition_by: Sequence[str]) -> None:
         """Prove that rows stand in the partitions that the run is about.
@@ -65,17 +65,19 @@ class Coverage:
         """
         if self.partitions is None:
             return
-        inside = partitions_of(self._inside(rows, partition_by), partition_by)
-        if lost := sorted(partitions_of(rows, partition_by) - inside, key=str):
+        outside = self._inside(rows, partition_by, f"NOT coalesce((\n{self.partitions}\n), false)")
+        if lost := sorted(partitions_of(outside, partition_by), key=str):
             named = [_described(values, partition_by) for values in lost]
             raise WarehouseError(
                 f"rows of {some(named)} do not meet target.partitions ({self.partitions}), which "
                 "says what the run is about; nothing was written: correct it, source.filter or rows"
             )
 
-    def _inside(self, rows: DataFrame, partition_by: Sequence[str]) -> DataFrame:
+    def _inside(
+        self, rows: DataFrame, partition_by: Sequence[str], condition: str | None
+    ) -> DataFrame:
         found = rows.select(*map(quoted, partition_by))
-        return where(found, self.partitions, self.values, key="target.partitions")
+        return where(found, condition, self.values, key="target.partitions")
 
     def check_stale(
         self, target: DataFrame, keys: Keys, partition_by: Sequence[str], *, table: str
@@ -168,7 +170,7 @@ class Coverage:
         Or ``target.partitions`` says it.
         """
         if self.partitions is not None:
-            return self._inside(target, partition_by)
+            return self._inside(target, partition_by, self.partitions)
         told = self._told(target)
         if told is None:
             return None
