@@ -24,7 +24,7 @@ from benchmarks.workloads import ragged_rows
 from benchmarks.workloads.handwritten import SortedLoop, batch_udf
 from benchmarks.workloads.transformer import VOCABULARY, encoder_bundle
 from spark_infer.backends import Precision
-from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.tasks.metrics import metrics_accumulator
 
 MESSAGES = "messages"
 LOOP_TOKENS = (512, 1024, 2048, 4096)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from spark_infer.backends.memory import Memory
+from spark_infer.backends.failures.memory import Memory
 
 Array = npt.NDArray[Any]
 

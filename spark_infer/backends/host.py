@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from spark_infer.backends.backend import Array, Pending
-from spark_infer.backends.memory import Memory, process_memory
+from spark_infer.backends.failures.memory import Memory, process_memory
 
 
 class HostBackend(ABC):

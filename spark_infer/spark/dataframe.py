@@ -18,21 +18,21 @@ from spark_infer.bundle.documents import check_kind
 from spark_infer.errors import ConfigError, SignatureError
 from spark_infer.metrics import Metrics
 from spark_infer.model import BatchOptions
-from spark_infer.spark.arrival import Arrival, as_stored, as_wired
 from spark_infer.spark.challengers import Challenger, Contest, Disagreement, about
+from spark_infer.spark.columns.arrival import Arrival, as_stored, as_wired
+from spark_infer.spark.columns.model_columns import ModelColumns
 from spark_infer.spark.driver.session import active, check_frame
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured, with_bundle_features
 from spark_infer.spark.functions import prediction_udf, resolve_kind
-from spark_infer.spark.model_columns import ModelColumns
 from spark_infer.spark.names import Names, unused
-from spark_infer.spark.predict_task import PredictTask
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.sample import RowSample
 from spark_infer.spark.scan import NotDirect, ScanMode, check_scan, direct_scan, mark
 from spark_infer.spark.stored import check_stored_types
-from spark_infer.spark.tally import Tally
+from spark_infer.spark.tasks.predict_task import PredictTask
+from spark_infer.spark.tasks.sample import RowSample
+from spark_infer.spark.tasks.tally import Tally
 from spark_infer.spark.types import is_sent, lacks_type, prediction_fields
 from spark_infer.spark.wire import Wire
 from spark_infer.spark.wire.source import Source, as_column, by_name

@@ -22,7 +22,7 @@ from spark_infer.warehouse.gate.kept_run import KeptRun
 from spark_infer.warehouse.history import LAST, Runs
 from spark_infer.warehouse.history.replay import ReplayedRun
 from spark_infer.warehouse.jobfile import read_job
-from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.parameters.typed import bind_parameters
 from spark_infer.warehouse.planning.planned_run import SAMPLE_ROWS, PlannedRun
 from spark_infer.warehouse.progress import Progress
 from spark_infer.warehouse.run import Run

@@ -10,7 +10,7 @@ from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan import explain
-from spark_infer.spark.tally import tally_accumulator
+from spark_infer.spark.tasks.tally import tally_accumulator
 from spark_infer.warehouse.rows.lineage import with_lineage
 
 if TYPE_CHECKING:

@@ -20,15 +20,15 @@ from spark_infer.spark.driver.record_batches import record_batch_sizes
 from spark_infer.spark.driver.session import active, own_session, session
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.features import Featured
-from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.prediction import Prediction
-from spark_infer.spark.tally import Tally
-from spark_infer.warehouse.binding import BINDING, with_session_zone
+from spark_infer.spark.tasks.metrics import metrics_accumulator
+from spark_infer.spark.tasks.tally import Tally
 from spark_infer.warehouse.challengers import Challengers
 from spark_infer.warehouse.deadline import Deadline
 from spark_infer.warehouse.gate import RunGate
 from spark_infer.warehouse.history.snapshot import snapshot_of
 from spark_infer.warehouse.ledger import Ledger, above_watermark
+from spark_infer.warehouse.parameters.binding import BINDING, with_session_zone
 from spark_infer.warehouse.predicted import predicted_by
 from spark_infer.warehouse.preflight import check_executor
 from spark_infer.warehouse.progress import Progress

@@ -9,7 +9,7 @@ from spark_infer.errors import SparkInferError
 from spark_infer.report import RunReport
 from spark_infer.report.run import Status, now_text
 from spark_infer.report.versions import versions
-from spark_infer.warehouse.parameters import texts
+from spark_infer.warehouse.parameters.typed import texts
 
 if TYPE_CHECKING:
     from spark_infer.warehouse.job import ScoringJob

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 import spark_infer as si
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.tasks.metrics import metrics_accumulator
 
 NUM_ROWS = 40_000
 DEADLY = 25_000.0

@@ -15,7 +15,7 @@ from torch import nn
 
 import spark_infer as si
 from spark_infer.backends import load_backend
-from spark_infer.backends.memory import is_out_of_memory
+from spark_infer.backends.failures.memory import is_out_of_memory
 from spark_infer.backends.torch.backend import TorchBackend
 from spark_infer.backends.torch.cuda import CudaBackend
 

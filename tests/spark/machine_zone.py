@@ -19,9 +19,9 @@ from pyspark.sql import functions as F
 import spark_infer as si
 from spark_infer.errors import ConfigError
 from spark_infer.spark.driver.session import own_session
-from spark_infer.warehouse.binding import BINDING, with_session_zone
 from spark_infer.warehouse.config import ParameterConfig
-from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.parameters.binding import BINDING, with_session_zone
+from spark_infer.warehouse.parameters.typed import bind_parameters
 from spark_infer.warehouse.reading.source import where
 
 

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 import spark_infer as si
 import spark_infer.spark.functions.udf as udf_module
 from spark_infer.metrics import Metrics
-from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.tasks.metrics import metrics_accumulator
 
 KINDS = ["arrow", "pandas"] if hasattr(F, "arrow_udf") else ["pandas"]
 NUM_ROWS = 1_000

@@ -15,7 +15,7 @@ import spark_infer as si
 from spark_infer.cli.main import exit_code
 from spark_infer.errors import TooManyRejects
 from spark_infer.spark.failures import SPARK_FAILURES
-from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.tasks.metrics import metrics_accumulator
 
 NUM_ROWS = 2_000
 NUM_IDS = 5

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 import spark_infer as si
 from spark_infer.errors import BundleError, ConfigError, SignatureError
-from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.tasks.metrics import metrics_accumulator
 
 EXPECTED = [
     (1, 121.0, [0.0, 4.0], None),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spark_infer.backends.backend import Array
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.backends.host import HostBackend
 from spark_infer.backends.onnx.format import FORMAT as ONNX
 from spark_infer.backends.onnx.format import OnnxModel

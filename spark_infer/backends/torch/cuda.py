@@ -8,7 +8,7 @@ import torch
 from torch import cuda
 
 from spark_infer.backends.backend import Array, Pending
-from spark_infer.backends.memory import Memory
+from spark_infer.backends.failures.memory import Memory
 from spark_infer.backends.options import Precision
 from spark_infer.backends.torch.backend import TorchBackend, numpy_type, view
 from spark_infer.backends.torch.staging import Loan, Staging

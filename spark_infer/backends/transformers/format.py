@@ -11,7 +11,7 @@ from typing import Any
 import transformers
 from torch import nn
 
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.backends.formats import Said, Taken
 from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.backends.torch.program.format import ExportFormat

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import transformers
 
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.backends.transformers.directory import Directory
 from spark_infer.bundle import RaggedInput, Tokenize
 from spark_infer.bundle.documents import shown

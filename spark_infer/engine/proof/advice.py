@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.backends import Array, Backend
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.bundle import Input, RaggedInput
 from spark_infer.bundle.columns import FLOAT_DTYPES
 from spark_infer.engine.proof.answers import Answer, Trial

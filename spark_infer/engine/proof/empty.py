@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_infer.backends import Backend
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.bundle import RaggedInput, Signature
 from spark_infer.engine.proof.advice import WIDE, runs
 from spark_infer.engine.proof.answers import Trial, accepted

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from spark_infer.backends.memory import Memory
+from spark_infer.backends.failures.memory import Memory
 from spark_infer.model.sizing.choice import Choice, Efficiency, shows
 from spark_infer.model.sizing.growing import Growing
 from spark_infer.model.sizing.learned import Ceiling, LearnedSize

@@ -11,11 +11,11 @@ from pyspark import Accumulator
 
 from spark_infer.errors import printable
 from spark_infer.metrics import Metrics
-from spark_infer.spark.arrival import Arrival
 from spark_infer.spark.challengers.challenger import Challenger
 from spark_infer.spark.challengers.disagreement import Disagreement
 from spark_infer.spark.challengers.shared import Shared
-from spark_infer.spark.tally import Tally
+from spark_infer.spark.columns.arrival import Arrival
+from spark_infer.spark.tasks.tally import Tally
 
 _MAX_CHARACTERS = 500
 _log = logging.getLogger("spark_infer")

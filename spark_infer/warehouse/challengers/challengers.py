@@ -19,7 +19,7 @@ from spark_infer.spark.challengers import (
     comparable,
 )
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.tally import Tally
+from spark_infer.spark.tasks.tally import Tally
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.challenger import ChallengerConfig
 from spark_infer.warehouse.gate import check_compared

@@ -16,11 +16,11 @@ from spark_infer.warehouse.config.bundle import BundleConfig
 from spark_infer.warehouse.config.challenger import ChallengerConfig, check_challengers
 from spark_infer.warehouse.config.deadline import EXIT_CODES, check_deadline, time_of_day
 from spark_infer.warehouse.config.gate import CheckConfig, check_disagreements
-from spark_infer.warehouse.config.incremental import IncrementalConfig
 from spark_infer.warehouse.config.parameter import ParameterConfig
-from spark_infer.warehouse.config.quarantine import QUARANTINE_COLUMNS, QuarantineConfig
 from spark_infer.warehouse.config.source import SourceConfig
-from spark_infer.warehouse.config.target import ReportConfig, TargetConfig, with_names
+from spark_infer.warehouse.config.target.incremental import IncrementalConfig
+from spark_infer.warehouse.config.target.quarantine import QUARANTINE_COLUMNS, QuarantineConfig
+from spark_infer.warehouse.config.target.target import ReportConfig, TargetConfig, with_names
 from spark_infer.warehouse.values import Section, SqlText, WrittenText
 
 LINEAGE_COLUMNS = ("bundle_name", "bundle_digest", "run_id", "scored_at")

@@ -14,7 +14,7 @@ from spark_infer.model import BatchOptions
 from spark_infer.model.deadline import PENDING
 from spark_infer.spark.features import Featured
 from spark_infer.spark.prediction import Prediction
-from spark_infer.spark.tally import Tally, tally_accumulator
+from spark_infer.spark.tasks.tally import Tally, tally_accumulator
 from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.config.deadline import time_of_day
 from spark_infer.warehouse.deadline.in_time import InTime

@@ -14,8 +14,8 @@ from spark_infer.errors import ConfigError
 from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import unused
 from spark_infer.spark.wire import quoted
-from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config.deadline import OrderKey
+from spark_infer.warehouse.parameters.binding import sql_with
 
 TASKS_PER_CORE = 8
 """Tasks run side by side, each over a range of its own. The more there are, the nearer is what was

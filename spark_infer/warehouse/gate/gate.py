@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.profile import Distribution, Profile, ks, psi
 from spark_infer.bundle.profile.columns import label_cuts, number_outputs
-from spark_infer.spark.sample import RowSample
+from spark_infer.spark.tasks.sample import RowSample
 from spark_infer.warehouse.config.gate import DRIFT, CheckConfig
 from spark_infer.warehouse.gate.columns import asked
 from spark_infer.warehouse.gate.compared import compared_column

@@ -15,9 +15,9 @@ from spark_infer.report import RunReport
 from spark_infer.report.run import Status, now_text
 from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
-from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.gate.history import History, Remembered
-from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.parameters.binding import with_session_zone
+from spark_infer.warehouse.parameters.typed import bind_parameters
 from spark_infer.warehouse.quarantine import Quarantine
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.pending import told_apart

@@ -20,7 +20,7 @@ from spark_infer.spark.failures import spark_failures
 from spark_infer.spark.names import unused
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.casts import literal
-from spark_infer.warehouse.binding import sql_with
+from spark_infer.warehouse.parameters.binding import sql_with
 
 ROWS = "count(1)"
 _ACCURACY = 10_000

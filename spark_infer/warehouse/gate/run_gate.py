@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle import Bundle
 from spark_infer.errors import GateError, WarehouseError
-from spark_infer.spark.sample import RowSample, sample_accumulator
+from spark_infer.spark.tasks.sample import RowSample, sample_accumulator
 from spark_infer.warehouse.gate.gate import Gate
 from spark_infer.warehouse.gate.history import History, history_name
 from spark_infer.warehouse.gate.result import Result, stopped
-from spark_infer.warehouse.parameters import texts
+from spark_infer.warehouse.parameters.typed import texts
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import KeepingSink, Sink
 

@@ -26,8 +26,8 @@ from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError, nearest
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import quoted
-from spark_infer.warehouse.binding import with_session_zone
 from spark_infer.warehouse.config import ParameterConfig
+from spark_infer.warehouse.parameters.binding import with_session_zone
 from spark_infer.warehouse.reading.source import where
 from spark_infer.warehouse.values import read
 

@@ -24,7 +24,7 @@ from spark_infer.warehouse.history.as_of import as_of
 from spark_infer.warehouse.history.compare import collectable, differences, plain, tolerance_of
 from spark_infer.warehouse.history.key import RowKey
 from spark_infer.warehouse.history.runs import Runs
-from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.parameters.typed import bind_parameters
 from spark_infer.warehouse.run import Run
 from spark_infer.warehouse.scope import rows_to_score
 from spark_infer.warehouse.sinks import Target

@@ -13,16 +13,16 @@ from pyspark.sql import functions as F
 
 from spark_infer.bundle import Bundle
 from spark_infer.errors import ConfigError, WarehouseError
+from spark_infer.spark.columns.model_columns import ModelColumns
 from spark_infer.spark.failures import SPARK_FAILURES
 from spark_infer.spark.features import Featured
-from spark_infer.spark.model_columns import ModelColumns
 from spark_infer.spark.names import Names
 from spark_infer.spark.plans import without_rows
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.source import as_column
 from spark_infer.warehouse.config import JobConfig
-from spark_infer.warehouse.config.incremental import GONE_COLUMN, HASH_COLUMN
+from spark_infer.warehouse.config.target.incremental import GONE_COLUMN, HASH_COLUMN
 from spark_infer.warehouse.ledger.comparison import CHANGED, GONE, MOVED, NONE, SAME, Comparison
 from spark_infer.warehouse.ledger.content import VERSION, content_hash
 from spark_infer.warehouse.ledger.kept_rows import KeptRows

@@ -11,7 +11,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.bundle.signature import REASON_COLUMN
 from spark_infer.spark.features import Featured
 from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig
-from spark_infer.warehouse.config.incremental import GONE_COLUMN, HASH_COLUMN
+from spark_infer.warehouse.config.target.incremental import GONE_COLUMN, HASH_COLUMN
 from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.ledger.side import Side
 from spark_infer.warehouse.rows.pending import is_pending

@@ -9,7 +9,7 @@ from pyspark.sql.types import DataType, DateType, IntegralType, TimestampNTZType
 from spark_infer.errors import ConfigError
 from spark_infer.spark.names import Names
 from spark_infer.spark.wire import by_name, quoted
-from spark_infer.warehouse.config.incremental import IncrementalConfig, Lateness
+from spark_infer.warehouse.config.target.incremental import IncrementalConfig, Lateness
 from spark_infer.warehouse.sinks import Coverage, Target
 
 _DAY = 24 * 60 * 60

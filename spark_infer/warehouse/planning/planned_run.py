@@ -17,13 +17,13 @@ from spark_infer.report.plan import Expected
 from spark_infer.spark.dataframe import predict_prepared
 from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
-from spark_infer.spark.metrics import metrics_accumulator
 from spark_infer.spark.reference import BundleReference
 from spark_infer.spark.scan.explain import evaluations
-from spark_infer.spark.tally import tally_accumulator
+from spark_infer.spark.tasks.metrics import metrics_accumulator
+from spark_infer.spark.tasks.tally import tally_accumulator
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.history.runs import Runs
-from spark_infer.warehouse.parameters import texts
+from spark_infer.warehouse.parameters.typed import texts
 from spark_infer.warehouse.planning.expected import AMONG, NUM_RUNS, by_runs, by_sample
 from spark_infer.warehouse.planning.rows import reading_of
 from spark_infer.warehouse.planning.sql import reading_sql

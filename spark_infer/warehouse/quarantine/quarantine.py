@@ -20,7 +20,7 @@ from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.spark.wire import quoted
 from spark_infer.warehouse.config import LINEAGE_COLUMNS, JobConfig, TargetConfig
-from spark_infer.warehouse.config.quarantine import (
+from spark_infer.warehouse.config.target.quarantine import (
     AT_COLUMN,
     JOB_COLUMN,
     KIND_COLUMN,

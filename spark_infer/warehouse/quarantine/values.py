@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_infer.bundle import Signature
+from spark_infer.spark.columns.model_columns import ModelColumns
 from spark_infer.spark.features import Featured
-from spark_infer.spark.model_columns import ModelColumns
 from spark_infer.spark.names import Names
 from spark_infer.spark.plans import attribute_id, items, kind_of
 from spark_infer.spark.wire import quoted

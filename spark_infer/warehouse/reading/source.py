@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_infer.bundle.columns import instead
 from spark_infer.errors import ConfigError
 from spark_infer.spark.failures import spark_failures
-from spark_infer.warehouse.binding import sql_with
 from spark_infer.warehouse.config import SourceConfig
+from spark_infer.warehouse.parameters.binding import sql_with
 from spark_infer.warehouse.reading.files import read_files
 from spark_infer.warehouse.reading.folders import check_folders
 from spark_infer.warehouse.reading.tables import check_not_cached, read_table

@@ -252,8 +252,8 @@ def test_a_key_of_any_type(
     spark: SparkSession, kind: str, literal: str, text: str, other: str
 ) -> None:
     from spark_infer.spark.driver.session import active, own_session
-    from spark_infer.warehouse.binding import BINDING
     from spark_infer.warehouse.history.key import RowKey
+    from spark_infer.warehouse.parameters.binding import BINDING
 
     own = own_session(spark, BINDING)
     with active(own):

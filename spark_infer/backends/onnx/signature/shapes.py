@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spark_infer.backends.backend import Array
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.backends.onnx.model.types import STRING, GraphTensor
 from spark_infer.backends.onnx.session import make_session, run_options
 from spark_infer.errors import SignatureError

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.torch.weights import assign_weights
 from spark_infer.bundle.documents import shown

@@ -20,7 +20,7 @@ from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.utils import _pytree as pytree
 
-from spark_infer.backends.fault import raised_at
+from spark_infer.backends.failures.fault import raised_at
 from spark_infer.backends.module_path import MODULE_FORMAT
 from spark_infer.backends.torch.backend import in_order
 from spark_infer.backends.torch.eager import in_eval_mode

@@ -19,7 +19,7 @@ import numpy as np
 
 from spark_infer.backends import load_backend
 from spark_infer.backends.backend import Array
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.backends.host import HostBackend
 from spark_infer.errors import BundleError
 

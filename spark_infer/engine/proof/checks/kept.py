@@ -11,7 +11,7 @@ import numpy as np
 
 from spark_infer._version import versions_of
 from spark_infer.backends import Array, Backend, ModelOptions
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.bundle import Bundle, Signature
 from spark_infer.bundle.documents import cut
 from spark_infer.bundle.files.examples import EXAMPLES_FILE, Answer, Examples

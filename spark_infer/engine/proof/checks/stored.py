@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spark_infer.backends import Backend
-from spark_infer.backends.fault import sentence
+from spark_infer.backends.failures.fault import sentence
 from spark_infer.engine.proof.advice import runs
 from spark_infer.engine.proof.answers import Trial
 from spark_infer.engine.proof.checks.history import Difference

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from spark_infer.backends.memory import Memory
+from spark_infer.backends.failures.memory import Memory
 from spark_infer.backends.torch import cuda as torch_cuda
 from spark_infer.backends.torch.backend import TorchBackend
 from spark_infer.backends.torch.cuda import CudaBackend

@@ -15,10 +15,10 @@ import spark_infer as si
 from spark_infer.backends import FunctionBackend
 from spark_infer.engine import Predictor
 from spark_infer.model import BatchOptions, LocalModel
-from spark_infer.spark.arrival import Arrival
 from spark_infer.spark.challengers import Challenger, Contest
 from spark_infer.spark.challengers.shared import Shared
-from spark_infer.spark.tally import Tally
+from spark_infer.spark.columns.arrival import Arrival
+from spark_infer.spark.tasks.tally import Tally
 
 SIGNATURE = si.Signature(inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")])
 

@@ -14,7 +14,7 @@ pytest.importorskip("pyspark")
 
 import spark_infer as si
 from spark_infer.spark.challengers import Disagreement, comparable
-from spark_infer.spark.tally import Tally
+from spark_infer.spark.tasks.tally import Tally
 
 NUMBER, LABEL = {"v": "number"}, {"v": "label"}
 

@@ -19,7 +19,7 @@ import spark_infer as si
 from spark_infer.errors import ConfigError
 from spark_infer.spark.driver import jvm
 from spark_infer.spark.driver.session import check_java, own_session, session
-from spark_infer.spark.metrics import metrics_accumulator
+from spark_infer.spark.tasks.metrics import metrics_accumulator
 
 
 def java(folder: Path, exit_code: int) -> Path:

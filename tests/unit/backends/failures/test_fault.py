@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spark_infer.backends import is_device_fault
-from spark_infer.backends.fault import raised_at
+from spark_infer.backends.failures.fault import raised_at
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pyspark.sql.types import DataType, StructField
 
 from spark_infer.bundle import Input, Signature
 from spark_infer.errors import SignatureError
+from spark_infer.spark.columns.padded import padded_columns
 from spark_infer.spark.features import Featured
 from spark_infer.spark.names import Names
-from spark_infer.spark.padded import padded_columns
 from spark_infer.spark.types import arrow_schema
 from spark_infer.spark.wire import Source, by_name
 from spark_infer.tensors import check_schema

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 import spark_infer as si
-from spark_infer.spark.sample import MAX_ROWS, RowSample, RowSampler
+from spark_infer.spark.tasks.sample import MAX_ROWS, RowSample, RowSampler
 
 SIGNATURE = si.Signature(
     inputs=[

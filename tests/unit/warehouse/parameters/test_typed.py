@@ -11,7 +11,7 @@ pytest.importorskip("pyspark")
 
 from spark_infer.errors import ConfigError
 from spark_infer.warehouse.config import ParameterConfig
-from spark_infer.warehouse.parameters import bind_parameters
+from spark_infer.warehouse.parameters.typed import bind_parameters
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from spark_infer.bundle.places import is_uri
 from spark_infer.errors import ConfigError
-from spark_infer.warehouse.config.jdbc import JdbcConfig
+from spark_infer.warehouse.config.target.jdbc import JdbcConfig
 from spark_infer.warehouse.values import Section, SqlText
 from spark_infer.warehouse.values.identifiers import identifiers
 

@@ -16,8 +16,8 @@ from spark_infer.engine import Predictor
 from spark_infer.metrics import Metrics
 from spark_infer.model import BatchOptions, LocalModel, deadline
 from spark_infer.model.deadline import PENDING
-from spark_infer.spark.predict_task import PredictTask
-from spark_infer.spark.tally import Tally
+from spark_infer.spark.tasks.predict_task import PredictTask
+from spark_infer.spark.tasks.tally import Tally
 
 SIGNATURE = si.Signature(inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("y")])
 

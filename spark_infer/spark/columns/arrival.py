@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pyspark.sql import Column
 
 from spark_infer.bundle import Signature
-from spark_infer.spark.model_columns import ModelColumns
+from spark_infer.spark.columns.model_columns import ModelColumns
 from spark_infer.spark.wire import Source, Wire
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spark_infer.backends.memory import (
+from spark_infer.backends.failures.memory import (
     Memory,
     control_group_limits,
     is_out_of_memory,
@@ -97,7 +97,7 @@ def test_real_allocations_that_fail_are_known_and_survived() -> None:
 import resource, sys
 from pathlib import Path
 import numpy as np, pyarrow as pa, torch
-from spark_infer.backends.memory import is_out_of_memory
+from spark_infer.backends.failures.memory import is_out_of_memory
 from spark_infer.backends.torch.backend import TorchBackend
 
 torch.set_num_threads(1)
@@ -135,7 +135,7 @@ def test_the_limit_of_the_address_space_counts() -> None:
     before = process_memory()
     code = f"""
 import resource
-from spark_infer.backends.memory import process_memory
+from spark_infer.backends.failures.memory import process_memory
 
 before = process_memory()
 resource.setrlimit(resource.RLIMIT_AS, ({before.limit_bytes - MIB}, resource.RLIM_INFINITY))
@@ -146,7 +146,7 @@ print(process_memory().limit_bytes, before.limit_bytes)
 
 def test_the_peak_is_that_of_this_process() -> None:
     code = f"""
-from spark_infer.backends.memory import process_memory
+from spark_infer.backends.failures.memory import process_memory
 
 before = process_memory().peak_bytes
 held = bytes({100 * MIB})[:] + b"x"

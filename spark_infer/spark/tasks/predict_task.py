@@ -16,8 +16,8 @@ from spark_infer.spark.challengers import Contest
 from spark_infer.spark.failures import task_failures
 from spark_infer.spark.names import unused
 from spark_infer.spark.reference import BundleReference
-from spark_infer.spark.sample import RowSample, RowSampler
-from spark_infer.spark.tally import Tally
+from spark_infer.spark.tasks.sample import RowSample, RowSampler
+from spark_infer.spark.tasks.tally import Tally
 from spark_infer.tensors import output_schema
 
 

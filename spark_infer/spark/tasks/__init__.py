@@ -1,0 +1,1 @@
+"""What tasks do: they predict rows, draw some, and count."""

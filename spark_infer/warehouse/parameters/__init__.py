@@ -1,0 +1,1 @@
+"""A job's parameters: values of their types, and the same ones in SQL."""
