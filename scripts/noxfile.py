@@ -33,13 +33,13 @@ NO_TESTS_COLLECTED = 5
 # The other tests of Spark show what its version has no part in; tests/iceberg runs jobs on it too.
 DIFFERING = (
     *("scan/test_types.py", "scan/test_schemas.py", "features/test_expressions.py"),
-    *("rows/test_functions.py", "incremental/test_hash.py", "test_predict.py", "test_udf.py"),
-    "test_settings.py",
+    *("rows/test_functions.py", "incremental/test_hash.py", "functions/test_predict.py"),
+    *("functions/test_udf.py", "sessions/test_settings.py"),
 )
 DIFFERING_NIGHTLY = (
-    *("sinks/test_file_table.py", "test_job.py"),
-    *("scan", "features", "rows/test_char.py", "sinks/test_by_workers.py"),
-    *("test_casts.py", "test_evaluations.py", "test_names.py", "test_failing_rows.py"),
+    *("sinks/files/test_file_table.py", "sinks/files/test_by_workers.py", "test_job.py"),
+    *("scan", "features", "rows/test_char.py", "values/test_casts.py", "names/test_columns.py"),
+    *("functions/test_evaluations.py", "functions/test_failing_rows.py"),
 )
 
 nox.options.default_venv_backend = "none"

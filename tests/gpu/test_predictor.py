@@ -10,7 +10,7 @@ import spark_infer as si
 from spark_infer.backends import load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.errors import RuntimeUnavailable
-from tests.unit.models import HERE, fraud_rows, save_fraud, save_recurrent, visits
+from tests.unit.support.models import HERE, fraud_rows, save_fraud, save_recurrent, visits
 
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-2, "float16": 3e-3}
 

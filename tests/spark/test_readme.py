@@ -26,7 +26,7 @@ from spark_infer.errors import BundleError, GateError
 from spark_infer.report.page.numbers import UNKNOWN
 from tests.s3 import Bucket
 from tests.unit.backends.transformers.test_format import directory
-from tests.unit.graphs import linear
+from tests.unit.support.graphs import linear
 
 pytestmark = pytest.mark.one_spark
 

@@ -23,7 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 @pytest.fixture(scope="session")
 def fraud(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """An exported model with scalar and ragged inputs and outputs. Do not write to it."""
-    from tests.unit.models import save_fraud
+    from tests.unit.support.models import save_fraud
 
     return save_fraud(tmp_path_factory.mktemp("bundles") / "fraud")
 
@@ -31,7 +31,7 @@ def fraud(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def recurrent(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A GRU in module format. Do not write to it."""
-    from tests.unit.models import save_recurrent
+    from tests.unit.support.models import save_recurrent
 
     return save_recurrent(tmp_path_factory.mktemp("bundles") / "recurrent")
 

@@ -8,7 +8,7 @@ import pytest
 
 import spark_infer as si
 from spark_infer.bundle import Bundle
-from tests.unit.graphs import linear
+from tests.unit.support.graphs import linear
 
 pytestmark = pytest.mark.processes
 

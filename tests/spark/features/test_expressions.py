@@ -18,7 +18,7 @@ from spark_infer.bundle.features import AGGREGATES, CONVERT_TIMES, FUNCTIONS, MA
 from spark_infer.errors import BundleError, ConfigError, SignatureError, SparkInferError
 from spark_infer.spark.features import check_expressions
 from tests.spark.features.visible import visible
-from tests.unit.expressions import (
+from tests.unit.support.expressions import (
     CALLS,
     COLUMNS,
     COMPARED,

@@ -15,7 +15,7 @@ import spark_infer as si
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
-from tests.unit.models import HERE, save_recurrent
+from tests.unit.support.models import HERE, save_recurrent
 
 SPARK_4 = pyspark.__version__ >= "4"
 

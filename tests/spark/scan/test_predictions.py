@@ -17,7 +17,7 @@ import spark_infer as si
 from spark_infer.bundle import HashBuckets
 from spark_infer.errors import ConfigError
 from tests.spark.scan.same import as_texts, by_place, settings
-from tests.spark.test_casts import CASES, echo_bundle
+from tests.spark.values.test_casts import CASES, echo_bundle
 
 
 def texts(rows: DataFrame) -> list[str]:

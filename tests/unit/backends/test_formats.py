@@ -20,7 +20,7 @@ from spark_infer.backends.formats import (
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.bundle import Bundle, ModelFormat
 from spark_infer.errors import BundleError, RuntimeUnavailable
-from tests.unit.models import HERE
+from tests.unit.support.models import HERE
 from tests.unit.test_imports import run
 
 

@@ -17,7 +17,7 @@ from spark_infer.backends.torch.weights import WEIGHTS_FILE
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
-from tests.unit.models import HERE, fraud_rows
+from tests.unit.support.models import HERE, fraud_rows
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("float16", 0.002)])
@@ -72,7 +72,7 @@ def test_a_gpu_gets_its_own_backend(
     }
 
 
-@pytest.mark.parametrize("allow", [(), ("tests.unit.model",), ("models",)])
+@pytest.mark.parametrize("allow", [(), ("tests.unit.support.model",), ("models",)])
 def test_a_module_needs_leave_to_run(recurrent: Bundle, allow: tuple[str, ...]) -> None:
     with pytest.raises(BundleError, match=f"runs code from '{HERE}:Recurrent', which is not in"):
         load_backend(recurrent, allow_modules=allow)

@@ -14,7 +14,7 @@ from spark_infer.bundle import bundle as bundle_module
 from spark_infer.bundle.bundle import write_bundle
 from spark_infer.bundle.files.digest import SUMS_FILE, seal
 from spark_infer.errors import BundleError, ConfigError
-from tests.unit.artifacts import EXPORTED
+from tests.unit.support.artifacts import EXPORTED
 
 MODEL = "artifacts/base/model.bin"
 SIGNATURE = Signature(inputs=[ScalarInput("x", columns=["a"])], outputs=[Output("y")])

@@ -21,7 +21,7 @@ from spark_infer.bundle import (
     Signature,
 )
 from spark_infer.errors import BundleError, SignatureError
-from tests.unit.artifacts import EXPORTED
+from tests.unit.support.artifacts import EXPORTED
 
 MANIFEST = Manifest(
     name="fraude naïve",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spark_infer.bundle import ArrayInput, Input, Output, RaggedInput, ScalarInput, Signature
 from spark_infer.errors import SignatureError
-from tests.unit.strategies import Case, array_cases, ragged_cases, scalar_cases
+from tests.unit.support.strategies import Case, array_cases, ragged_cases, scalar_cases
 
 X = ScalarInput("x", columns=["a", "b"])
 R = RaggedInput("r", column="h")

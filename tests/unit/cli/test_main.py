@@ -24,9 +24,9 @@ from spark_infer.errors import (
     WarehouseError,
 )
 from tests.s3 import Bucket
-from tests.unit.artifacts import EXPORTED
-from tests.unit.models import save_fraud
 from tests.unit.report.reports import full_report
+from tests.unit.support.artifacts import EXPORTED
+from tests.unit.support.models import save_fraud
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from spark_infer.cli import output
 from spark_infer.cli.main import main
 from spark_infer.errors import ConfigError
 from spark_infer.report import RunReport
-from tests.unit.artifacts import EXPORTED
+from tests.unit.support.artifacts import EXPORTED
 
 pytestmark = pytest.mark.processes
 

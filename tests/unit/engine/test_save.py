@@ -17,7 +17,7 @@ from spark_infer.engine import Predictor
 from spark_infer.errors import BundleError, SignatureError, SparkInferError
 from spark_infer.model import LocalModel
 from tests.s3 import Bucket
-from tests.unit.models import (
+from tests.unit.support.models import (
     FRAUD_SIGNATURE,
     HERE,
     LINE_SIGNATURE,

@@ -14,7 +14,7 @@ from spark_infer.backends import load_backend
 from spark_infer.bundle import Bundle
 from spark_infer.engine.table import as_table
 from spark_infer.errors import SignatureError, SparkInferError
-from tests.unit.models import LINE_SIGNATURE, Line
+from tests.unit.support.models import LINE_SIGNATURE, Line
 
 
 def itself() -> list[object]:

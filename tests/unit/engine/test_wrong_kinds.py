@@ -15,7 +15,7 @@ import pytest
 import spark_infer as si
 from spark_infer.backends import load_backend
 from spark_infer.errors import BundleError, ConfigError, SignatureError, SparkInferError
-from tests.unit.models import HERE, LINE_SIGNATURE, Line
+from tests.unit.support.models import HERE, LINE_SIGNATURE, Line
 
 WRONG = [
     *(None, 5, -1, 1.5, float("nan"), True, 10**30, "", "x", "a\0b", "\ud800", b"x"),

@@ -15,8 +15,8 @@ from spark_infer.bundle import Bundle, Manifest
 from spark_infer.engine import Predictor
 from spark_infer.model import BatchOptions
 from spark_infer.runtime import models, shared_model
-from tests.unit.artifacts import EXPORTED
-from tests.unit.models import HERE, LINE_SIGNATURE, visits
+from tests.unit.support.artifacts import EXPORTED
+from tests.unit.support.models import HERE, LINE_SIGNATURE, visits
 
 MANIFEST = Manifest(name="m", artifacts=EXPORTED, signature=LINE_SIGNATURE)
 

@@ -14,7 +14,7 @@ from spark_infer.metrics import Metrics
 from spark_infer.runtime import models, pack
 from spark_infer.spark import reference as module
 from spark_infer.spark.reference import BundleReference
-from tests.unit.models import LINE_SIGNATURE, Line
+from tests.unit.support.models import LINE_SIGNATURE, Line
 
 
 class Archive:

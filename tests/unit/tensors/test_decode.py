@@ -14,9 +14,9 @@ from spark_infer.errors import SignatureError
 from spark_infer.tensors import Decoder, packed_name
 from spark_infer.tensors.decode import Decoded
 from spark_infer.tensors.rows import Rows
-from tests.unit.layouts import Leaf, ListOf, build
-from tests.unit.reference import rows_of, tensors_of
-from tests.unit.strategies import Case, array_cases, ragged_cases, scalar_cases
+from tests.unit.support.layouts import Leaf, ListOf, build
+from tests.unit.support.reference import rows_of, tensors_of
+from tests.unit.support.strategies import Case, array_cases, ragged_cases, scalar_cases
 
 CASES = pytest.mark.parametrize(
     "cases", [scalar_cases(), array_cases(), ragged_cases()], ids=["scalar", "array", "ragged"]

@@ -28,8 +28,8 @@ from spark_infer.tensors import Decoder, hashing
 from spark_infer.tensors.decode import Decoded
 from spark_infer.tensors.hashing import row_hashes
 from spark_infer.tensors.rows import Rows
-from tests.unit.layouts import Layout, build, build_chunks
-from tests.unit.strategies import array_cases, ragged_cases, scalar_cases
+from tests.unit.support.layouts import Layout, build, build_chunks
+from tests.unit.support.strategies import array_cases, ragged_cases, scalar_cases
 
 RANDOM = st.randoms(use_true_random=False)
 

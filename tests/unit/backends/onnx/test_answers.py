@@ -23,7 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import spark_infer as si
 from spark_infer.bundle import Bundle
-from tests.unit.graphs import bare, cast, exported, linear, mean, model
+from tests.unit.support.graphs import bare, cast, exported, linear, mean, model
 
 NUM_ROWS = 10_000
 COLUMNS = ["a", "b", "c", "d"]

@@ -26,7 +26,7 @@ from spark_infer.backends.onnx.session import (
 )
 from spark_infer.backends.onnx.tensors import feeds_of, fetches_of
 from spark_infer.errors import RuntimeUnavailable, SignatureError
-from tests.unit.graphs import exported, linear, mean, model
+from tests.unit.support.graphs import exported, linear, mean, model
 
 DIGEST = "a" * 64
 

@@ -11,7 +11,7 @@ from onnx import ModelProto, helper
 
 import spark_infer as si
 from spark_infer.errors import SignatureError
-from tests.unit.graphs import bare, model
+from tests.unit.support.graphs import bare, model
 
 LENGTH = 3
 ROWS = {"xs": [[1.0, 2.0, 3.0], [5.0]]}

@@ -23,7 +23,7 @@ from spark_infer.errors import (
     SignatureError,
     SparkInferError,
 )
-from tests.unit.graphs import linear, mean, model
+from tests.unit.support.graphs import linear, mean, model
 
 ROWS = ("float32", ["batch", 2])
 

@@ -11,7 +11,7 @@ from onnx import ModelProto, NodeProto, helper
 
 import spark_infer as si
 from spark_infer.errors import BundleError
-from tests.unit.graphs import bare, model
+from tests.unit.support.graphs import bare, model
 
 COLUMN = ("string", ["batch", 1])
 PLACES = {"first": np.array([0]), "second": np.array([1])}

@@ -8,7 +8,7 @@ from torch import nn
 
 from spark_infer.backends.formats import Prepared, find_format
 from spark_infer.errors import BundleError
-from tests.unit.models import HERE, LINE_SIGNATURE, Line
+from tests.unit.support.models import HERE, LINE_SIGNATURE, Line
 
 
 def prepare(format: str, **options: Any) -> Prepared:

@@ -16,7 +16,7 @@ from spark_infer.bundle import Bundle
 from spark_infer.bundle.files import mapped
 from spark_infer.bundle.files.mapped import MappedFile
 from spark_infer.errors import BundleError
-from tests.unit.models import HERE, fraud_rows, save_fraud, visits
+from tests.unit.support.models import HERE, fraud_rows, save_fraud, visits
 
 WRITTEN = r"weights\.safetensors was written to while .* load the bundle again"
 

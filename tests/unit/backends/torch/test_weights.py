@@ -12,7 +12,7 @@ from spark_infer.backends.torch.program.graph import load_program
 from spark_infer.backends.torch.weights import assign_weights, map_weights, save_weights
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
-from tests.unit.models import HERE
+from tests.unit.support.models import HERE
 
 MAPS = Path("/proc/self/maps")
 

@@ -13,8 +13,8 @@ from spark_infer.bundle import Bundle, Manifest, Output, ScalarInput, Signature
 from spark_infer.bundle.features import check_features, moments
 from spark_infer.bundle.files.digest import seal
 from spark_infer.errors import BundleError, SignatureError
-from tests.unit.artifacts import EXPORTED
-from tests.unit.expressions import CALLS, HOSTILE, ORDINARY, QUERIES, ROWS, expressions
+from tests.unit.support.artifacts import EXPORTED
+from tests.unit.support.expressions import CALLS, HOSTILE, ORDINARY, QUERIES, ROWS, expressions
 
 MANIFEST = Manifest(
     name="m",

@@ -15,7 +15,7 @@ from spark_infer.bundle.places import Place, as_place
 from spark_infer.bundle.places.upload import upload_bundle
 from spark_infer.errors import BundleError
 from tests.s3 import Bucket
-from tests.unit.artifacts import EXPORTED
+from tests.unit.support.artifacts import EXPORTED
 
 MANIFEST = Manifest(
     name="m",

@@ -16,7 +16,7 @@ import spark_infer as si
 from spark_infer.bundle.files.digest import seal
 from spark_infer.bundle.profile import PROFILE_FILE, Distribution, Profile
 from spark_infer.errors import BundleError, SignatureError
-from tests.unit.models import LINE_SIGNATURE, Line, save_recurrent, visits
+from tests.unit.support.models import LINE_SIGNATURE, Line, save_recurrent, visits
 
 SAMPLE = {"a": [0.1, 0.2, 0.2, None, math.nan]}
 

@@ -17,7 +17,7 @@ from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES
 from spark_infer.tensors import Decoder, type_problem
 from spark_infer.tensors.arrow.casts import TABLE, refusal, rule_of
 from spark_infer.tensors.arrow.leaves import leaves
-from tests.unit.casting import VALUES, expected, nearest, same, tensors_of
+from tests.unit.support.casting import VALUES, expected, nearest, same, tensors_of
 
 PAIRS = [(kind, dtype) for kind in VALUES for dtype in tensors_of(kind)]
 

@@ -10,7 +10,7 @@ from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.torch.module.classes import build, load_module
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError, RuntimeUnavailable
-from tests.unit.models import HERE, Line, Recurrent
+from tests.unit.support.models import HERE, Line, Recurrent
 
 NUMBER = 3.5
 ALREADY = Line()

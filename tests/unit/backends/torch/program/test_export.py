@@ -17,7 +17,7 @@ from spark_infer.backends.torch.program.export import export
 from spark_infer.backends.torch.program.graph import build_module, load_program
 from spark_infer.bundle import Bundle
 from spark_infer.errors import BundleError
-from tests.unit.models import fraud_model
+from tests.unit.support.models import fraud_model
 
 
 def test_the_program_holds_no_weights_and_no_code(fraud: Bundle) -> None:

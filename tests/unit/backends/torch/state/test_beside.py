@@ -13,7 +13,7 @@ from torch import nn
 
 from spark_infer.backends.torch.state import State, state
 from spark_infer.backends.torch.state.places import Items
-from tests.unit import keeps
+from tests.unit.support import keeps
 
 
 class Held:

@@ -11,7 +11,7 @@ import torch
 
 import spark_infer.bundle
 from spark_infer.backends.torch.state.code import UserCode, names_in
-from tests.unit import keeps
+from tests.unit.support import keeps
 
 
 def test_what_is_neither_pythons_nor_installed_is_the_users() -> None:
@@ -40,11 +40,11 @@ def test_names_are_those_of_functions_inside_too() -> None:
 
 def test_globals_of_modules_that_code_names_are_found() -> None:
     def function() -> object:
-        import tests.unit.models
+        import tests.unit.support.models
 
-        return keeps.FIRST, tests.unit.models.HERE, torch.nn
+        return keeps.FIRST, tests.unit.support.models.HERE, torch.nn
 
-    from tests.unit import models
+    from tests.unit.support import models
 
     found = UserCode(set()).globals_of(function.__code__, globals())
     assert {values["__name__"] for values in found} >= {__name__, keeps.__name__, models.__name__}

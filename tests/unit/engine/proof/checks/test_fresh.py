@@ -17,7 +17,7 @@ import spark_infer as si
 from spark_infer.backends import load_backend
 from spark_infer.engine.proof.checks.fresh import FreshProcess
 from spark_infer.errors import BundleError
-from tests.unit.models import HERE, save_recurrent
+from tests.unit.support.models import HERE, save_recurrent
 
 pytestmark = [pytest.mark.fresh_process, pytest.mark.processes]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import spark_infer as si
 from spark_infer.errors import SignatureError
-from tests.unit import centers
+from tests.unit.support import centers
 
 SIGNATURE = si.Signature(inputs=[si.ScalarInput("x", columns=["a", "b"])], outputs=[si.Output("y")])
 FORMATS = ("export", "module")

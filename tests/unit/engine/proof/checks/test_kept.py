@@ -22,7 +22,7 @@ from spark_infer.bundle.files.examples import EXAMPLES_FILE, Answer, Examples
 from spark_infer.engine.proof.checks.kept import try_bundle
 from spark_infer.errors import BundleError, RuntimeUnavailable
 from spark_infer.runtime.models import shared_model
-from tests.unit.models import FRAUD_SIGNATURE, fraud_rows, save_fraud
+from tests.unit.support.models import FRAUD_SIGNATURE, fraud_rows, save_fraud
 
 
 class Otherwise(HostBackend):

@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import spark_infer as si
 from tests.unit.backends.transformers.test_format import TEXTS, directory, own
-from tests.unit.graphs import bare, mean
+from tests.unit.support.graphs import bare, mean
 
 pytestmark = pytest.mark.one_spark
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.jdbc.server import JAR
 
-CHAOS = Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"
+CHAOS = Path(__file__).resolve().parents[3] / "scripts" / "chaos.py"
 
 
 @pytest.mark.nightly_after(1)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.unit import keeps
+from tests.unit.support import keeps
 
 
 class Centers(nn.Module):
@@ -207,7 +207,7 @@ class InOtherFile(Centers):
 
 class InImportedFile(Centers):
     def first(self, value: float) -> float:
-        from tests.unit.keeps import FIRST
+        from tests.unit.support.keeps import FIRST
 
         FIRST.extend([] if FIRST else [value])
         return FIRST[0]
@@ -238,8 +238,8 @@ KINDS: dict[type[Centers], str] = {
     InNamespace: "held.mean",
     InArray: "held",
     InUserDict: "held.data['mean']",
-    InOtherFile: "tests.unit.keeps:FIRST",
-    InImportedFile: "tests.unit.keeps:FIRST",
+    InOtherFile: "tests.unit.support.keeps:FIRST",
+    InImportedFile: "tests.unit.support.keeps:FIRST",
     OnWeight: "weight.mean",
     InWeakDict: "held.data",
     InObjectArray: "held[0]['mean']",

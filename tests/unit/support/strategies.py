@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spark_infer.bundle import ArrayInput, Column, Input, RaggedInput, ScalarInput
 from spark_infer.bundle.columns import DTYPES
-from tests.unit.layouts import (
+from tests.unit.support.layouts import (
     FLOATS,
     INTEGERS,
     STRINGS,

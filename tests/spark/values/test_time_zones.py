@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 UTC = dt.timezone.utc
 ZONES = {
     "UTC": UTC,

@@ -14,7 +14,7 @@ from spark_infer.warehouse.sinks.jdbc.jdbc_table import JdbcTable
 from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.postgresql.failures import SqlError
 from spark_infer.warehouse.sinks.jdbc.staging import Staging
-from tests.jdbc.test_faults import before, fails
+from tests.jdbc.faults.test_faults import before, fails
 from tests.jdbc.test_modes import APPEND, DELETE, FIRST, MERGE, ONE_DAY, OVERWRITE
 
 DIE = """

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.jdbc.faults.test_faults import LOCK
 from tests.jdbc.server import JAR
-from tests.jdbc.test_faults import LOCK
 from tests.jdbc.test_modes import FIRST, MERGE
 
 

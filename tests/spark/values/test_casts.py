@@ -22,7 +22,7 @@ import spark_infer as si
 from spark_infer.errors import SignatureError
 from spark_infer.tensors.arrow.casts import refusal
 from spark_infer.tensors.arrow.schema import misfit
-from tests.unit.casting import ANSWERED, REFUSED, VALUES, expected, same, tensors_of
+from tests.unit.support.casting import ANSWERED, REFUSED, VALUES, expected, same, tensors_of
 
 HAS_ARROW = hasattr(F, "arrow_udf")
 SPARK_4 = pyspark.__version__ >= "4"
