@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -36,6 +37,8 @@ NIGHTS = 5
 
 def main() -> int:
     """Run the nights, and return the exit code."""
+    # What it has started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = _arguments()
     settings = dict(setting.split("=", 1) for setting in arguments.spark)
     random_ = random.Random(arguments.seed)
