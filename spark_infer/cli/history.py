@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from spark_infer.cli import output, render
 from spark_infer.errors import ConfigError, printable
@@ -54,7 +54,7 @@ def run_list(found: RunList, *, as_json: bool) -> None:
         output.write(f"{printable(problem)}\n")
     shown = len(found.runs) + len(found.unreadable)
     if not found.num_runs:
-        output.write(f"no run of {found.job} has a report in {found.directory}\n")
+        output.write(printable(f"no run of {found.job} has a report in {found.directory}\n"))
     elif shown < found.num_runs:
         output.write(f"{shown:,} of {found.num_runs:,} runs; --last N shows more\n")
 
@@ -70,7 +70,7 @@ def one_run(report: RunReport, directory: str, *, as_json: bool) -> None:
         return
     try:
         _facts(report, directory)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # What lies deeper in a report is of any kind, and anybody may have written to the file.
         raise ConfigError(
             f"report {report.path(directory)} holds what no run writes ({type(error).__name__}: "
@@ -143,5 +143,6 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
 
 
-def _cell(text: str) -> str:
-    return escape(printable(text).replace("\n", "\\n"))
+def _cell(text: str) -> Text:
+    """Return a text as it is, on one line: no part of it is rich's markup."""
+    return Text(printable(text).replace("\n", "\\n"))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from spark_infer.errors import ConfigError, is_full
 
@@ -37,7 +38,7 @@ def show(what: RenderableType, *, as_wide_as_needed: bool = False) -> None:
             them: of many columns, each would be a letter wide there.
     """
     with _standard_output() as stream:
-        console = Console(file=stream, highlight=False)
+        console = Console(file=stream, highlight=False, emoji=False)
         if as_wide_as_needed:
             wide = console.options.update(max_width=_MOST_COLUMNS)
             console.width = max(console.width, console.measure(what, options=wide).maximum)
@@ -66,12 +67,19 @@ def _standard_output() -> Iterator[TextIO]:
     )
 
 
-def tell(markup: str, stream: TextIO) -> None:
-    """Write a line of rich's markup to an error stream, where somebody can read it."""
+def tell(title: str, text: str, stream: TextIO) -> None:
+    """Write a line to an error stream, where somebody can read it.
+
+    Args:
+        title: How it begins, in red.
+        text: What follows, as it is: nothing in it is markup.
+        stream: The stream.
+    """
     if is_closed(stream):
         return
     try:
-        Console(file=stream, soft_wrap=True, highlight=False).print(markup)
+        line = Text.assemble((title, "bold red"), text)
+        Console(file=stream, soft_wrap=True, highlight=False, emoji=False).print(line)
         stream.flush()
     except (OSError, SystemExit):  # By the latter rich says that nobody reads.
         silence(stream)

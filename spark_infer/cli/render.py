@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from spark_infer.bundle import Bundle, Output
 from spark_infer.cli import output
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 def error(problem: SparkInferError) -> None:
     """Print an error's message to standard error."""
-    output.tell(f"[bold red]{type(problem).__name__}[/]: {escape(str(problem))}", sys.stderr)
+    output.tell(type(problem).__name__, f": {problem}", sys.stderr)
 
 
 def interrupted(by: signal.Signals | None, problem: BaseException, stream: TextIO) -> None:
     """Print that a signal ended the command, and in what state, where that is known."""
     name = "a signal" if by is None else by.name
     state = f": {printable(str(problem))}" if str(problem) else ""
-    output.tell(f"[bold red]Interrupted[/] by {name}{escape(state)}", stream)
+    output.tell("Interrupted", f" by {name}{state}", stream)
 
 
 def run_report(report: RunReport, directory: str, *, html: bool, as_json: bool) -> None:
@@ -81,7 +81,8 @@ def gate(results: Sequence[Mapping[str, Any]]) -> None:
         odd = result["outcome"] in ("warned", "stopped")
         told = [result[key] for key in ("name", "column", "limit", "outcome")]
         cells = [*told[:2], numbers.found(result), *told[2:]]
-        table.add_row(*(escape(str(cell)) for cell in cells), style="bold yellow" if odd else None)
+        texts = (Text(printable(str(cell))) for cell in cells)
+        table.add_row(*texts, style="bold yellow" if odd else None)
     output.show(table)
 
 
@@ -135,7 +136,7 @@ def job_reference(model: type[BaseModel]) -> None:
     for heading in ("key", "default", "meaning"):
         table.add_column(heading, no_wrap=heading == "key")
     for key, info in _keys(model):
-        table.add_row(escape(key), escape(_default(info)), escape(info.description or ""))
+        table.add_row(Text(key), Text(_default(info)), Text(info.description or ""))
     output.show(table)
 
 
@@ -219,7 +220,7 @@ def facts(title: str, found: Mapping[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in found.items():
         one_line = printable(name).replace("\n", "\\n")
-        table.add_row(escape(one_line), escape(printable(value)))
+        table.add_row(Text(one_line), Text(printable(value)))
     output.show(table)
 
 

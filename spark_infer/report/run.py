@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,9 @@ from spark_infer.report.page import page
 _log = logging.getLogger(__name__)
 
 Status = Literal["done", "dry-run", "failed", "interrupted", "stopped", "published", "dropped"]
+
+_MAX_DEPTH = 32
+_MAX_BITS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +117,9 @@ class RunReport:
     commands: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON data."""
-        return asdict(self)
+        """Return the report as JSON data: numbers that JSON has not, such as NaN, are text."""
+        data: dict[str, Any] = finite(asdict(self))
+        return data
 
     def path(self, directory: str | os.PathLike[str]) -> Path | Place:
         """Return the place of the report: ``<directory>/<job>-<run id>.json``."""
@@ -172,7 +177,9 @@ class RunReport:
             ValueError: It is none; the message says in a few words what is wrong.
         """
         try:
-            return _adapter().validate_python(json.loads(text))
+            data = json.loads(text)
+            _check(data, _MAX_DEPTH)
+            return _adapter().validate_python(data)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -218,6 +225,26 @@ class RunReport:
 def now_text() -> str:
     """Return the time as a report has it."""
     return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+
+def finite(data: Any) -> Any:
+    """Return JSON data with text in the place of NaN and infinite numbers, which are no JSON."""
+    if isinstance(data, float) and not math.isfinite(data):
+        return str(data)
+    if isinstance(data, Mapping):
+        return {name: finite(value) for name, value in data.items()}
+    return [finite(item) for item in data] if isinstance(data, list | tuple) else data
+
+
+def _check(data: Any, depth: int) -> None:
+    """Raise ValueError for what no run writes, and nobody who shows a report can show."""
+    if isinstance(data, int) and data.bit_length() > _MAX_BITS:
+        raise ValueError(f"a number has more than {_MAX_BITS} bits")
+    if isinstance(data, dict | list) and depth == 0:
+        raise ValueError("it is nested too deeply")
+    items = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    for item in items:
+        _check(item, depth - 1)
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spark_infer.report.page.numbers import between
-from spark_infer.report.run import RunReport
+from spark_infer.report.run import RunReport, finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class RunList:
             "job": self.job,
             "directory": self.directory,
             "num_runs": self.num_runs,
-            "runs": [brief(report) for report in self.runs],
+            "runs": [finite(brief(report)) for report in self.runs],
             "unreadable": dict(self.unreadable),
         }
 

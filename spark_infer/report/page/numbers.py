@@ -71,6 +71,6 @@ def moment(text: str) -> str:
     """Return a time of a report as one writes it, and other text as it is."""
     try:
         found = dt.datetime.fromisoformat(text).astimezone(dt.timezone.utc)
-    except ValueError:
+    except (ValueError, OverflowError):
         return text
     return f"{found:%Y-%m-%d %H:%M:%S} UTC"

@@ -13,8 +13,9 @@ import pytest
 
 pytest.importorskip("pyspark")
 
-from spark_infer.cli import history
+from spark_infer.cli import history, render
 from spark_infer.cli.main import main
+from spark_infer.errors import ConfigError
 from spark_infer.report import Replay
 from tests.unit.report.reports import full_report
 
@@ -185,6 +186,73 @@ def test_a_run_of_another_job_says_of_which(capsys: pytest.CaptureFixture[str], 
     full_report(run_id=other, job="hourly").write(job.parent / "reports", html=False)
     code, _, err = run(capsys, "show", job, other)
     assert (code, "it is one of job 'hourly'" in " ".join(err.split())) == (2, True)
+
+
+ODD = "urn:id:5 :warning: \\[x] a[\\ [bold]b[/] \\"
+
+
+@pytest.mark.parametrize("columns", [400, 200])
+def test_values_are_shown_as_they_are(
+    capsys: pytest.CaptureFixture[str], job: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    gate = [{"check": "sql", "name": ODD, "column": ODD, "value": True, "limit": ODD}]
+    changes: dict[str, Any] = {"run_id": IDS[0], "parameters": {ODD: ODD}, "reason": ODD}
+    changes |= {"gate": [{**gate[0], "action": "warn", "outcome": "passed", "note": ""}]}
+    full_report(**changes).write(job.parent / "reports", html=False)
+    for command in (("runs", job), ("show", job, IDS[0])):
+        code, out, _ = run(capsys, *command)
+        assert code == 0
+        assert f"{ODD}={ODD}" in out
+    code, _, err = run(capsys, "show", job, ODD)
+    assert code == 2
+    assert "urn:id:5 :warning:" in err
+
+
+def test_a_message_ends_as_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in (ODD, ":on:", "[red]x[/red]", "\\"):
+        render.error(ConfigError(text))
+        assert capsys.readouterr().err == f"ConfigError: {text}\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rows_in": 10**400},
+        {"rows_rejected": -(10**400)},
+        {"batches": {"num_batches": 1, "num_predicted": 10**400}},
+        {"gate": [{"value": 10**400}]},
+        {
+            "snapshot": [{"place": [[[]]] * 2}] * 2,
+            "parameters": {"a": "b"},
+            "seconds": {"a": 1e400},
+        },
+        {"batches": {"num_batches": 1e-320, "num_predicted": 1e308}},
+    ],
+)
+def test_numbers_that_no_run_writes_are_told(
+    capsys: pytest.CaptureFixture[str], job: Path, changes: dict[str, Any]
+) -> None:
+    file = job.parent / "reports" / f"nightly-{IDS[0]}.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    for command in (("runs", job), ("show", job, IDS[0])):
+        for options in ([], ["--json"]):
+            code, out, _ = run(capsys, *command, *options)
+            assert code in (0, 2)
+            if options and out:
+                json.loads(out, parse_constant=lambda text: pytest.fail(text))
+
+
+def test_reports_that_are_nested_deeply_are_told(
+    capsys: pytest.CaptureFixture[str], job: Path
+) -> None:
+    file = job.parent / "reports" / f"nightly-{IDS[0]}.json"
+    deep = "[" * 300 + "]" * 300
+    file.write_text(file.read_text().replace('"gate": [', f'"gate": [{{"outcome": {deep}}}, ', 1))
+    for options in ([], ["--json"]):
+        code, _, err = run(capsys, "show", job, IDS[0], *options)
+        assert (code, "nested too deeply" in " ".join(err.split())) == (2, True)
+        assert run(capsys, "runs", job, *options)[0] == 0
 
 
 def test_a_replay_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,4 +140,4 @@ def test_a_stream_that_this_process_has_closed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdout", stream)
     with pytest.raises(ConfigError, match="it is closed"):
         output.write("x")
-    output.tell("x", stream)
+    output.tell("x", "", stream)
