@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ from spark_infer.warehouse.config import JobConfig
 from spark_infer.warehouse.jobfile.document import parse
 from spark_infer.warehouse.jobfile.settings import apply, from_environment, known_keys
 from spark_infer.warehouse.values import MisplacedError, shown
+
+_MAX_BYTES = 2**20
+"""Most of a job file."""
+_MAX_ERRORS = 10
+"""Most that are told at once."""
 
 
 def read_job(
@@ -53,7 +59,7 @@ def read_job(
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        data = parse(file.read_text(encoding="utf-8"))
+        data = parse(_content(file).decode())
     except OSError as error:
         raise ConfigError(f"job file {file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -66,8 +72,20 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     return data
 
 
+def _content(file: Path) -> bytes:
+    """Return the bytes of a file, which may be a pipe: ``score <(envsubst < job.yaml)``."""
+    with file.open("rb") as opened:
+        content = opened.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {_MAX_BYTES:,} bytes")
+    return content
+
+
 def _explain(error: ValidationError) -> str:
-    return "; ".join(_explain_one(item) for item in error.errors())
+    found = error.errors(include_url=False)
+    rest = len(found) - _MAX_ERRORS
+    told = "; ".join(map(_explain_one, found[:_MAX_ERRORS]))
+    return f"{told}; and {rest:,} more" if rest > 0 else told
 
 
 def _explain_one(item: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,32 @@ def test_pandas_null_is_refused(file: Path, key: str) -> None:
     for value in (pandas.NA, pandas.NaT):
         with pytest.raises(ConfigError, match=key.split(".")[0]):
             read(file, {key: value})
+
+
+@pytest.mark.parametrize("made", ["sparse", "endless", "comment"])
+def test_files_that_are_too_large_are_refused_by_their_size(file: Path, made: str) -> None:
+    if made == "endless":
+        file = Path("/dev/zero")
+    elif made == "sparse":
+        with file.open("wb") as opened:
+            opened.truncate(2**40)
+    else:
+        file.write_text(f"# {'x' * 2**20}\n{JOB}")
+    with pytest.raises(ConfigError, match="cannot be read: it has more than 1,048,576 bytes"):
+        read(file)
+
+
+def test_a_job_file_may_be_a_pipe() -> None:
+    here, there = os.pipe()
+    os.write(there, JOB.encode())
+    os.close(there)
+    try:
+        assert read(Path(f"/dev/fd/{here}")).name == "nightly"
+    finally:
+        os.close(here)
+
+
+def test_of_many_mistakes_the_first_are_told(file: Path) -> None:
+    file.write_text(JOB + "".join(f"k{number}: 1\n" for number in range(500)))
+    with pytest.raises(ConfigError, match=r"'k0'.*'k9'; known keys: [^;]*; and 490 more"):
+        read(file)
