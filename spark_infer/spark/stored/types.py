@@ -102,8 +102,8 @@ def _holds(kind: DataType, there: pa.DataType) -> bool:
         if pat.is_integer(there):  # Those of 32 bits without a sign get one here.
             is_misread = bool(pat.is_uint32(there))
             return not is_misread and _num_bits(there) <= _MANTISSA[type(kind)]
-        is_too_wide = isinstance(kind, FloatType) and int(there.bit_width) > 32
-        return bool(pat.is_floating(there)) and not is_too_wide
+        widest = 32 if isinstance(kind, FloatType) else 64
+        return bool(pat.is_floating(there)) and int(there.bit_width) <= widest
     if isinstance(kind, StringType):
         return is_string(there)
     if isinstance(kind, BinaryType):
