@@ -80,6 +80,33 @@ def test_a_name_that_says_its_value_is_read(
         assert {row.g for row in found} == set(values)
 
 
+@pytest.mark.nightly_after(2)
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [
+        ("DECIMAL(10,2)", ["1.5", "7", "1.239", "1E+1", "12345678901.25"], {"1.25": "1.25"}),
+        ("DECIMAL(20,0)", ["1.0"], {"7": "7"}),
+        ("TINYINT", ["200", "-129"], {"-128": "-128", "007": "7"}),
+        ("SMALLINT", ["40000"], {"+5": "5"}),
+        ("DATE", ["2018-08-08 junk", "2018-08-08T10"], {"2018-8-8": "2018-08-08"}),
+        ("TIMESTAMP", ["10:00", "T12"], {"2018-08-08 10:00:00": "2018-08-08 10:00:00"}),
+        ("TIMESTAMP_NTZ", ["2018-08-08 10:00:00+05:00"], {"2018-08-08": "2018-08-08 00:00:00"}),
+        ("BINARY", ["a:b"], {"a b": "a b"}),
+    ],
+)
+def test_a_name_that_is_another_value_of_the_declared_type_is_refused(
+    spark: SparkSession, tmp_path: Path, kind: str, wrong: list[str], right: dict[str, str]
+) -> None:
+    schema = f"id BIGINT, G {kind}"
+    for number, value in enumerate(wrong):
+        write(spark, tmp_path / f"f{number}", [value])
+        with pytest.raises(WarehouseError, match=r"folder 'g=.* as STRING in source.schema and"):
+            read(spark, tmp_path / f"f{number}", schema=schema)
+    write(spark, tmp_path / "right", [*right])
+    rows = read(spark, tmp_path / "right", schema=schema).selectExpr("cast(G AS string) g")
+    assert {row.g for row in rows.collect()} == set(right.values())
+
+
 def test_the_session_may_take_all_names_as_text(spark: SparkSession, tmp_path: Path) -> None:
     write(spark, tmp_path / "f", ["007", "8"])
     setting = "spark.sql.sources.partitionColumnTypeInference.enabled"
