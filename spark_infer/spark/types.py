@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
 from pyspark.sql.types import (
     ArrayType,
@@ -31,7 +34,45 @@ from spark_infer.tensors.arrow.types import Unread
 DECLARED = "__CHAR_VARCHAR_TYPE_STRING"
 """Where Spark keeps the type of a column that is a string for it."""
 _VARCHAR = re.compile(r"\bvarchar\(\d+\)")
+_CLASSES = ("pyspark.ml.linalg.", "pyspark.mllib.linalg.")
+"""Where the classes are that Spark's own types of columns have."""
 _READ = (NullType, BooleanType, NumericType, DateType, StringType)
+
+
+def stored_schema(text: str) -> StructType:
+    """Return the columns that a file says in Spark's JSON.
+
+    Raises:
+        ValueError: It says none, or names a class of Python that is not Spark's own: it would be
+            imported, or made of bytes in the file itself.
+    """
+    try:
+        data = json.loads(text)
+        if _has_class(data):
+            raise ValueError("it names a class")
+        return StructType.fromJson(data)
+    except (TypeError, LookupError, AttributeError, RecursionError, PySparkException) as error:
+        raise ValueError(f"it is no schema ({type(error).__name__})") from None
+
+
+def pickled_columns(df: DataFrame) -> list[str]:
+    """Return the columns whose type is a class of Python that stands in their files itself.
+
+    Whoever wrote a Parquet file says there what its columns are; pyspark unpickles such a class as
+    soon as it is asked for the columns, and that runs what code there is. Here it is not asked.
+    """
+    fields = json.loads(df._jdf.schema().json())["fields"]
+    return [str(field["name"]) for field in fields if _has_class(field["type"], pickled=True)]
+
+
+def _has_class(data: Any, *, pickled: bool = False) -> bool:
+    """Return whether a type in Spark's JSON has one in it that is a class."""
+    if isinstance(data, dict) and data.get("type") == "udt":
+        is_sparks = str(data.get("pyClass")).startswith(_CLASSES)
+        if "serializedClass" in data or not (pickled or is_sparks):
+            return True
+    parts = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return any(_has_class(part, pickled=pickled) for part in parts)
 
 
 def arrow_type(kind: DataType) -> pa.DataType:

@@ -15,9 +15,10 @@ from spark_infer.report import RunReport
 from spark_infer.report.run import Status, now_text
 from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
-from spark_infer.warehouse.gate.history import History, Remembered
+from spark_infer.warehouse.gate.history import History, Remembered, history_name
+from spark_infer.warehouse.ledger.watermark import is_above
 from spark_infer.warehouse.parameters.binding import with_session_zone
-from spark_infer.warehouse.parameters.typed import bind_parameters
+from spark_infer.warehouse.parameters.typed import bind_parameters, texts
 from spark_infer.warehouse.quarantine import Quarantine
 from spark_infer.warehouse.rows.checked import check_staged
 from spark_infer.warehouse.rows.pending import told_apart
@@ -73,9 +74,9 @@ class KeptRun(Run):
             with step("check"), spark_failures("what is kept cannot be looked at"):
                 sink = self._keeping(Coverage.of_nothing())
                 about = self._about(sink)
-                given = bind_parameters(config.parameters, about["parameters"])
+                given = bind_parameters(config.parameters, self._parameters(about))
                 self.values = with_session_zone(self.spark, config.parameters, given)
-                coverage = Coverage(**about["coverage"], values=self.values)
+                coverage = self._coverage(about)
                 sink = self._keeping(coverage)
                 target = self.target
                 assert target is not None
@@ -147,16 +148,62 @@ class KeptRun(Run):
         }
         for what, value in now.items():
             if about.get(what) != value:
-                raise ConfigError(
-                    f"the job file says another {what} than when run {self.run_id} was stopped: "
-                    f"{shown(value)} instead of {shown(about.get(what))}; give it the file and the "
-                    "settings of that run, or drop it"
-                )
+                raise self._another(what, f": {shown(value)} instead of {shown(about.get(what))}")
         return about
+
+    def _parameters(self, about: Mapping[str, Any]) -> Mapping[str, str]:
+        found = about.get("parameters")
+        if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+            raise self._damaged()
+        return found
+
+    def _coverage(self, about: Mapping[str, Any]) -> Coverage:
+        """Return what the run is about.
+
+        Its conditions are SQL, which may do what the job file may: none is taken from anywhere but
+        there. A watermark alone is of the run.
+
+        Raises:
+            WarehouseError: No run has written that.
+            ConfigError: The job file says other conditions.
+        """
+        config, found = self.job.config, about.get("coverage")
+        carried = found.get("carried") if isinstance(found, dict) else None
+        if found is None or not isinstance(carried, list):
+            raise self._damaged()
+        if not {*map(str, carried)} <= {*config.key, *config.target.keep}:
+            raise self._damaged()
+        rows = found.get("rows")
+        is_known = rows == config.rows or is_above(rows, config.incremental, config.rows)
+        is_known = is_known and found.get("filter") == config.source.filter
+        if not is_known or found.get("partitions") != config.target.partitions:
+            raise self._another("filter, rows or target.partitions")
+        return Coverage(
+            filter=config.source.filter,
+            rows=rows,
+            partitions=config.target.partitions,
+            values=self.values,
+            carried=[*map(str, carried)],
+            derived=list(config.features),
+        )
+
+    def _damaged(self) -> WarehouseError:
+        return WarehouseError(
+            f"what is kept of run {self.run_id} is damaged; drop it, and run the same range again"
+        )
+
+    def _another(self, what: str, about: str = "") -> ConfigError:
+        return ConfigError(
+            f"the job file says another {what} than when run {self.run_id} was stopped{about}; "
+            "give it the file and the settings of that run, or drop it"
+        )
 
     def _remember(self, about: Mapping[str, Any]) -> None:
         """Have later runs compared with this one, which somebody has found good."""
-        directory, name = self.job.config.report.path, about["history"]
+        config = self.job.config
+        directory = config.report.path
+        # Not the name that is kept, which could be that of any file.
+        name = history_name(config.name, config.parameters, texts(self.values))
         try:
             run = Remembered.from_json(about["remembered"])
             History.read(directory, name).after(run).write(directory, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, IntegralType, TimestampNTZType, TimestampType
@@ -15,6 +17,14 @@ from spark_infer.warehouse.sinks import Coverage, Target
 _DAY = 24 * 60 * 60
 _LEAST = -(2**63)
 """Microseconds of the first time that Spark can tell."""
+_DATE = r"[+-]?[0-9]+-[0-9]{2}-[0-9]{2}"
+_VALUES = (
+    r"timestamp_micros\(-?[0-9]+\)",
+    r"-?[0-9]+",
+    rf"date_sub\(DATE'{_DATE}', -?[0-9]+\)",
+    rf"TIMESTAMP_NTZ'{_DATE} [0-9:.]+' - INTERVAL '-?[0-9]+' SECOND",
+)
+"""What ``_less`` returns."""
 _NOW: dict[type[DataType], str] = {
     TimestampType: "current_timestamp()",
     TimestampNTZType: "localtimestamp()",
@@ -51,6 +61,25 @@ def above_watermark(config: IncrementalConfig, target: Target, coverage: Coverag
         return None
     name = by_name(column)
     return f"({name} > {_less(highest, config.late, kind)} OR {name} IS NULL)"
+
+
+def is_above(condition: object, config: IncrementalConfig, rows: str | None) -> bool:
+    """Return whether a condition is that of a run by watermark, as far as its text can tell.
+
+    Args:
+        condition: The condition.
+        config: The job's.
+        rows: The job's ``rows``.
+    """
+    if not isinstance(condition, str) or config.by != "watermark" or config.column is None:
+        return False
+    before = "" if rows is None else f"(\n{rows}\n) AND "
+    name = re.escape(by_name(config.column))
+    value = f"(?:{'|'.join(_VALUES)})"
+    above = rf"\({name} > {value} OR {name} IS NULL\)"
+    # The table may spell the column otherwise.
+    found = re.fullmatch(above, condition.removeprefix(before), re.ASCII | re.IGNORECASE)
+    return condition.startswith(before) and found is not None
 
 
 def _check_kind(column: str, kind: DataType, config: IncrementalConfig) -> None:

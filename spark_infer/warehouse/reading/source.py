@@ -9,8 +9,9 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_infer.bundle.columns import instead
-from spark_infer.errors import ConfigError
+from spark_infer.errors import ConfigError, WarehouseError, some
 from spark_infer.spark.failures import spark_failures
+from spark_infer.spark.types import pickled_columns
 from spark_infer.warehouse.config import SourceConfig
 from spark_infer.warehouse.parameters.binding import sql_with
 from spark_infer.warehouse.reading.files import read_files
@@ -30,11 +31,21 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
     place = f"table {source.table!r}" if source.table else f"path {source.path!r}"
     with spark_failures(f"source {place} cannot be read", _forgotten(spark, source)):
         df = read_table(spark, source.table) if source.table else read_files(spark, source)
+        _check_no_code(df, place)
         if source.path is not None:
             check_folders(df, source)
     rows = where(df, source.filter, values, key="source.filter")
     check_not_cached(rows)
     return rows
+
+
+def _check_no_code(df: DataFrame, place: str) -> None:
+    if found := pickled_columns(df):
+        raise WarehouseError(
+            f"source {place}: the files say of column {some(found)} that it is of a class of "
+            "Python, which they hold themselves, and whose code would be run; declare the columns "
+            "in source.schema, or have it written as an array or a struct"
+        )
 
 
 def where(

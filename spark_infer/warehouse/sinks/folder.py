@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from spark_infer.bundle.files.given import read_given
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.failures import SPARK_FAILURES
 
 _DAY = 24 * 60 * 60
 _STAGING = (".spark-staging-", ".hive-staging_")
 _TEMPORARY = "_temporary"
+_MAX_BYTES = 2**28
+"""Most of a file that is read: a journal of a million partitions."""
 
 
 class Folder:
@@ -96,6 +100,17 @@ class Folder:
                 found.setdefault(folder, []).append(name)
         return found
 
+    def is_within(self, folder: Folder) -> bool:
+        """Return whether it stands in a folder, or below it, wherever links lead."""
+        if self.local is None or folder.local is None:
+            return self.uri.startswith(f"{folder.uri}/")
+        return folder.local.resolve() in self.local.resolve().parents
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link on this machine."""
+        return self.local is not None and self.local.is_symlink()
+
     def exists(self) -> bool:
         """Return whether it is there."""
         return bool(self._files.exists(self._path))
@@ -132,10 +147,26 @@ class Folder:
             raise WarehouseError(f"{self} cannot be moved to {to}; look whether that is writable")
 
     def read(self) -> str:
-        """Return the text of a file."""
+        """Return the text of a file.
+
+        Raises:
+            WarehouseError: It is no plain file, no text, or larger than any that is written here.
+        """
+        try:
+            return self._content().decode()
+        except UnicodeDecodeError:
+            raise WarehouseError(f"{self} cannot be read: it is no text; remove it") from None
+        except OSError as error:
+            raise WarehouseError(f"{self} cannot be read: {error.strerror}; remove it") from None
+
+    def _content(self) -> bytes:
+        if self.local is not None:
+            return read_given(self.local, _MAX_BYTES)
+        if self._files.getFileStatus(self._path).getLen() > _MAX_BYTES:
+            raise OSError(errno.EFBIG, f"it has more than {_MAX_BYTES:,} bytes")
         stream = self._files.open(self._path)
         try:
-            return bytes(stream.readAllBytes()).decode()
+            return bytes(stream.readAllBytes())
         finally:
             stream.close()
 
@@ -211,6 +242,15 @@ class Folder:
         while listed.hasNext():
             file = listed.next()
             yield str(file.getPath().toString())[start:], file.getModificationTime() / 1000
+
+
+def check_no_link(folder: Folder) -> None:
+    """Raise WarehouseError where what is cleared away in a folder would be something else."""
+    if folder.is_link:
+        raise WarehouseError(
+            f"{folder} is a symbolic link, and what runs clear away there could be anybody's; "
+            "remove the link"
+        )
 
 
 def _files_below(root: Path) -> Iterator[tuple[str, float]]:

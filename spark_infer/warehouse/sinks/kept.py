@@ -9,16 +9,22 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
+from spark_infer.bundle.documents import check_fields, parse
 from spark_infer.errors import WarehouseError, some
+from spark_infer.spark.types import stored_schema
 from spark_infer.warehouse.rows.by_key import with_known
 from spark_infer.warehouse.rows.keys import Partition, partition_texts
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.table import FILES
 from spark_infer.warehouse.sinks.target import Target
 
 _VERSION = 1
+_FORMATS = (*FILES, "iceberg", "postgresql")
+"""What rows are kept in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,11 @@ class Kept:
     rows: int
     rejected: int
     about: Mapping[str, Any]
+
+    @property
+    def columns(self) -> StructType:
+        """Their columns."""
+        return stored_schema(self.schema)
 
     @classmethod
     def of(cls, staged: Staged, form: str, about: Mapping[str, Any]) -> Kept:
@@ -65,11 +76,16 @@ class Kept:
             WarehouseError: It is damaged, or another spark_infer wrote it.
         """
         try:
-            data = json.loads(text)
-            if data.pop("version") != _VERSION or not isinstance(data["about"], dict):
+            data = parse(text.encode())
+            if data.pop("version") != _VERSION:
                 raise ValueError
-            return cls(**data)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            found = cls(**data)
+            check_fields(found, where=where, error=WarehouseError)
+            stored_schema(found.schema)
+            if found.format.lower() not in _FORMATS or min(found.rows, found.rejected) < 0:
+                raise ValueError
+            return found
+        except (ValueError, KeyError, TypeError, AttributeError, WarehouseError):
             raise WarehouseError(
                 f"{where} is damaged, or another spark_infer wrote it; remove it, and run the same "
                 "range again"

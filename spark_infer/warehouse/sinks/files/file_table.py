@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -137,8 +136,7 @@ class FileTable:
         run.hold()
         self._run, self._is_kept = run, True
         find_kept(self._target, self._places())  # Nobody has published or dropped it meanwhile.
-        schema = StructType.fromJson(json.loads(kept.schema))
-        df = read_staged(self._target.spark, kept.format, schema, run.rows)
+        df = read_staged(self._target.spark, kept.format, kept.columns, run.rows)
         return Staged(df, kept.rows, kept.rejected, "kept")
 
     def drop(self) -> None:

@@ -6,10 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spark_infer.bundle.documents import parse, shown
 from spark_infer.errors import WarehouseError
+from spark_infer.spark.types import stored_schema
 from spark_infer.warehouse.rows.keys import Partition
+from spark_infer.warehouse.sinks.table import FILES
 
 VERSION = 1
+_FOLDERS = ("rows", "emptied")
+"""Where a run has what it publishes, below its own folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,27 +49,62 @@ class Journal:
         """Read a journal.
 
         Raises:
-            WarehouseError: It is damaged, or another spark_infer wrote it.
+            WarehouseError: It is damaged, is none that a run has written, or another spark_infer
+                wrote it.
         """
         try:
-            data: dict[str, Any] = json.loads(text)
+            data: dict[str, Any] = parse(text.encode())
             version = data.pop("version")
             if version != VERSION:
                 raise WarehouseError(
-                    f"{where}: another spark_infer wrote it (version {version}, this one reads "
-                    f"{VERSION}); run the job that was killed with that one first"
+                    f"{where}: another spark_infer wrote it (version {shown(version)}, this one "
+                    f"reads {VERSION}); run the job that was killed with that one first"
                 )
             return cls(
-                run_id=str(data["run_id"]),
-                created=None if data["created"] is None else str(data["created"]),
-                format=str(data["format"]),
-                partition_by=tuple(map(str, data["partition_by"])),
-                points=tuple((tuple(values), str(place)) for values, place in data["points"]),
-                moves=tuple((str(old), str(new)) for old, new in data["moves"]),
-                replaced=tuple(map(str, data["replaced"])),
+                run_id=_text(data["run_id"]),
+                created=None if data["created"] is None else _schema(data["created"]),
+                format=_format(data["format"]),
+                partition_by=tuple(map(_text, data["partition_by"])),
+                points=tuple((_values(values), _inside(at)) for values, at in data["points"]),
+                moves=tuple((_inside(old), _text(new)) for old, new in data["moves"]),
+                replaced=tuple(map(_text, data["replaced"])),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise WarehouseError(
-                f"{where} is damaged; look which partitions of the run are in the table, then "
-                "remove it and run the same range again"
-            ) from None
+            raise damaged(where) from None
+
+
+def damaged(where: str) -> WarehouseError:
+    """Return the error that a journal is none that a run has written."""
+    return WarehouseError(
+        f"{where} is damaged; look which partitions of the run are in the table, then "
+        "remove it and run the same range again"
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _schema(value: Any) -> str:
+    stored_schema(_text(value))
+    return str(value)
+
+
+def _format(value: Any) -> str:
+    if _text(value).lower() not in FILES:
+        raise ValueError
+    return str(value)
+
+
+def _values(values: Any) -> Partition:
+    return tuple(None if value is None else _text(value) for value in values)
+
+
+def _inside(place: Any) -> str:
+    """Return a path below the run's folder, as runs write it: it leads nowhere else."""
+    first, *others = _text(place).split("/")
+    if first not in _FOLDERS or {"", ".", ".."} & set(others):
+        raise ValueError
+    return str(place)

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from spark_infer.warehouse.sinks.files.partition import Partitions
 from spark_infer.warehouse.sinks.files.publication import RUNS, publish
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
-from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.folder import Folder, check_no_link
 from spark_infer.warehouse.sinks.name import TableName
 from spark_infer.warehouse.sinks.table import Table
 
@@ -37,7 +37,7 @@ def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, 
         The runs that are completed now.
 
     Raises:
-        WarehouseError: A publication cannot be completed.
+        WarehouseError: A publication cannot be completed, or the runs' folder is a link.
     """
     completed = []
     old = []
@@ -70,11 +70,12 @@ def _clear(spark: SparkSession, name: TableName, folder: Folder, runs: list[RunF
     within = folder.child(RUNS)
     replaced = {uri for run in runs for uri in run.journal().replaced}
     emptied = {within.child(run.folder.name) for run in runs}
-    for uri in replaced:
-        if _is_within(uri, folder.uri) and not _is_used(uri, used):
-            Folder(spark, uri).remove()
-            if _is_within(uri, within.uri):
-                emptied.add(within.child(uri[len(within.uri) + 1 :].split("/")[0]))
+    for place in (Folder(spark, uri) for uri in replaced):
+        # A journal is a file, in which anything may stand: what lies elsewhere is not the table's.
+        if place.is_within(folder) and not _is_used(place.uri, used):
+            place.remove()
+            if _is_within(place.uri, within.uri):
+                emptied.add(within.child(place.uri[len(within.uri) + 1 :].split("/")[0]))
     for run in runs:
         run.end_clearing()
     for place in emptied:
@@ -91,4 +92,5 @@ def _is_used(uri: str, used: Iterable[str]) -> bool:
 
 
 def _runs(folder: Folder) -> Iterator[RunFolder]:
-    yield from map(RunFolder, folder.children())
+    check_no_link(folder)
+    yield from (RunFolder(each) for each in folder.children() if not each.is_link)

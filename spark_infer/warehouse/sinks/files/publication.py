@@ -37,7 +37,8 @@ def publish(
         journal: The run's journal.
 
     Raises:
-        WarehouseError: A file is gone that the journal names.
+        WarehouseError: A file is gone that the journal names, or the journal is not about this
+            table.
     """
     if table is None and journal.created is not None:
         columns = StructType.fromJson(json.loads(journal.created))
@@ -53,16 +54,40 @@ def publish(
             f"table {name.sql} is gone, of which run {journal.run_id} was about to publish "
             f"partitions; restore it, or remove {run.folder}"
         )
+    known = Partitions(spark, name, table.partition_columns) if table.has_partitions else None
+    _check_of_table(spark, name, table.folder, known, run, journal)
     inside = table.folder.child(RUNS, journal.run_id)
     if run.folder != inside:
         run.move(inside)
     for old, new in journal.moves:
         _move(run.folder.child(*old.split("/")), Folder(spark, new) if new else table.folder)
     places = {values: run.folder.child(*place.split("/")) for values, place in journal.points}
-    if places:
-        Partitions(spark, name, table.partition_columns).point(places)
+    if places and known is not None:
+        known.point(places)
     run.end_publishing()
     spark.sql(f"REFRESH TABLE {name.sql}")
+
+
+def _check_of_table(
+    spark: SparkSession,
+    name: TableName,
+    folder: Folder,
+    known: Partitions | None,
+    run: RunFolder,
+    journal: Journal,
+) -> None:
+    """Raise WarehouseError where a journal would change what is not the table's."""
+    columns = 0 if known is None else len(known.columns)
+    to = [Folder(spark, new) for _, new in journal.moves if new]
+    # Partitions may lie elsewhere, if the catalog says so.
+    there = set(known.locations().values()) if known is not None and to else set()
+    if any(len(values) != columns for values, _ in journal.points) or any(
+        place not in there and not place.is_within(folder) for place in to
+    ):
+        raise WarehouseError(
+            f"the journal of run {journal.run_id} is not one of table {name.sql}: it names other "
+            f"partitions or folders; remove {run.folder} and run the same range again"
+        )
 
 
 def publishing_sql(target: Target) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from spark_infer.bundle.cache.locks import claimed, take
 from spark_infer.errors import WarehouseError, is_full
 from spark_infer.spark.failures import SPARK_FAILURES
-from spark_infer.warehouse.sinks.files.journal import Journal
-from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.files.journal import Journal, damaged
+from spark_infer.warehouse.sinks.folder import Folder, check_no_link
 
 _PUBLISHING = "publishing.json"
 _PUBLISHED = "published.json"
@@ -53,6 +53,7 @@ class RunFolder:
         Raises:
             WarehouseError: It cannot be made.
         """
+        check_no_link(self.folder.parent)
         self.folder.make()
         self.hold()
 
@@ -129,7 +130,11 @@ class RunFolder:
         file = self.folder.child(_PUBLISHED)
         if not file.exists():
             file = self.folder.child(_PUBLISHING)
-        return Journal.from_text(file.read(), where=f"journal {file}")
+        where = f"journal {file}"
+        journal = Journal.from_text(file.read(), where=where)
+        if journal.run_id != self.folder.name:
+            raise damaged(where)
+        return journal
 
     def begin_publishing(self, journal: Journal) -> None:
         """Write the journal, in one step."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -151,7 +150,7 @@ class IcebergTable:
         kept = self._find_kept()
         branch = self._workspace.reopen()
         self._find_kept()  # Nobody has published or dropped it meanwhile.
-        self._schema, self._is_kept = StructType.fromJson(json.loads(kept.schema)), True
+        self._schema, self._is_kept = kept.columns, True
         return Staged(self._ours(branch), kept.rows, kept.rejected, "kept")
 
     def drop(self) -> None:

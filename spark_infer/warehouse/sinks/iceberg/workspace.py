@@ -12,7 +12,7 @@ from spark_infer.spark.failures import SPARK_FAILURES, spark_failures
 from spark_infer.spark.wire.casts import literal
 from spark_infer.warehouse.run_id import begun_at
 from spark_infer.warehouse.sinks.files.run_folder import KEPT_DAYS
-from spark_infer.warehouse.sinks.folder import Folder
+from spark_infer.warehouse.sinks.folder import Folder, check_no_link
 from spark_infer.warehouse.sinks.iceberg.alive import Alive
 from spark_infer.warehouse.sinks.iceberg.branches import Branches
 from spark_infer.warehouse.sinks.iceberg.find import check_extensions
@@ -122,8 +122,9 @@ class Workspace:
 
     def _local(self) -> Path | None:
         """Return where runs tell that they go on."""
-        local = Folder(self._target.spark, str(self._properties["location"])).local
-        return None if local is None else local / _RUNS
+        folder = Folder(self._target.spark, str(self._properties["location"])).child(_RUNS)
+        check_no_link(folder)
+        return folder.local
 
     @property
     def _alter(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -217,7 +216,7 @@ class JdbcTable:
         with self._database.failures("cannot be looked at"):
             self._is_kept = True
             kept = self._find_kept(*self._hold())
-            return self._staged(StructType.fromJson(json.loads(kept.schema)), kept.rows, "kept")
+            return self._staged(kept.columns, kept.rows, "kept")
 
     def drop(self) -> None:
         """Drop what is kept."""
