@@ -54,16 +54,18 @@ def guarded(model: ModelProto, allows_nan: dict[str, bool]) -> ModelProto:
 def _guard(name: str, checked: str, zero: str, *, takes_nan: bool) -> list[NodeProto]:
     """Return nodes that give an input as it is, or fail."""
     odd, places, worst, nothing = (f"{name}_{word}" for word in ("odd", "place", "worst", "none"))
+    apart, unknown, nan = (f"{name}_{word}" for word in ("apart", "unknown", "nan"))
+    # Of what is infinite, less itself, nothing is known. Before version 10 there is no IsInf.
+    find = [
+        helper.make_node("Sub", [name, name], [apart]),
+        helper.make_node("IsNaN", [apart], [unknown if takes_nan else odd]),
+    ]
     if takes_nan:
-        find = [helper.make_node("IsInf", [name], [odd])]
-        word = "infinite"
-    else:
-        # Of what is infinite, less itself, nothing is known.
-        find = [
-            helper.make_node("Sub", [name, name], [f"{name}_apart"]),
-            helper.make_node("IsNaN", [f"{name}_apart"], [odd]),
+        find += [
+            helper.make_node("IsNaN", [name], [nan]),
+            helper.make_node("Xor", [unknown, nan], [odd]),
         ]
-        word = "NaN or infinite"
+    word = "infinite" if takes_nan else "NaN or infinite"
     return [
         *find,
         helper.make_node("Cast", [odd], [places], to=TensorProto.INT32),
