@@ -92,6 +92,18 @@ def test_journals_change_nothing_but_their_table(job: Any, treasure: Path) -> No
     assert job.scores() == [(1, 1.0), (2, 2.0)]
 
 
+def test_a_journal_of_a_table_without_partitions_points_at_none(job: Any) -> None:
+    plain = {"target": {"mode": "append", "partition_by": []}}
+    job.run(**plain)
+    file = job.location() / "_spark_infer" / RUN / "publishing.json"
+    (file.parent / "rows").mkdir(parents=True)
+    for values in ([], ["2018-08-08"]):
+        file.write_text(json.dumps({**JOURNAL, "partition_by": [], "points": [[values, "rows"]]}))
+        with pytest.raises(WarehouseError, match="is not one of table"):
+            job.load(**plain).recover(job.spark)
+    assert file.exists()
+
+
 def test_links_of_others_are_not_cleared_away(job: Any, treasure: Path) -> None:
     job.run()
     runs = job.location() / "_spark_infer"

@@ -81,7 +81,8 @@ def _check_of_table(
     to = [Folder(spark, new) for _, new in journal.moves if new]
     # Partitions may lie elsewhere, if the catalog says so.
     there = set(known.locations().values()) if known is not None and to else set()
-    if any(len(values) != columns for values, _ in journal.points) or any(
+    # A table without partitions has none to point at.
+    if any(not values or len(values) != columns for values, _ in journal.points) or any(
         place not in there and not place.is_within(folder) for place in to
     ):
         raise WarehouseError(
