@@ -1,4 +1,4 @@
-"""The parts of a SQL condition that must all be met."""
+"""SQL conditions as texts: the parts that must all be met, and what does not meet one."""
 
 from __future__ import annotations
 
@@ -41,3 +41,8 @@ def _parsed(spark: SparkSession, condition: str) -> str | None:
             return None
     # Subqueries get another number each time.
     return _NUMBER.sub("#", tree)
+
+
+def unmet(condition: str) -> str:
+    """Return the condition that another is false or null; a comment in it ends with its line."""
+    return f"NOT coalesce((\n{condition}\n), false)"

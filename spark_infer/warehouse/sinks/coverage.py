@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from spark_infer.errors import ConfigError, WarehouseError, some
 from spark_infer.spark.names import Names, unused
 from spark_infer.spark.wire import quoted
-from spark_infer.warehouse.reading.conjuncts import conjuncts
+from spark_infer.warehouse.reading.conjuncts import conjuncts, unmet
 from spark_infer.warehouse.reading.source import where
 from spark_infer.warehouse.rows.keys import Keys, Partition, partitions_of
 
@@ -65,7 +65,7 @@ class Coverage:
         """
         if self.partitions is None:
             return
-        outside = self._inside(rows, partition_by, f"NOT coalesce((\n{self.partitions}\n), false)")
+        outside = self._inside(rows, partition_by, unmet(self.partitions))
         if lost := sorted(partitions_of(outside, partition_by), key=str):
             named = [_described(values, partition_by) for values in lost]
             raise WarehouseError(
@@ -73,10 +73,8 @@ class Coverage:
                 "says what the run is about; nothing was written: correct it, source.filter or rows"
             )
 
-    def _inside(
-        self, rows: DataFrame, partition_by: Sequence[str], condition: str | None
-    ) -> DataFrame:
-        found = rows.select(*map(quoted, partition_by))
+    def _inside(self, rows: DataFrame, by: Sequence[str], condition: str | None) -> DataFrame:
+        found = rows.select(*map(quoted, by))
         return where(found, condition, self.values, key="target.partitions")
 
     def check_stale(
@@ -236,7 +234,7 @@ class Coverage:
         for condition, names, back in ((self.filter, by_filter, by_rows), (self.rows, by_rows, {})):
             rows = _renamed(rows, names)
             for part in conjuncts(spark, condition) if condition else ():
-                others = self._met(rows, f"NOT coalesce((\n{part}\n), false)")
+                others = self._met(rows, unmet(part))
                 if (
                     others is None
                     or others.has_subquery
