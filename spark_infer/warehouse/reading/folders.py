@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import unquote
 
 from pyspark.sql import DataFrame
-from pyspark.sql.types import (
-    BinaryType,
-    ByteType,
-    DataType,
-    DateType,
-    DecimalType,
-    FractionalType,
-    IntegralType,
-    ShortType,
-    StructField,
-    StructType,
-    TimestampNTZType,
-    TimestampType,
-)
+from pyspark.sql.types import StructField
 
 from spark_infer.errors import WarehouseError
 from spark_infer.spark.names import Names
-from spark_infer.spark.plans import items
+from spark_infer.spark.plans import items, kind_of
 from spark_infer.warehouse.config import SourceConfig
+from spark_infer.warehouse.reading.partition_names import is_kept, is_said, partition_columns
 from spark_infer.warehouse.reading.relations import file_relations
-
-_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-_FRACTION = re.compile(r"-?(0|[1-9][0-9]*)(\.0|\.[0-9]*[1-9])?")
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_DAY = re.compile(_DATE)
-_TIME = re.compile(rf"{_DATE}([ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]+)?)?)?")
-_BITS: dict[type[DataType], int] = {ByteType: 8, ShortType: 16}
-"""Of integers of which Spark cuts off what they do not hold."""
-_WHOLE = re.compile(r"[+-]?[0-9]+")
-_SOME_DAY = r"[+-]?[0-9]{4,7}(-[0-9]{1,2}(-[0-9]{1,2})?)?"
-_CLOCK = r"[ T][0-9]{1,2}(:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]*)?)?)?"
-_ZONE = r"( ?([A-Za-z][A-Za-z0-9_/+:-]*|[+-][0-9:]+))?"
-_DECLARED: dict[type[DataType], re.Pattern[str]] = {
-    DateType: re.compile(_SOME_DAY),
-    TimestampType: re.compile(f"{_SOME_DAY}({_CLOCK}{_ZONE})?"),
-    TimestampNTZType: re.compile(f"{_SOME_DAY}({_CLOCK})?"),
-}
-"""What a day or time may be written like, so that Spark neither cuts it nor adds today's date."""
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def check_folders(df: DataFrame, source: SourceConfig) -> None:
@@ -62,7 +27,7 @@ def check_folders(df: DataFrame, source: SourceConfig) -> None:
     options = {name.lower() for name in source.options}
     for leaf in file_relations(df):
         location = leaf.relation().location()
-        if location.getClass().getSimpleName() != "InMemoryFileIndex":
+        if kind_of(location) != "InMemoryFileIndex":
             continue
         spec = location.partitionSpec()
         _check_names(df, source, spec)
@@ -77,7 +42,7 @@ def check_folders(df: DataFrame, source: SourceConfig) -> None:
 
 
 def _check_names(df: DataFrame, source: SourceConfig, spec: Any) -> None:
-    columns = StructType.fromJson(json.loads(spec.partitionColumns().json()))
+    columns = partition_columns(spec.partitionColumns())
     names = Names.of_session(df.sparkSession)
     declared: list[str] = []
     if source.schema is not None:
@@ -89,7 +54,7 @@ def _check_names(df: DataFrame, source: SourceConfig, spec: Any) -> None:
         for at, field in enumerate(columns, -len(columns)):
             name = folders[at].partition("=")[2]
             is_declared = bool(names.find(field.name, declared))
-            says = _is_said if is_declared else _is_kept
+            says = is_said if is_declared else is_kept
             if not says(name, field.dataType):
                 raise WarehouseError(_refusal(folders[at], field, is_declared=is_declared))
 
@@ -109,47 +74,6 @@ def _refusal(folder: str, field: StructField, *, is_declared: bool) -> str:
         f"{what}declare all columns in source.schema and {field.name} as STRING there, or name the "
         "folders as such values are written (7, 1.5, 2018-08-08)"
     )
-
-
-def _is_said(name: str, kind: DataType) -> bool:
-    """Tell whether Spark reads a folder's name as the value of the declared type that it says.
-
-    What it refuses by itself is none of its matter. Of a decimal it takes the digits and forgets
-    where the point is.
-    """
-    text = unquote(name)
-    if text == _NULL:
-        return True
-    if isinstance(kind, BinaryType):  # Spark takes the bytes of %3A for the name's own.
-        return name == text
-    if isinstance(kind, DecimalType):
-        try:
-            digits = Decimal(text).as_tuple()
-        except InvalidOperation:
-            return True
-        return digits.exponent == -kind.scale and len(digits.digits) <= kind.precision
-    if isinstance(kind, ByteType | ShortType):
-        most = 1 << _BITS[type(kind)] - 1
-        return _WHOLE.fullmatch(text) is None or -most <= int(text) < most
-    form = _DECLARED.get(type(kind))
-    return form is None or form.fullmatch(text) is not None
-
-
-def _is_kept(name: str, kind: DataType) -> bool:
-    """Return whether a value of the type is written like this, so that it says the same."""
-    text = unquote(name)
-    if text == _NULL:
-        return True
-    if isinstance(kind, DateType):
-        return _DAY.fullmatch(text) is not None
-    if isinstance(kind, TimestampType | TimestampNTZType):
-        return _TIME.fullmatch(text) is not None
-    if isinstance(kind, IntegralType | DecimalType):
-        return _INTEGER.fullmatch(text) is not None
-    if isinstance(kind, FractionalType):
-        is_plain = _FRACTION.fullmatch(text) is not None
-        return is_plain and Decimal(repr(float(text))) == Decimal(text)
-    return True
 
 
 def _left_out(location: Any, spec: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ from spark_infer.warehouse.config import SourceConfig
 from spark_infer.warehouse.parameters.binding import sql_with
 from spark_infer.warehouse.reading.files import read_files
 from spark_infer.warehouse.reading.folders import check_folders
+from spark_infer.warehouse.reading.partitions import check_partitions
 from spark_infer.warehouse.reading.tables import check_not_cached, read_table
 
 
@@ -34,6 +35,8 @@ def read_source(spark: SparkSession, source: SourceConfig, values: Mapping[str, 
         _check_no_code(df, place)
         if source.path is not None:
             check_folders(df, source)
+        else:
+            check_partitions(df)
     rows = where(df, source.filter, values, key="source.filter")
     check_not_cached(rows)
     return rows

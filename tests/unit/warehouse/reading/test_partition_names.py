@@ -15,13 +15,14 @@ from pyspark.sql.types import (
     DecimalType,
     DoubleType,
     IntegerType,
+    LongType,
     ShortType,
     StringType,
     TimestampNTZType,
     TimestampType,
 )
 
-from spark_infer.warehouse.reading.folders import _is_said
+from spark_infer.warehouse.reading.partition_names import is_cast, is_said
 
 DAY = "2018-08-08"
 
@@ -56,12 +57,46 @@ DAY = "2018-08-08"
 def test_a_name_says_a_value_of_the_declared_type(
     kind: DataType, said: list[str], others: list[str]
 ) -> None:
-    found = {name: _is_said(name, kind) for name in (*said, *others)}
+    found = {name: is_said(name, kind) for name in (*said, *others)}
     assert found == {name: name in said for name in found}
 
 
 def test_what_spark_itself_refuses_or_takes_for_null_is_left_to_it() -> None:
     for kind in (DecimalType(9, 2), ByteType(), DateType(), TimestampType(), BinaryType()):
-        assert _is_said("__HIVE_DEFAULT_PARTITION__", kind)
-    assert _is_said("many", DecimalType(9, 2))
-    assert _is_said("5d", ByteType())
+        assert is_said("__HIVE_DEFAULT_PARTITION__", kind)
+    assert is_said("many", DecimalType(9, 2))
+    assert is_said("5d", ByteType())
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "others"),
+    [
+        (
+            DecimalType(9, 2),
+            ["1.25", "1.5", "7", "1E2", "1.250"],
+            ["1.505", "12345678.25", "1_0", "1E9999999"],
+        ),
+        (DecimalType(38, 0), ["9" * 38, "-" + "9" * 38], ["1" + "0" * 38, "NaN", "Infinity"]),
+        (ByteType(), ["127", "-128", "007"], ["128", "1.5", "x", ""]),
+        (IntegerType(), ["+5", "2147483647"], ["2147483648", "5d"]),
+        (LongType(), ["9223372036854775807"], ["9223372036854775808", "1e3"]),
+        (DoubleType(), ["1.5", ".5", "1e5", "NaN", "-Infinity"], ["x", "", "1_0", "NaN5"]),
+        (BooleanType(), ["true", "FALSE"], ["maybe", ""]),
+        (DateType(), [DAY, "2018-8-8", "2018", "12018-02-03"], ["2018-13-01", "2018-02-30", "T10"]),
+        (
+            TimestampType(),
+            [DAY, f"{DAY} 10%3A00%3A00", f"{DAY} 10:00:00.123456+05:00"],
+            ["10%3A00", f"{DAY} 25:00:00", f"{DAY} 10:61", "2018-02-29 10:00:00"],
+        ),
+        (TimestampNTZType(), [f"{DAY} 10:00"], [f"{DAY} 10:00:00Z"]),
+        (BinaryType(), ["a%3Ab"], []),
+        (StringType(), ["10:00", ""], []),
+    ],
+    ids=lambda value: str(value) if isinstance(value, DataType) else "",
+)
+def test_a_name_says_what_a_catalog_casts_it_to(
+    kind: DataType, said: list[str], others: list[str]
+) -> None:
+    found = {name: is_cast(name, kind) for name in (*said, *others)}
+    assert found == {name: name in said for name in found}
+    assert is_cast("__HIVE_DEFAULT_PARTITION__", kind)
