@@ -19,8 +19,8 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from fraud.evaluation import Measures, measure, scored_rows
-from fraud.protocol import Protocol
+from fraud.evaluation.measures import Measures, measure, scored_rows
+from fraud.evaluation.protocol import Protocol
 from fraud.train import RECIPES, compute_training_rows, train_bundle
 from fraud.transactions import read_transactions, save_transactions
 from rich.console import Console

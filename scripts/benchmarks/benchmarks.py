@@ -29,6 +29,7 @@ class Benchmark:
     package: str = "benchmarks"
 
 
+PREDICTOR = "benchmarks.predictor"
 PARQUET = "benchmarks.parquet"
 MODELS = "benchmarks.models"
 BENCHMARKS = {
@@ -41,17 +42,29 @@ BENCHMARKS = {
         options=("precision", "texts"),
         variants=((), ("--precision", "bfloat16")),
     ),
-    "tensors": Benchmark("ragged lists to padded batches, without a model", 1_000_000, 50_000),
-    "repeats": Benchmark("rows that come more than once", 20_000, 2_000),
-    "poison": Benchmark("rows that make the model raise", 1_000_000, 50_000),
+    "tensors": Benchmark(
+        "ragged lists to padded batches, without a model", 1_000_000, 50_000, package=PREDICTOR
+    ),
+    "repeats": Benchmark("rows that come more than once", 20_000, 2_000, package=PREDICTOR),
+    "poison": Benchmark("rows that make the model raise", 1_000_000, 50_000, package=PREDICTOR),
     # Hundredths are told apart by many short repetitions: single ones spread by a tenth.
     "overheads": Benchmark(
-        "the predictor beside a network that takes no time", 1_000_000, 50_000, repetitions=201
+        "the predictor beside a network that takes no time",
+        1_000_000,
+        50_000,
+        repetitions=201,
+        package=PREDICTOR,
     ),
     "onnx": Benchmark(
         "the networks of tabular and ragged in ONNX Runtime", 4_000_000, 100_000, repetitions=3
     ),
-    "memory": Benchmark("resident memory while rows stream", 10_000_000, 200_000, repetitions=1),
+    "memory": Benchmark(
+        "resident memory while rows stream",
+        10_000_000,
+        200_000,
+        repetitions=1,
+        package=PREDICTOR,
+    ),
     "startup": Benchmark(
         "the first prediction of a fresh worker", 10, 10, repetitions=15, options=("spark",)
     ),
@@ -82,5 +95,5 @@ BENCHMARKS = {
         repetitions=3,
         package=MODELS,
     ),
-    "gpu": Benchmark("a CUDA device kept busy", 100_000, 1_000),
+    "gpu": Benchmark("a CUDA device kept busy", 100_000, 1_000, package=PREDICTOR),
 }

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
+from fraud.evaluation.metrics import average_precision
 from fraud.features import SCALARS
 from fraud.fit import Rows
-from fraud.metrics import average_precision
 
 _OPTIONS = {
     "objective": "binary:logistic",

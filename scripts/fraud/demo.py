@@ -34,9 +34,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "scripts")
 
 import spark_infer as si
-from fraud.evaluation import measure, scored_rows
+from fraud.evaluation.measures import measure, scored_rows
+from fraud.evaluation.protocol import Protocol
 from fraud.generator import generate
-from fraud.protocol import Protocol
 from fraud.train import RECIPES, compute_training_rows, train_bundle
 from fraud.transactions import read_transactions, save_day, save_transactions
 from spark_infer.cli import history, render

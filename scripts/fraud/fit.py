@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fraud.metrics import average_precision
+from fraud.evaluation.metrics import average_precision
 from fraud.models import DenseModel, SequenceModel
 from spark_infer.bundle import Signature
 from spark_infer.tensors import Decoder

@@ -23,10 +23,10 @@ from xgboost import Booster
 
 import spark_infer as si
 from fraud.boosted import choose_rounds, fit_booster
+from fraud.evaluation.protocol import Protocol, known_cards
 from fraud.features import FEATURES, HISTORY, HISTORY_FIELDS, HISTORY_LENGTH, SCALARS, with_features
 from fraud.fit import FitOptions, Model, Rows, choose_passes, fit
 from fraud.models import DenseModel, SequenceModel
-from fraud.protocol import Protocol, known_cards
 from spark_infer.bundle import ModelFormat
 
 _SCORE = si.Output("fraud_score", dtype="float32")

@@ -14,7 +14,7 @@ from tests.benchmarks.program import run
 GPU_ON_CPU = """
 from pathlib import Path
 import sys
-from benchmarks import gpu
+from benchmarks.predictor import gpu
 from benchmarks.harness.report import write_json
 write_json(gpu.run(64, 1, device="cpu"), Path(sys.argv[1]))
 """

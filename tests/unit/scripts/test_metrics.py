@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from scripts.fraud.metrics import average_precision, card_precision, roc_auc
+from scripts.fraud.evaluation.metrics import average_precision, card_precision, roc_auc
 
 # Few distinct scores, so that ties are common.
 labeled = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=30)

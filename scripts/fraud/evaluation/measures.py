@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
-from fraud.metrics import average_precision, card_precision, roc_auc
-from fraud.protocol import Protocol, known_cards
+from fraud.evaluation.metrics import average_precision, card_precision, roc_auc
+from fraud.evaluation.protocol import Protocol, known_cards
 
 
 class Measures(NamedTuple):

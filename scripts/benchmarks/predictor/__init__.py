@@ -1,0 +1,1 @@
+"""Below Spark: columns become batches, and a model runs on them."""

@@ -1,0 +1,1 @@
+"""How good predictions of fraud are: which rows count, and the measures of them."""
