@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from pyspark.sql import SparkSession
 
 import spark_infer as si
+from tests.double import double as double
 from tests.iceberg.jar import settings
 from tests.jobs import RunnableJob
 from tests.sessions import local_session
@@ -24,22 +24,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = local_session(root, "Iceberg tests", settings(root / "ice"))
     yield session
     session.stop()
-
-
-class Double(torch.nn.Module):
-    """Twice a number."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x[:, 0] * 2
-
-
-@pytest.fixture(scope="session")
-def double(tmp_path_factory: pytest.TempPathFactory) -> si.Bundle:
-    signature = si.Signature(
-        inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")]
-    )
-    path = tmp_path_factory.mktemp("bundles") / "double"
-    return si.save_bundle(path, Double(), signature=signature)
 
 
 class Job(RunnableJob):

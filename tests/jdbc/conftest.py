@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from pyspark.sql import SparkSession
 
 import spark_infer as si
+from tests.double import double as double
 from tests.jdbc.server import JAR, PASSWORD, Server, need_postgresql, running_server
 from tests.jobs import RunnableJob
 from tests.sessions import local_session
@@ -45,22 +45,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[
     session = local_session(root, "JDBC tests", SETTINGS)
     yield session
     session.stop()
-
-
-class Double(torch.nn.Module):
-    """Twice a number."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x[:, 0] * 2
-
-
-@pytest.fixture(scope="session")
-def double(tmp_path_factory: pytest.TempPathFactory) -> si.Bundle:
-    signature = si.Signature(
-        inputs=[si.ScalarInput("x", columns=["a"])], outputs=[si.Output("score")]
-    )
-    path = tmp_path_factory.mktemp("bundles") / "double"
-    return si.save_bundle(path, Double(), signature=signature)
 
 
 class Job(RunnableJob):
