@@ -24,7 +24,8 @@ class Output:
         name: Name of the prediction column.
         tensor: What the model calls the tensor, where it names its outputs and that is another one.
         dtype: NumPy name of the tensor's type. The model may return another width of the same
-            kind (a float16 for a float32); it is converted.
+            kind (a float16 for a float32); it is converted, but scores of labels are compared as
+            they are.
         shape: Shape of one row; ``()`` is a scalar column and accepts (rows,) and (rows, 1).
         lengths_of: Name of a ragged input: the tensor is (rows, longest, *shape) and each row is
             cut back to that input's true length.
