@@ -11,6 +11,7 @@ from spark_infer.bundle.columns import (
     INTEGER_DTYPES,
     check_name,
     check_shape,
+    check_text,
 )
 from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, check_fields
 from spark_infer.errors import SignatureError
@@ -85,4 +86,5 @@ def _labels(given: object, where: str) -> tuple[str, ...]:
     labels = () if isinstance(given, str) else as_tuple(given, where=f"{where}: labels")
     if not labels or not all(isinstance(label, str) for label in labels):
         raise SignatureError(f"{where}: labels must be a non-empty list of strings")
+    check_text(labels, where=f"{where}: label")
     return labels
