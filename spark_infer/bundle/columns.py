@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,6 +68,23 @@ def check_name(name: object, *, what: str) -> None:
             f"{what} must have a name of printable characters on one line, got {shown(name)}; "
             "give it another one"
         )
+
+
+def check_text(words: Sequence[str], *, where: str) -> None:
+    """Raise SignatureError where a text holds half a surrogate pair, which no column of text has.
+
+    Args:
+        words: The texts.
+        where: What they are, for the message.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise SignatureError(
+                f"{where} {shown(word)} is no text: it holds half of a surrogate pair; decode the "
+                "words as what they are, such as UTF-8"
+            ) from None
 
 
 _UNNAMED = re.compile("_c[0-9]+")

@@ -11,6 +11,7 @@ from spark_infer.bundle.columns import (
     INTEGER_DTYPES,
     check_name,
     check_shape,
+    check_text,
 )
 from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, check_fields
 from spark_infer.errors import SignatureError
@@ -24,7 +25,8 @@ class Output:
         name: Name of the prediction column.
         tensor: What the model calls the tensor, where it names its outputs and that is another one.
         dtype: NumPy name of the tensor's type. The model may return another width of the same
-            kind (a float16 for a float32); it is converted.
+            kind (a float16 for a float32); it is converted, but scores of labels are compared as
+            they are.
         shape: Shape of one row; ``()`` is a scalar column and accepts (rows,) and (rows, 1).
         lengths_of: Name of a ragged input: the tensor is (rows, longest, *shape) and each row is
             cut back to that input's true length.
@@ -84,4 +86,5 @@ def _labels(given: object, where: str) -> tuple[str, ...]:
     labels = () if isinstance(given, str) else as_tuple(given, where=f"{where}: labels")
     if not labels or not all(isinstance(label, str) for label in labels):
         raise SignatureError(f"{where}: labels must be a non-empty list of strings")
+    check_text(labels, where=f"{where}: label")
     return labels

@@ -12,7 +12,7 @@ from spark_infer.errors import PredictionError
 from spark_infer.model import Result, Window
 from spark_infer.model.deadline import PENDING
 from spark_infer.tensors import Collected, Decoded, Rows, output_schema
-from spark_infer.tensors.encode import check_output, cut, unfit_rows
+from spark_infer.tensors.encode import check_output, cut, kept, unfit_rows
 from spark_infer.tensors.rows import BoolArray
 
 
@@ -103,7 +103,7 @@ class Predictions:
         for array, output, collected in zip(checked, outputs, self._outputs, strict=True):
             if output.lengths_of is not None:
                 array = cut(array, rows.take(self.decoded.lengths(output.lengths_of)))
-            collected.put(rows, array.astype(output.dtype, copy=False))
+            collected.put(rows, kept(array, output))
         return reasons
 
     def _drop_unfit(self, rows: Rows, arrays: list[Array]) -> tuple[Rows, list[Array], list[str]]:

@@ -88,9 +88,19 @@ def _faults(array: Array, output: Output) -> Iterator[tuple[str, BoolArray]]:
             most = array.max(axis=-1, keepdims=True)
             several = (array == most).sum(axis=-1, keepdims=True) > 1
             yield "is infinite for several labels, which chooses none", np.isinf(most) & several
-        if not np.can_cast(array.dtype, dtype):
+        if output.labels is None and not np.can_cast(array.dtype, dtype):
             most = np.finfo(dtype).max
             yield f"is too large for {dtype}", np.isfinite(array) & (np.abs(array) > most)
+
+
+def kept(array: Array, output: Output) -> Array:
+    """Return an array in the output's type, and scores of labels as they are.
+
+    Scores that differ may be one number in a narrower type, and the first label would win.
+    """
+    if output.labels is not None and array.dtype.kind == "f":
+        return array
+    return array.astype(output.dtype, copy=False)
 
 
 def cut(array: Array, lengths: Lengths) -> Array:

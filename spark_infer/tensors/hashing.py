@@ -65,7 +65,8 @@ def _add_deferred(hashes: Words, data: Deferred, rows: Rows, number: int) -> Non
     """Add a hash of each value as it came: equal values become equal tensors."""
     key = _SEED.to_bytes(16, "little")
     for row, value in enumerate(data.values(rows)):
-        content = value.as_buffer()
+        # A null of a column of nothing but nulls has no bytes.
+        content = value.as_buffer() if value.is_valid else None
         person = bytes([content is None]) + number.to_bytes(4, "little")
         digest = blake2b(content or b"", digest_size=16, key=key, person=person).digest()
         hashes[row] += np.frombuffer(digest, np.uint64)

@@ -33,7 +33,8 @@ class Feed:
     def of(self, array: Array) -> Array:
         """Return what the graph takes."""
         if self.words is not None:
-            array = self.words[array]
+            # Below zero no id is a word's, and numpy would count from the end.
+            array = self.words[np.where(array < 0, len(self.words) - 1, array)]
         elif self.dtype is not None:
             array = _fitted(array, self.dtype, self.name)
         return array[:, 0] if self.is_flat else array

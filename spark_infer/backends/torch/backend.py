@@ -70,13 +70,18 @@ class TorchBackend(HostBackend):
 
     def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch."""
+        # Before, for to read beyond the end of a file that became shorter ends the process.
+        self._check_weights()
         take = view if self._is_program else copied
         inputs = [take(array) for array in tensors.values()]
         with self.no_grad():
             outputs = [self._given(output).numpy() for output in self._call(inputs)]
+        self._check_weights()
+        return outputs
+
+    def _check_weights(self) -> None:
         if self._weights is not None:
             self._weights.check_unwritten()
-        return outputs
 
     def _call(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Call the module with tensors on its device; return its outputs in order."""

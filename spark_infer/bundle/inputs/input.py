@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
-from spark_infer.bundle.columns import DTYPES, INTEGER_DTYPES, check_name, check_number
+from spark_infer.bundle.columns import (
+    DTYPES,
+    INTEGER_DTYPES,
+    check_name,
+    check_number,
+    check_text,
+)
 from spark_infer.bundle.documents import ONLY_IF_SET, as_tuple, check_fields, shown, to_json
 from spark_infer.bundle.inputs.tensor import InputTensor
 from spark_infer.bundle.transforms import KINDS, Transform
@@ -108,6 +114,8 @@ class Input:
                 f"input {self.name!r}: a vocabulary holds strings or integers, all of one kind, "
                 f"and at least one; got {sorted(kind.__name__ for kind in kinds)}"
             )
+        if kinds == {str}:
+            check_text(words, where=f"input {self.name!r}: vocabulary value")
         for word in words if kinds == {int} else ():
             check_number(word, where=f"input {self.name!r}: vocabulary value", dtype="int64")
         if len(set(words)) != len(words):

@@ -1,4 +1,7 @@
-"""Arrays of dictionaries as their words, at any depth: those of several chunks do not join."""
+"""Arrays of dictionaries and views as their words, at any depth.
+
+Dictionaries of several chunks do not join, and of a view Arrow takes no elements.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +10,51 @@ import pyarrow.types as pat
 
 from spark_infer.tensors.arrow.types import is_list, storage_type
 
+_VIEWS = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
+"""What is read instead of a view; by name, for older Arrows."""
 
-def holds_dictionary(kind: pa.DataType) -> bool:
-    """Tell whether values of a type, or what lies in them, are of a dictionary."""
-    if pat.is_dictionary(kind):
+
+def is_coded(kind: pa.DataType) -> bool:
+    """Tell whether the type is a dictionary or a view."""
+    return bool(pat.is_dictionary(kind)) or str(kind) in _VIEWS
+
+
+def holds_coded(kind: pa.DataType) -> bool:
+    """Tell whether values of a type, or what lies in them, are of a dictionary or views."""
+    if is_coded(kind):
         return True
     if isinstance(kind, pa.BaseExtensionType):
         # What is of an extension that nothing is made of stays as it is.
-        return storage_type(kind) is not kind and holds_dictionary(kind.storage_type)
-    return any(holds_dictionary(kind.field(index).type) for index in range(kind.num_fields))
+        return storage_type(kind) is not kind and holds_coded(kind.storage_type)
+    return any(holds_coded(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return an array without the dictionaries in it, of which several may have too many words.
+    """Return an array without the views and the dictionaries in it.
 
-    Dictionaries in what no tensor is made of, such as maps, stay.
+    Those in what no tensor is made of, such as maps, stay.
     """
-    if not holds_dictionary(column.type):
+    if not holds_coded(column.type):
         return column
     if isinstance(column, pa.ChunkedArray):
         chunks = column.chunks or [pa.nulls(0, column.type)]
         return pa.chunked_array([decoded(chunk) for chunk in chunks])
     if pat.is_dictionary(column.type):
-        return decoded(column.dictionary_decode())
+        return _words(column)
+    if is_coded(column.type):
+        return column.cast(_VIEWS[str(column.type)])
     if isinstance(column, pa.ExtensionArray):
         return decoded(column.storage)
     if pat.is_struct(column.type):
         return _decoded_struct(column)
     return _decoded_list(column) if is_list(column.type) else column
+
+
+def _words(column: pa.DictionaryArray) -> pa.Array:
+    words = decoded(column.dictionary)
+    if not words.type.equals(column.type.value_type):
+        column = pa.DictionaryArray.from_arrays(column.indices, words)
+    return column.dictionary_decode()
 
 
 def _decoded_struct(column: pa.StructArray) -> pa.Array:

@@ -15,7 +15,7 @@ import pyarrow.types as pat
 from spark_infer.bundle import Input
 from spark_infer.tensors.arrow import quotients
 from spark_infer.tensors.arrow.casts import Rule, kind_of, rule_of
-from spark_infer.tensors.arrow.dictionaries import decoded
+from spark_infer.tensors.arrow.dictionaries import decoded, is_coded
 from spark_infer.tensors.arrow.types import is_bool8
 from spark_infer.tensors.rows import BoolArray
 
@@ -42,10 +42,6 @@ class Leaves:
     outside: BoolArray | None = None
 
 
-_VIEWS = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
-"""What is read instead of a view, of which Arrow takes no elements; by name, for older Arrows."""
-
-
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return one array without chunks, dictionary, extension type or view."""
     if isinstance(column, pa.ChunkedArray):
@@ -59,10 +55,8 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
         if isinstance(column, pa.ExtensionArray):
             storage = column.storage
             column = storage.cast(pa.bool_()) if is_bool8(column.type) else storage
-        elif pat.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        elif str(column.type) in _VIEWS:
-            column = column.cast(_VIEWS[str(column.type)])
+        elif is_coded(column.type):
+            column = decoded(column)
         else:
             return column
 

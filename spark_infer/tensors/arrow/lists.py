@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from spark_infer.tensors.arrow.dictionaries import decoded
 from spark_infer.tensors.arrow.leaves import plain
 from spark_infer.tensors.rows import BoolArray
 
@@ -87,7 +88,8 @@ def shaped(column: pa.Array, shape: Sequence[int]) -> Shaped:
     valid = ~wrong
     if outer.valid is not None:
         wrong, valid = wrong & outer.valid, valid & outer.valid
-    return Shaped(shaped(column.filter(pa.array(valid)), shape).values, valid, wrong)
+    whole = decoded(column).filter(pa.array(valid))
+    return Shaped(shaped(whole, shape).values, valid, wrong)
 
 
 def _other_shape(column: pa.Array, shape: Sequence[int]) -> BoolArray:

@@ -87,6 +87,8 @@ def test_what_an_input_reads_and_gives(
         (ScalarInput, {**SCALAR, "vocabulary": "abc"}, "a vocabulary is a list, not a string"),
         (ScalarInput, {**SCALAR, "vocabulary": ["a", 1]}, r"all of one kind.*\['int', 'str'\]"),
         (ScalarInput, {**SCALAR, "vocabulary": [True]}, r"got \['bool'\]"),
+        (ScalarInput, {**SCALAR, "vocabulary": ["a", "\ud800b"]}, r"value '\\ud800b' is no text"),
+        (RaggedInput, {**RAGGED, "vocabulary": ["\ud83d", "\ude00"]}, r"'\\ud83d' is no text"),
         (ScalarInput, {**SCALAR, "vocabulary": ["a", "a"]}, "the vocabulary names a value twice"),
         (ScalarInput, {**SCALAR, "vocabulary": [2**63]}, "vocabulary value 9223372036854775808"),
         (

@@ -35,6 +35,7 @@ def test_the_tensor_of_one_row(options: dict[str, Any], shape: tuple[int, ...]) 
         ({"labels": []}, "labels must be a non-empty list of strings"),
         ({"labels": ["a", 1]}, "labels must be a non-empty list of strings"),
         ({"labels": "ab"}, "labels must be a non-empty list of strings"),
+        ({"labels": ["a", "\udfff"]}, r"output 'y': label '\\udfff' is no text"),
         ({"labels": 5}, "labels must be a list, got 5"),
         ({"labels": {"a", "b"}}, "labels must be a list, got {"),
         ({"labels": {"a": 0}}, "labels must be a list, got {'a': 0}"),

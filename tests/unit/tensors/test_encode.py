@@ -15,7 +15,7 @@ from spark_infer.bundle.columns import DTYPES, FLOAT_DTYPES, INTEGER_DTYPES
 from spark_infer.errors import PredictionError
 from spark_infer.tensors import encode
 from spark_infer.tensors.arrow.schema import output_type
-from spark_infer.tensors.encode import check_output, cut, unfit_rows
+from spark_infer.tensors.encode import check_output, cut, kept, unfit_rows
 from spark_infer.tensors.rows import Rows
 
 LABELS = ["ham", "spam", "naïve"]
@@ -183,6 +183,27 @@ def test_rows_of_which_no_prediction_can_be_made(
     (found,) = unfit_rows(np.asarray(values), output, None).items()
     assert what in found[0]
     assert np.flatnonzero(found[1]).tolist() == unfit
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scores"),
+    [
+        ("float32", np.array([[1 - 1e-9, 1 - 1e-10], [1e300, 2e300], [0, 1e-300]])),
+        ("float32", np.array([[-2e300, -1e300], [2**53, 2**53 + 2]])),
+        ("float16", np.array([[1, 1.0001], [7e4, 8e4]], np.float32)),
+    ],
+)
+def test_the_highest_score_wins_in_the_type_of_the_model(dtype: str, scores: Any) -> None:
+    output = Output("y", dtype=dtype, labels=["a", "b"])
+    assert unfit_rows(scores, output, None) == {}
+    rows = Rows.run(0, len(scores))
+    column = encode(output, [kept(scores, output)], rows, len(scores), None)
+    assert column.to_pylist() == ["b"] * len(scores)
+
+
+def test_other_values_are_kept_in_the_type_of_the_output() -> None:
+    assert kept(np.ones(2), Output("y")).dtype == np.float32
+    assert kept(np.ones(2, np.int64), Output("y", dtype="int8", labels=["a", "b"])).dtype == np.int8
 
 
 def test_padding_makes_no_row_unfit() -> None:

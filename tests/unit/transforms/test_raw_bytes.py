@@ -89,6 +89,20 @@ def test_equal_values_hash_alike_and_others_apart() -> None:
     assert len(set(hashes)) == 4
 
 
+@pytest.mark.parametrize("nulls", [0, 7, "nan"])
+def test_a_column_of_nothing_but_nulls_is_filled(nulls: Any) -> None:
+    model = si.LocalModel(si.FunctionBackend(lambda x: [x.sum(1)]))
+    item = si.ArrayInput("x", column="x", shape=[2], transform=si.RawBytes(), nulls=nulls)
+    signature = si.Signature(inputs=[item], outputs=[si.Output("y")])
+    predictor = si.Predictor(model, signature, si.BatchOptions(dedupe=True))
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, None]), pa.nulls(1))
+    for column in (pa.nulls(2), coded):
+        found = predictor.predict(pa.table({"x": column}))
+        expected = np.full(2, 2 * float(nulls))
+        np.testing.assert_array_equal(np.array(found["y"]), expected)
+        assert found["rejected_reason"].null_count == 2
+
+
 def test_a_row_of_other_bytes_costs_itself() -> None:
     model = si.LocalModel(si.FunctionBackend(lambda x: [x.sum(1)]))
     item = si.ArrayInput("x", column="x", shape=[2], transform=si.RawBytes())

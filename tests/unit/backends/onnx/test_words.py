@@ -126,3 +126,19 @@ def test_words_that_are_compared_with_constants(tmp_path: Path, nodes: list[Any]
     found = si.Predictor(si.load_model(bundle), bundle).predict(rows)["score"].to_pylist()
     assert found == own.ravel().tolist()
     assert len(set(found)) > 3
+
+
+@pytest.mark.parametrize("number", [-1, -2, -4, -(2**40)])
+def test_ids_below_zero_are_no_word(tmp_path: Path, number: int) -> None:
+    graph = encoded("home", node("Equal", ["shop", "de"], "same"))
+    home = si.Column("home", nulls=number)
+    known = ["DE", "FR", "PL", "IT"]
+    inputs = [
+        si.ScalarInput("home", columns=[home], vocabulary=known, unknown_id=number),
+        si.ScalarInput("shop", columns=["shop"], vocabulary=known),
+    ]
+    signature = si.Signature(inputs=inputs, outputs=[si.Output("score")])
+    bundle = si.save_bundle(tmp_path / "b", graph, signature=signature)
+    rows = {"home": ["DE", "FR", "CZ", None], "shop": ["DE", "FR", "DE", "FR"]}
+    found = si.Predictor(si.load_model(bundle), bundle).predict(rows)
+    assert found["score"].to_pylist() == [11.0, 20.0, 1.0, 0.0]

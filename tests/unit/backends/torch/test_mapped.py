@@ -39,6 +39,10 @@ def longer(path: Path) -> None:
         file.write(b"\0")
 
 
+def shorter(path: Path) -> None:
+    os.truncate(path, 0)
+
+
 def there_and_back(path: Path) -> None:
     content = path.read_bytes()
     other_numbers(path)
@@ -46,7 +50,9 @@ def there_and_back(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fraud_copy", "recurrent_copy"])
-@pytest.mark.parametrize("write", [other_numbers, with_the_same_time, longer, there_and_back])
+@pytest.mark.parametrize(
+    "write", [other_numbers, with_the_same_time, longer, shorter, there_and_back]
+)
 def test_weights_that_are_written_to_end_the_predictions(
     request: pytest.FixtureRequest, kind: str, write: Callable[[Path], None]
 ) -> None:

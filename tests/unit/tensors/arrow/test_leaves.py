@@ -122,3 +122,27 @@ def test_chunks_of_dictionaries_that_are_too_many_words_together() -> None:
     words = [[f"{part} {number}" for number in range(100)] for part in range(3)]
     column = pa.chunked_array([pa.array(part, kind) for part in words])
     assert plain(column).to_pylist() == [word for part in words for word in part]
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view()], ids=str)
+def test_dictionaries_of_views_are_read_as_their_words(kind: pa.DataType) -> None:
+    words = pa.array(["a", None, "a word that no view holds in itself"], pa.string()).cast(kind)
+    coded = pa.DictionaryArray.from_arrays(pa.array([2, 0, 1, None], pa.int8()), words)
+    twice = pa.DictionaryArray.from_arrays(pa.array([3, 0], pa.int32()), coded)
+    long, short = words[2].as_py(), words[0].as_py()
+    assert plain(coded).to_pylist() == [long, short, None, None]
+    assert plain(coded[1:3]).to_pylist() == [short, None]
+    assert plain(twice).to_pylist() == [None, long]
+    assert plain(pa.chunked_array([coded, coded[:1]])).to_pylist() == [
+        *(long, short, None, None),
+        long,
+    ]
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), words[1:])
+    of_lists = pa.DictionaryArray.from_arrays(pa.array([1, 0], pa.int8()), lists)
+    assert plain(of_lists).to_pylist() == [[long], [None]]
+
+
+def test_a_dictionary_of_words_of_an_extension_over_views() -> None:
+    words = pa.array(["a", "b"], pa.string_view())
+    words = pa.ExtensionArray.from_storage(pa.json_(pa.string_view()), words)
+    assert plain(pa.DictionaryArray.from_arrays([1, 0], words)).to_pylist() == ["b", "a"]

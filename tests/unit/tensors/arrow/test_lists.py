@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from spark_infer.tensors.arrow.lists import flatten
+from spark_infer.tensors.arrow.lists import flatten, shaped
 
 KINDS = [pa.list_(pa.int32()), pa.large_list(pa.int32()), pa.list_(pa.int32(), 2)]
 
@@ -39,3 +39,24 @@ def test_a_column_of_nothing_but_nulls_is_a_column_of_null_lists() -> None:
     assert flat.lengths.tolist() == [0, 0]
     assert flat.valid is not None
     assert not flat.valid.any()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.string_view()),
+        pa.large_list(pa.binary_view()),
+        pa.list_(pa.dictionary(pa.int8(), pa.string())),
+    ],
+    ids=str,
+)
+def test_lists_of_another_shape_beside_words(kind: pa.DataType) -> None:
+    rows = [["z"], ["a", "b"], None, ["c"], ["d", None], []]
+    if pa.types.is_large_list(kind):
+        rows = [row and [word and word.encode() for word in row] for row in rows]
+    found = shaped(pa.array(rows, kind)[1:], [2])
+    assert found.values.to_pylist() == [*rows[1], *rows[4]]
+    assert found.valid is not None
+    assert found.valid.tolist() == [True, False, False, True, False]
+    assert found.wrong is not None
+    assert found.wrong.tolist() == [False, False, True, False, True]
