@@ -18,6 +18,7 @@ from pyspark.sql.types import (
     ByteType,
     DataType,
     DateType,
+    DayTimeIntervalType,
     DecimalType,
     DoubleType,
     FloatType,
@@ -29,6 +30,7 @@ from pyspark.sql.types import (
     StructType,
     TimestampNTZType,
     TimestampType,
+    YearMonthIntervalType,
 )
 
 from spark_infer.spark.names import Names
@@ -114,6 +116,10 @@ def _holds(kind: DataType, there: pa.DataType) -> bool:
         return bool(pat.is_date(there))
     if isinstance(kind, TimestampType | TimestampNTZType):
         return bool(pat.is_timestamp(there))
+    if isinstance(kind, DayTimeIntervalType | YearMonthIntervalType):
+        # So Spark writes them: as microseconds, and as months.
+        bits = 64 if isinstance(kind, DayTimeIntervalType) else 32
+        return bool(pat.is_signed_integer(there)) and there.bit_width == bits
     # Lists, maps and structs are no others. Types that Arrow does not know are Spark's alone.
     return not isinstance(kind, ArrayType | MapType | StructType)
 

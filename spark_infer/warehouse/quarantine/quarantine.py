@@ -31,6 +31,7 @@ from spark_infer.warehouse.ledger.matched import Matched
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
 from spark_infer.warehouse.quarantine.values import ModelValues
 from spark_infer.warehouse.rows.among import in_partitions
+from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import (
     Keys,
     Partition,
@@ -132,12 +133,12 @@ class Quarantine:
         Raises:
             SparkInferError: It cannot be written, and the target is as it was.
         """
-        failures = spark_failures(
-            f"{self._table.named} was not written, and the target is as it was"
-        )
+        text = f"{self._table.named} was not written, and the target is as it was"
+        with spark_failures(text):
+            staged = self._still_new(staged)
         # What they were scored from is looked up once.
         rejected = self._rejected(staged).persist(StorageLevel.MEMORY_AND_DISK)
-        with failures, _forgotten(rejected), self._alone():
+        with spark_failures(text), _forgotten(rejected), self._alone():
             table = self._table.table(anew=True)
             if self._scored.is_overwritten:
                 partitions = self._replaced(keys, coverage)
@@ -152,6 +153,18 @@ class Quarantine:
                     rejected = rejected.unionByName(others)
             self._write(rejected, partitions)
         return staged.rejected
+
+    def _still_new(self, staged: Staged) -> Staged:
+        """Return what is staged without rows that an append leaves out: another run has added them.
+
+        What stands in the table of such rows is the other run's.
+        """
+        target = self._scored
+        if not target.is_appended or target.table() is None:
+            return staged
+        rows = without_known(staged.df, target.rows(), self._job.key)
+        rejected = rows.where(F.col(REASON_COLUMN).isNotNull() & ~is_pending()).count()
+        return replace(staged, df=rows, rejected=rejected)
 
     def _write(self, rows: DataFrame, partitions: frozenset[Partition]) -> None:
         """Replace partitions by these rows."""

@@ -106,6 +106,11 @@ class Folder:
             return self.uri.startswith(f"{folder.uri}/")
         return folder.local.resolve() in self.local.resolve().parents
 
+    def name_below(self, folder: Folder) -> str | None:
+        """Return which entry of a folder it is, or stands in; None where it stands elsewhere."""
+        within, _, path = self.uri.partition(f"{folder.uri}/")
+        return None if within or not path else path.split("/")[0]
+
     @property
     def is_link(self) -> bool:
         """Whether it is a symbolic link on this machine."""

@@ -125,13 +125,19 @@ def nothing_kept(target: Target, *, is_published: bool = False) -> WarehouseErro
     )
 
 
-def check_latest(target: Target, partitions: frozenset[Partition], rows: DataFrame) -> None:
+def check_latest(
+    target: Target,
+    partitions: frozenset[Partition],
+    rows: DataFrame,
+    replaced_by: Iterable[str] = (),
+) -> None:
     """Prove that no later run has published what one that was kept would replace.
 
     Args:
         target: The table, with the run's id.
         partitions: Those that an overwrite replaces.
         rows: Those that are kept, of which a merge replaces the keys.
+        replaced_by: Runs that have replaced some of the partitions, perhaps by no row.
 
     Raises:
         WarehouseError: One has.
@@ -148,7 +154,8 @@ def check_latest(target: Target, partitions: frozenset[Partition], rows: DataFra
         by = partition_texts(target.config.partition_by)
         what, found = "partitions", later.select("run_id", by.alias("at")).distinct().collect()
         found = [row for row in found if tuple(row["at"]) in partitions]
-    if runs := sorted({row["run_id"] for row in found}):
+    others = {run_id for run_id in replaced_by if run_id > target.run_id}
+    if runs := sorted({row["run_id"] for row in found} | others):
         raise WarehouseError(
             f"run {some(runs)} has since written {what} that run {target.run_id} would replace "
             "with older predictions, and nothing was published; drop what is kept of it, or run "

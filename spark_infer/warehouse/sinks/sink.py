@@ -82,7 +82,8 @@ class Sink(Protocol):
         """Prove that publishing these rows leaves nothing stale behind, and removes no others.
 
         Raises:
-            WarehouseError: It would, there is nothing to write, or the run is not about some rows.
+            WarehouseError: It would, there is nothing to write, the run is not about some rows, or
+                they were kept and the target has changed since, so that they cannot be published.
         """
         ...
 

@@ -77,6 +77,15 @@ def write(folder: Path, values: pa.Array, form: str, name: str = "x") -> str:
         ("orc", NANO, "DATE"),
         ("orc", pa.array([True]), "INT"),
         ("orc", pa.array([[1.5]]), "ARRAY<INT>"),
+        ("orc", pa.array([1.5]), "INTERVAL DAY TO SECOND"),
+        ("orc", pa.array(["12"]), "INTERVAL DAY"),
+        ("orc", INT, "INTERVAL HOUR"),
+        ("orc", LONG, "INTERVAL YEAR"),
+        ("orc", NANO, "INTERVAL DAY TO SECOND"),
+        ("orc", pa.array([True]), "INTERVAL MONTH"),
+        ("orc", pa.array([{"x": 1.5}]), "STRUCT<x: INTERVAL SECOND>"),
+        ("parquet", DAY, "INTERVAL YEAR TO MONTH"),
+        ("parquet", PRICE, "INTERVAL MONTH"),
     ],
 )
 def test_a_type_that_does_not_hold_the_values_is_refused(

@@ -20,12 +20,12 @@ from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.files.by_spark import read_staged, stage_by_spark
 from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 from spark_infer.warehouse.sinks.files.journal import Journal
-from spark_infer.warehouse.sinks.files.leftovers import beside, recover
+from spark_infer.warehouse.sinks.files.leftovers import beside, check_no_later, recover
 from spark_infer.warehouse.sinks.files.partition import Partitions, of_path
 from spark_infer.warehouse.sinks.files.publication import RUNS, publish, publishing_sql
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder
-from spark_infer.warehouse.sinks.kept import Kept, check_latest, find_kept
+from spark_infer.warehouse.sinks.kept import Kept, find_kept
 from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.table import Table, default_folder
@@ -106,7 +106,10 @@ class FileTable:
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows removes none that the run is not about."""
         self._coverage.check_inside(staged.df, self._target.config.partition_by)
-        self._emptied(keys)
+        emptied = self._emptied(keys)
+        if self._is_kept:
+            self._target.check_table(staged.df.schema)
+            check_no_later(self._target, keys.partitions | emptied, staged.df)
 
     def discard(self, staged: Staged | None) -> None:
         """Drop what was staged, unless it is published."""
@@ -166,7 +169,7 @@ class FileTable:
                 if self._coverage.left_alone and not keys.rows and not emptied:
                     return Published(0, 0)
                 if self._is_kept:
-                    check_latest(target, keys.partitions | emptied, staged.df)
+                    check_no_later(target, keys.partitions | emptied, staged.df)
                 journal = self._journal(table, staged.df.schema, keys, emptied)
                 before = set() if table is None else table.partitions(target.spark, target.name)
                 run.begin_publishing(journal)

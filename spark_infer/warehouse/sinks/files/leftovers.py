@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from spark_infer.warehouse.rows.keys import Partition
 from spark_infer.warehouse.sinks.files.partition import Partitions
 from spark_infer.warehouse.sinks.files.publication import RUNS, publish
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
 from spark_infer.warehouse.sinks.folder import Folder, check_no_link
+from spark_infer.warehouse.sinks.kept import check_latest
 from spark_infer.warehouse.sinks.name import TableName
 from spark_infer.warehouse.sinks.table import Table
+from spark_infer.warehouse.sinks.target import Target
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,27 @@ def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, 
     return tuple(completed)
 
 
+def check_no_later(target: Target, partitions: frozenset[Partition], rows: DataFrame) -> None:
+    """Prove that no later run has published what one that was kept would replace, or emptied it.
+
+    Args:
+        target: The table, with the run's id.
+        partitions: Those that an overwrite replaces.
+        rows: Those that are kept.
+
+    Raises:
+        WarehouseError: One has.
+    """
+    table = target.table(anew=True)
+    left: list[str] = []
+    if table is not None and table.folder is not None and table.has_partitions:
+        runs = table.folder.child(RUNS)
+        there = Partitions(target.spark, target.name, table.partition_columns).locations()
+        places = (place for values, place in there.items() if values in partitions)
+        left = [run_id for place in places if (run_id := place.name_below(runs)) is not None]
+    check_latest(target, partitions, rows, left)
+
+
 def _clear(spark: SparkSession, name: TableName, folder: Folder, runs: list[RunFolder]) -> None:
     """Remove what old publications have replaced, and folders of runs of which nothing is left."""
     table = Table.find(spark, name)
@@ -74,8 +98,8 @@ def _clear(spark: SparkSession, name: TableName, folder: Folder, runs: list[RunF
         # A journal is a file, in which anything may stand: what lies elsewhere is not the table's.
         if place.is_within(folder) and not _is_used(place.uri, used):
             place.remove()
-            if _is_within(place.uri, within.uri):
-                emptied.add(within.child(place.uri[len(within.uri) + 1 :].split("/")[0]))
+            if (run_id := place.name_below(within)) is not None:
+                emptied.add(within.child(run_id))
     for run in runs:
         run.end_clearing()
     for place in emptied:
@@ -83,12 +107,8 @@ def _clear(spark: SparkSession, name: TableName, folder: Folder, runs: list[RunF
             place.remove()
 
 
-def _is_within(uri: str, folder: str) -> bool:
-    return uri.startswith(f"{folder}/")
-
-
 def _is_used(uri: str, used: Iterable[str]) -> bool:
-    return any(place == uri or _is_within(place, uri) for place in used)
+    return any(f"{place}/".startswith(f"{uri}/") for place in used)
 
 
 def _runs(folder: Folder) -> Iterator[RunFolder]:

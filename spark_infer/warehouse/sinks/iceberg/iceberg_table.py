@@ -122,7 +122,10 @@ class IcebergTable:
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows removes none that the run is not about."""
-        self._check_rows(staged, keys)
+        emptied = self._check_rows(staged, keys)
+        if self._is_kept:
+            self._check_table(self._schema)
+            check_latest(self._target, keys.partitions | emptied, staged.df)
 
     def discard(self, staged: Staged | None) -> None:
         """Drop the run's branches."""

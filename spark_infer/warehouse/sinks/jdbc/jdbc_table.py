@@ -14,17 +14,13 @@ from spark_infer.errors import SparkInferError, WarehouseError
 from spark_infer.spark.names import Names
 from spark_infer.spark.prediction import Prediction
 from spark_infer.warehouse.rows.by_key import without_known
-from spark_infer.warehouse.rows.keys import Keys
+from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.jdbc.attempts import Attempts
 from spark_infer.warehouse.sinks.jdbc.database import Database
-from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import (
-    DatabaseTable,
-    check_schema,
-    check_writable,
-)
+from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import check_schema, check_writable
 from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import check_column, literal
 from spark_infer.warehouse.sinks.jdbc.publication import Publication
@@ -37,11 +33,6 @@ from spark_infer.warehouse.sinks.target import Target
 
 _FORMAT = "postgresql"
 _WRITER = "jvm: the table is in a database"
-_RIGHTS = {
-    "append": ("SELECT", "INSERT"),
-    "merge": ("SELECT", "INSERT", "UPDATE"),
-    "overwrite": ("SELECT", "INSERT", "DELETE"),
-}
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +82,7 @@ class JdbcTable:
             is_beside = staging.schema == staging.target.schema
             key = "target.table" if is_beside else "target.jdbc.staging_schema"
             check_schema(connection, staging.schema, key)
-            table = self._check_table(connection, schema)
+            table = self._replaced.table(connection, schema)
             if table is None and not is_beside:
                 check_schema(connection, staging.target.schema, "target.table")
             if table is not None and target.config.delete_missing:
@@ -144,9 +135,8 @@ class JdbcTable:
 
     def check_rows(self, staged: Staged, keys: Keys) -> None:
         """Prove that publishing these rows removes none that the run is not about."""
-        assert self._held is not None
         with self._database.failures("cannot be looked at"):
-            self._replaced.check(staged, keys, self._database.find(self._held))
+            self._publication(staged, keys)
 
     def publish(self, staged: Staged, keys: Keys) -> Published:
         """Make the rows visible.
@@ -154,24 +144,20 @@ class JdbcTable:
         Raises:
             WarehouseError: They cannot be, and the table is as it was before.
         """
-        target, connection, staging = self._target, self._held, self._staging
+        connection, staging = self._held, self._staging
         assert connection is not None
         assert staging is not None
         schema = staged.df.schema
         with self._database.failures("was not written"):
             lock_table(connection, staging.target)
             # Again: another run may have written it since.
-            table = self._check_table(connection, schema)
-            partitions = keys.partitions | self._replaced.check(staged, keys, table)
-            key = self._key(schema)
-            publication = Publication(target.config, key, schema, self._names, staging, table)
-            if self._is_kept:
-                publication.check_latest(connection, partitions)
-            names_gone = target.config.delete_missing and not self._coverage.is_whole
-            if names_gone and table is not None:
+            publication, partitions = self._publication(staged, keys)
+            names_gone = self._target.config.delete_missing and not self._coverage.is_whole
+            if names_gone and publication.table is not None:
+                key = self._key(schema)
                 staging.create_gone(connection, StructType([*key]))
-                gone = self._merge.gone(staged.df, self._replaced.there(table, schema.fields))
-                self._database.write(gone, key, staging.gone)
+                there = self._replaced.there(publication.table, schema.fields)
+                self._database.write(self._merge.gone(staged.df, there), key, staging.gone)
             published = publication.publish(
                 connection, keys, partitions, names_gone=names_gone, is_done=self._is_done
             )
@@ -226,18 +212,23 @@ class JdbcTable:
         finally:
             self.discard(None)
 
-    def _check_table(self, connection: Connection, schema: StructType) -> DatabaseTable | None:
-        """Prove that the table takes the rows; return None where it is not there."""
-        target, table = self._target, self._database.find(connection)
-        text = repr(target.config.table)
-        if table is None:
-            return None
-        table.check_columns(schema, self._names, text)
-        rights = [*_RIGHTS[target.config.mode], *(["DELETE"] * target.config.delete_missing)]
-        table.check_rights(rights, text)
-        if target.is_merged:
-            table.check_unique(target.key, self._names, text)
-        return table
+    def _publication(self, staged: Staged, keys: Keys) -> tuple[Publication, frozenset[Partition]]:
+        """Return how the rows are made visible in the table as it is, and which partitions change.
+
+        Raises:
+            WarehouseError: They cannot be.
+        """
+        target, connection, staging = self._target, self._held, self._staging
+        assert connection is not None
+        assert staging is not None
+        schema = staged.df.schema
+        table = self._replaced.table(connection, schema)
+        partitions = keys.partitions | self._replaced.check(staged, keys, table)
+        key = self._key(schema)
+        publication = Publication(target.config, key, schema, self._names, staging, table)
+        if self._is_kept:
+            publication.check_latest(connection, partitions)
+        return publication, partitions
 
     def _is_done(self) -> bool:
         """Return whether what was staged is dropped, as it is by whoever has published it."""

@@ -15,8 +15,15 @@ from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.jdbc.database import Database
 from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseTable
+from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import in_partitions
 from spark_infer.warehouse.sinks.target import Target
+
+_RIGHTS = {
+    "append": ("SELECT", "INSERT"),
+    "merge": ("SELECT", "INSERT", "UPDATE"),
+    "overwrite": ("SELECT", "INSERT", "DELETE"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,23 @@ class Replaced:
     def is_all(self) -> bool:
         """Whether an overwrite replaces the whole table."""
         return self.target.is_overwritten and not self.target.config.partition_by
+
+    def table(self, connection: Connection, schema: StructType) -> DatabaseTable | None:
+        """Return the table, which takes rows of a schema; None where it is not there.
+
+        Raises:
+            WarehouseError: It does not take them.
+        """
+        target, table = self.target, self.database.find(connection)
+        text = repr(target.config.table)
+        if table is None:
+            return None
+        table.check_columns(schema, self.names, text)
+        rights = [*_RIGHTS[target.config.mode], *(["DELETE"] * target.config.delete_missing)]
+        table.check_rights(rights, text)
+        if target.is_merged:
+            table.check_unique(target.key, self.names, text)
+        return table
 
     def there(
         self,
