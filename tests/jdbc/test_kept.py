@@ -17,7 +17,7 @@ def stopped(job: Any, **changes: Any) -> str:
     """Run a job that its gate stops, and return the run."""
     with pytest.raises(GateError, match="are kept for seven days"):
         job.run(gate=[NEVER], **changes)
-    (file,) = (job.folder / "reports").glob("target-*Z-*.json")
+    (file, *_) = sorted((job.folder / "reports").glob("target-*Z-*.json"), reverse=True)
     return str(file.stem.removeprefix("target-"))
 
 
@@ -56,6 +56,18 @@ def test_what_a_later_run_has_written_is_not_replaced(job: Any, target: dict[str
         job.load(gate=[NEVER], target=target).publish(run, job.spark)
     assert job.scores() == [(1, 8, 200.0), *FIRST[1:]]
     assert len(job.tables()) == 2  # It is still kept.
+
+
+def test_a_day_that_was_emptied_since_is_not_filled_again(job: Any) -> None:
+    of_a_day = {"source": {"table": "store.tx", "filter": "day = :date"}, "target": OVERWRITE}
+    job.run(**of_a_day)
+    run = stopped(job, **of_a_day)
+    job.transactions("3 9")
+    job.run(**of_a_day)
+    assert job.scores() == []
+    with pytest.raises(WarehouseError, match=r"with the same parameters was published since run"):
+        job.load(gate=[NEVER], **of_a_day).publish(run, job.spark)
+    assert job.scores() == []
 
 
 def test_an_append_leaves_out_what_a_later_run_has_added(job: Any) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import SparkSession
 
 from spark_infer.bundle.documents import shown
-from spark_infer.errors import ConfigError, SignatureError, WarehouseError
+from spark_infer.errors import ConfigError, SignatureError, WarehouseError, some
 from spark_infer.report import RunReport
 from spark_infer.report.run import Status, now_text
 from spark_infer.spark.driver.session import active
 from spark_infer.spark.failures import spark_failures
 from spark_infer.warehouse.gate.history import History, Remembered, history_name
+from spark_infer.warehouse.history.runs import Runs
 from spark_infer.warehouse.ledger.watermark import is_above
 from spark_infer.warehouse.parameters.binding import with_session_zone
 from spark_infer.warehouse.parameters.typed import bind_parameters, texts
@@ -86,6 +87,7 @@ class KeptRun(Run):
                     staged = told_apart(sink.reopen())
                     keys = check_staged(staged, self.job.config)
                     sink.check_rows(staged, keys)
+                    self._check_latest()
                 if config.quarantine is not None:
                     with step("quarantine"):
                         Quarantine(config, target).publish(staged, keys, coverage)
@@ -186,6 +188,23 @@ class KeptRun(Run):
             carried=[*map(str, carried)],
             derived=list(config.features),
         )
+
+    def _check_latest(self) -> None:
+        """Prove that no later run of the same range was published, which may have left no row.
+
+        Raises:
+            WarehouseError: One was.
+        """
+        config = self.job.config
+        if config.target.mode == "append":  # It changes no row, and removes none.
+            return
+        runs = Runs(config.name, config.report.path)
+        if later := runs.later(self.run_id, texts(self.values)):
+            raise WarehouseError(
+                f"run {some(later)} with the same parameters was published since run "
+                f"{self.run_id} was stopped, and nothing was published; drop what is kept of it, "
+                "or run the same range again"
+            )
 
     def _damaged(self) -> WarehouseError:
         return WarehouseError(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import ConfigError, some
@@ -16,6 +16,8 @@ from spark_infer.warehouse.run_id import EXAMPLE, RUN_ID
 
 LAST = "last"
 """What stands for the newest run in the place of an id."""
+_PUBLISHED = ("done", "published")
+"""Of a run whose rows stand in the target."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,21 @@ class Runs:
             among: How many reports are opened to find them, at the most.
         """
         reports = islice(self.readable(), among)
-        done = (report for report in reports if report.status in ("done", "published"))
+        done = (report for report in reports if report.status in _PUBLISHED)
         return list(islice(done, number))
+
+    def later(self, run_id: str, parameters: Mapping[str, str]) -> list[str]:
+        """Return the runs with some parameters that began after a run and were published.
+
+        Raises:
+            ConfigError: The directory cannot be listed.
+        """
+        newer = takewhile(lambda report: report.run_id > run_id, self.readable())
+        return sorted(
+            report.run_id
+            for report in newer
+            if report.status in _PUBLISHED and report.parameters == parameters
+        )
 
     def find(self, run_id: str) -> RunReport:
         """Return the report of a run.

@@ -74,6 +74,18 @@ def test_what_a_later_run_has_written_is_not_replaced(job: Any, target: dict[str
     assert len(job.branches()) == 2  # It is still kept.
 
 
+def test_a_day_that_was_emptied_since_is_not_filled_again(job: Any) -> None:
+    of_a_day = {"source": {"table": "store.tx", "filter": "day = :date"}, "target": OVERWRITE}
+    job.run(**of_a_day)
+    run = stopped(job, **of_a_day)
+    job.transactions("3 9")
+    job.run(**of_a_day)
+    assert job.scores() == []
+    with pytest.raises(WarehouseError, match=r"with the same parameters was published since run"):
+        job.load(gate=[NEVER], **of_a_day).publish(run, job.spark)
+    assert job.scores() == []
+
+
 def test_what_others_wrote_since_stays(job: Any) -> None:
     run = stopped(job, target=APPEND)
     job.transactions("1 8 100")

@@ -66,6 +66,17 @@ def test_a_partition_that_was_emptied_since_is_not_filled_again(job: Any, again:
     job.load().drop(run, job.spark)
 
 
+def test_a_partition_that_was_never_there_is_not_filled_after_a_run_without_rows(job: Any) -> None:
+    job.run({"date": "2018-08-09"})
+    run = stopped(job)
+    job.transactions("3 2018-08-09")
+    later = job.run()
+    job.run({"date": "2018-08-09"})
+    with pytest.raises(WarehouseError, match=rf"run {later.run_id} with the same parameters was"):
+        job.load().publish(run, job.spark)
+    assert job.scores() == [(3, 3.0)]
+
+
 def test_partitions_that_earlier_runs_have_emptied_or_filled_are_replaced(job: Any) -> None:
     job.run()
     job.transactions("3 2018-08-09")
