@@ -35,6 +35,7 @@ from spark_infer.warehouse.sinks.table import Table
 _FAITHFUL = ("parquet", "orc", "avro", "delta", "iceberg")
 _LOSSY = ("csv", "json", "text", "xml", "hive", "textfile", "libsvm")
 _FAITHFUL_SERDES = ("ParquetHiveSerDe", "OrcSerde")
+_NO_KEYS = ("map", "variant")
 _FAITHFUL_PARTITIONS = (
     BooleanType,
     ByteType,
@@ -125,10 +126,11 @@ def check_types(
                 "dates come back as they were; derive such a column with a feature"
             )
     for name in key:
-        if any(part.kind.simpleString() == "variant" for part in parts_of(name, types[name])):
+        kinds = (part.kind.typeName() for part in parts_of(name, types[name]))
+        if found := next((kind for kind in kinds if kind in _NO_KEYS), None):
             raise ConfigError(
-                f"key: column {name!r} is or holds a VARIANT, of which Spark cannot tell whether "
-                "two are the same; cast it with a feature"
+                f"key: column {name!r} is or holds a {found.upper()}, of which Spark cannot tell "
+                "whether two are the same; make a number or a text of it with a feature"
             )
     cuts = str(spark.conf.get(_TIMESTAMPS)).upper() == "TIMESTAMP_MILLIS"
     times = [
