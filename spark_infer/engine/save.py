@@ -78,9 +78,10 @@ def save_bundle(
     What the engine relies on is shown first, on random rows (the same in every run) that cover
     the signature, and on ``sample``: the stored model answers as the model does; a row's answer
     does not depend on the rows beside it or before it, nor on padding behind its end. Answers may
-    differ by 1e-4 of their value and of the usual size of their component, by more in half
-    precision, and for numbers above 100 by what rounding of these does. Answers that are NaN, or
-    all the same, show nothing: such a model needs a sample. The model is left as it was.
+    differ by 1e-4 of their value and of the usual size of their component (which counts as 0.5
+    where it is less and a fiftieth of it allows as much), by more in half precision, and for
+    numbers above 100 by what rounding of these does. Answers that are NaN, or all the same, show
+    nothing: such a model needs a sample. The model is left as it was.
 
     Args:
         path: Directory to create; a bundle that is already there is replaced. Or a URI (see

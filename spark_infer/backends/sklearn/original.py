@@ -23,7 +23,11 @@ from spark_infer.bundle import Output, Signature
 from spark_infer.errors import BundleError
 
 TOLERANCE = 1e-4
-"""How far a score may be from scikit-learn's own, as a share of it and of 1."""
+"""How far a score may be from scikit-learn's own, as a share of it and of their usual size."""
+SLACK = 200.0
+"""How many times their usual size scores of a few rows count as, which may all be small."""
+_LEAST_SIZE = 5e-5
+"""Smaller scores count as of this size: they may be what is left of larger numbers that cancel."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +123,14 @@ def graph_answers(
             ) from None
 
 
-def differences(one: Array, other: Array, output: Output) -> Array:
+def differences(one: Array, other: Array, output: Output, *, slack: float = SLACK) -> Array:
     """Return how far each row's answers are apart; infinity for another label.
 
     Args:
         one: The estimator's, (rows, ...).
         other: The graph's.
         output: What they are, for the message.
+        slack: How many times their usual size the scores count as at least.
 
     Raises:
         BundleError: They are not of the same numbers for each row.
@@ -143,9 +148,15 @@ def differences(one: Array, other: Array, output: Output) -> Array:
         apart = np.where(one == other, 0.0, np.inf)
     else:
         with np.errstate(invalid="ignore"):
-            apart = np.abs(one - other) / np.maximum(np.abs(one), 1)
+            apart = np.abs(one - other) / np.maximum(np.abs(one), _least(one, slack))
         apart[np.isnan(one) & np.isnan(other)] = 0
         apart[np.isnan(one) != np.isnan(other)] = np.inf
         apart[one == other] = 0
     found: Array = apart.max(axis=1, initial=0.0)
     return found
+
+
+def _least(scores: Array, slack: float) -> float:
+    """Return what scores count as at least; where they are large, those beside them as 1."""
+    sizes = np.abs(scores[np.isfinite(scores) & (scores != 0)])
+    return min(1.0, slack * max(float(np.median(sizes)), _LEAST_SIZE)) if sizes.size else 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -35,9 +37,9 @@ from spark_infer.engine.proof.probe import (
     num_odd,
     probe,
 )
-from spark_infer.engine.proof.trials import Shown, plan
+from spark_infer.engine.proof.trials import Shown, plan, roundings
 from spark_infer.engine.proof.words import dependence
-from spark_infer.engine.proof.yardstick import Slack, Yardstick, distances
+from spark_infer.engine.proof.yardstick import ROUNDINGS, Slack, Yardstick, distances
 from spark_infer.errors import SignatureError
 from spark_infer.tensors import Decoded
 from spark_infer.tensors.rows import Positions
@@ -51,8 +53,6 @@ SMALL = 10_000_000
 
 MAX_SAMPLE_ROWS = 1024
 _CLOSE = 0.1
-_ROUNDINGS = 8
-"""How much larger the rounding errors of a whole model are than that of one number."""
 
 
 class Proof:
@@ -89,7 +89,7 @@ class Proof:
         self._compares = not stochastic
         self._batches = row_independent
         self._noise = resolution
-        self._tolerance = max(TOLERANCE, _ROUNDINGS * resolution)
+        self._tolerance = max(TOLERANCE, ROUNDINGS * resolution)
         self._shown: list[Shown] = []
         self._failing: list[Failing] = []
         self._silent: dict[str, str] = {}
@@ -122,6 +122,9 @@ class Proof:
         everything = [answer for shown in self._shown for answer in shown.answers]
         self._yardstick = Yardstick.of(everything, self.signature.outputs, self._tolerance)
         if self._compares:
+            if self._yardstick.has_small():
+                moves = roundings(model, self._shown, self.signature.outputs, self._noise)
+                self._yardstick = replace(self._yardstick, roundings=moves)
             check_repeats(model, self._shown[0], self._difference)
             self._check_independence()
             if self._batches:
@@ -225,7 +228,7 @@ class Proof:
                 noisy = trial.run(model, decoded, noise=self._noise)
                 for row, one, other in zip(trial.rows, answers, noisy, strict=True):
                     apart = distances(one, other, self.signature.outputs)
-                    slack[int(row)] = Slack([_ROUNDINGS * moves for moves in apart])
+                    slack[int(row)] = Slack([ROUNDINGS * moves for moves in apart])
 
     def _answers_of(self, source: pa.RecordBatch | pa.Table) -> list[Answer]:
         return [a for shown in self._shown if shown.source is source for a in shown.answers]

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from spark_infer.backends import Array, Backend
+from spark_infer.bundle import Output
 from spark_infer.engine.proof.advice import WIDE
 from spark_infer.engine.proof.answers import Answer, Trial, has_nan
 from spark_infer.engine.proof.probe import NUM_ALIKE
-from spark_infer.engine.proof.yardstick import Slack
+from spark_infer.engine.proof.yardstick import ROUNDING, ROUNDINGS, Slack, distances
 from spark_infer.tensors import Decoded, length_order
 from spark_infer.tensors.arrow.lists import Lengths
 from spark_infer.tensors.rows import Positions
@@ -138,3 +140,29 @@ def _padded(rows: Positions, total: Lengths, *, most: int, grows: bool = False) 
         yield Trial(rows[start : start + size + 1])
         start += size
         most += grows and size > 1
+
+
+def roundings(
+    model: Backend, shown: Sequence[Shown], outputs: Sequence[Output], noise: float
+) -> list[Array]:
+    """Return how far rounding moves each component of each output, ``ROUNDING`` at least.
+
+    Args:
+        model: The model.
+        shown: What it answered, to the probe first. Rows with a slack of their own do not count.
+        outputs: Its outputs.
+        noise: Share of itself by which rounding moves a number.
+    """
+    found = [np.full(int(np.prod(output.tensor_shape)), ROUNDING) for output in outputs]
+    for one in shown:
+        if one.source is not shown[0].source:
+            continue
+        try:
+            noisy = one.trial.run(model, one.decoded, noise=noise)
+        except Exception:  # a model may raise anything, here on numbers that nobody gave it
+            continue
+        for row, answer, other in zip(one.trial.rows, one.answers, noisy, strict=True):
+            if int(row) not in one.slack:
+                moves = zip(found, distances(answer, other, outputs), strict=True)
+                found = [np.maximum(most, ROUNDINGS * apart) for most, apart in moves]
+    return found

@@ -12,6 +12,13 @@ from spark_infer.bundle import Output
 from spark_infer.engine.proof.answers import Answer
 
 LEAST_SIZE = 0.5
+MOST_SIZES = 200.0
+"""How many times its usual size a small component counts as at most: with a tolerance of 1e-4, a
+fiftieth of it may be lost."""
+ROUNDINGS = 8
+"""How much larger the rounding errors of a whole model are than that of one number."""
+ROUNDING = ROUNDINGS * 2.0**-23
+"""What is left of numbers near 1 that cancel."""
 _MOST_PLACES = 64
 """Positions of an answer whose size is looked at."""
 
@@ -40,13 +47,16 @@ class Yardstick:
             batches of other shapes are summed in another order.
         sizes: Usual size of each component of each output, over rows and positions: the median of
             its values that are not zero.
-        least: Smaller components count as of this size: they may be what is left of larger numbers
-            that cancel.
+        least: Smaller components count as of this size, or as ``MOST_SIZES`` times their own where
+            that is less: they may be what is left of larger numbers that cancel.
+        roundings: What rounding may move each component of each output by, however small it is; of
+            outputs without, by ``ROUNDING``.
     """
 
     tolerance: float
     sizes: Sequence[Array]
     least: float = LEAST_SIZE
+    roundings: Sequence[Array] = ()
 
     @classmethod
     def of(
@@ -72,9 +82,7 @@ class Yardstick:
         for place, output in enumerate(outputs):
             a, b = components(one[place], output), components(other[place], output)
             if a.dtype.kind == "f":
-                allowed = self.tolerance * np.maximum(self.sizes[place], self.least)
-                if slack is not None:
-                    allowed = allowed + slack.moves[place]
+                allowed = self._allowed(place, slack)
                 same = _close(a.astype(np.float64), b.astype(np.float64), self.tolerance, allowed)
                 if slack is not None and slack.is_infinite:
                     same |= np.isnan(a) | np.isnan(b)
@@ -84,6 +92,20 @@ class Yardstick:
                 where = tuple(np.argwhere(~same)[0])
                 return output.name, f"{a[where]:.6g}", f"{b[where]:.6g}"
         return None
+
+    def has_small(self) -> bool:
+        """Return whether a component is so small that its roundings count."""
+        return any((MOST_SIZES * sizes < self.least).any() for sizes in self.sizes)
+
+    def _allowed(self, place: int, slack: Slack | None) -> Array:
+        """Return how far the components of an output may be apart, whatever their values."""
+        sizes = self.sizes[place]
+        allowed: Array = self.tolerance * np.maximum(sizes, self.least)
+        if slack is not None:
+            return allowed + slack.moves[place]
+        least = self.roundings[place] if self.roundings else ROUNDING
+        bounded: Array = np.minimum(allowed, np.maximum(self.tolerance * MOST_SIZES * sizes, least))
+        return bounded
 
 
 def _close(a: Array, b: Array, relative: float, absolute: Array) -> Array:

@@ -22,6 +22,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeRegressor
 
 import spark_infer as si
 from spark_infer.bundle import Bundle
@@ -142,6 +143,19 @@ def test_numbers_that_float32_cannot_tell_apart_are_taken_as_float64(
     ]
     assert len(messages) == 2
     assert "in float32 is at most" in messages[0]
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1e-3, 1e-5])
+def test_small_scores_are_compared_by_their_size(tmp_path: Path, scale: float) -> None:
+    table = pd.DataFrame({"time": 1.6e9 + np.arange(800.0) * 2})
+    rates = scale * (2 + np.sin(np.arange(800) / 20))
+    line = make_pipeline(StandardScaler(), LinearRegression()).fit(table, rates)
+    bundle = si.save_bundle(tmp_path / "b", line, sample=table)
+    assert [item.dtype for item in bundle.signature.inputs] == ["float64"]
+    assert predict(bundle, table)["prediction"] == pytest.approx(line.predict(table), rel=1e-4)
+    tree = make_pipeline(StandardScaler(), DecisionTreeRegressor(random_state=0)).fit(table, rates)
+    with pytest.raises(BundleError, match="from its own answers on the sample"):
+        si.save_bundle(tmp_path / "c", tree, sample=table)
 
 
 @pytest.mark.parametrize(

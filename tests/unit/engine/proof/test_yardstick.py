@@ -146,3 +146,51 @@ def test_of_infinities_only_numbers_count(got: float, is_same: bool) -> None:
     slack = Slack([np.zeros(1)], is_infinite=True)
     assert (yardstick.difference(one, other, outputs, slack) is None) is is_same
     assert (yardstick.difference(one, other, outputs) is None) is (got == 0.5)
+
+
+def rate(x: Tensor, mask: Tensor) -> Tensor:
+    return torch.sigmoid((x * mask).sum(1).clamp(-5, 5) / x.shape[1] - 12)
+
+
+def loss(x: Tensor, mask: Tensor) -> Tensor:
+    return torch.stack([x.sum(1), (x * mask).sum(1).clamp(-5, 5) / x.shape[1] * 1e-5], 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "output"), [(rate, si.Output("y")), (loss, si.Output("y", shape=(2,)))]
+)
+def test_small_answers_are_compared_as_large_ones_are(
+    tmp_path: Path, function: Any, output: Any
+) -> None:
+    with pytest.raises(SignatureError, match="depends on its padding"):
+        save(tmp_path / "b", function, RAGGED, output)
+
+
+def test_a_stored_program_of_small_answers_is_compared(tmp_path: Path) -> None:
+    def drifts(x: Tensor) -> Tensor:
+        return x.sum(1).sigmoid() * (2e-5 if torch.compiler.is_exporting() else 1e-5)
+
+    with pytest.raises(BundleError, match="the stored model answers otherwise"):
+        save(tmp_path / "b", drifts, SCALAR, si.Output("y"))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-2, 0.1])
+def test_what_is_left_of_numbers_that_cancel_may_round(tmp_path: Path, scale: float) -> None:
+    torch.manual_seed(3)
+    layer = nn.Linear(64, 64)
+
+    def cancels(x: Tensor, mask: Tensor) -> Tensor:
+        hidden = layer((x * mask.unsqueeze(-1)).sum(1)) * scale
+        return (hidden - hidden.mean(1, keepdim=True)).mean(1)
+
+    save(tmp_path / "b", cancels, si.RaggedInput("x", column="x", shape=(64,)), si.Output("y"))
+
+
+def test_a_small_component_may_lose_a_fiftieth_of_its_size() -> None:
+    outputs = [si.Output("v")]
+    yardstick = Yardstick.of([[np.array(1e-3)], [np.array(1.1e-3)]], outputs, 1e-4)
+    assert yardstick.difference([np.array(1e-3)], [np.array(1.01e-3)], outputs) is None
+    assert yardstick.difference([np.array(1e-3)], [np.array(1.03e-3)], outputs) is not None
+    small = Yardstick.of([[np.array(1e-9)]], outputs, 1e-4)
+    assert small.difference([np.array(1e-9)], [np.array(9e-7)], outputs) is None
+    assert small.difference([np.array(1e-9)], [np.array(2e-6)], outputs) is not None
