@@ -150,3 +150,23 @@ def test_names_that_need_quotes(spark: SparkSession, tmp_path: Path) -> None:
     counts = assert_same({**each, "all": df, "two": df.select("`a.b`", "a")})
     assert counts["x y"] == 1
     assert_refused({"field": (df.select("a.b"), r"Spark computes a\.b")})
+
+
+def test_the_column_that_spark_fills_with_numbers_of_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    name = "_tmp_metadata_row_index"
+    path = write(tmp_path / "t", {"a": [1, 2], name: [7, 8]})
+    schema = f"a bigint, {name} bigint"
+    df = spark.read.schema(schema).parquet(path)
+    assert assert_same({"beside": df.select("a")}) == {"beside": 2}
+    assert_refused(
+        {
+            "stored": (df, "Spark numbers the rows"),
+            "compared": (df.filter(f"{name} > 1").select("a"), "Spark numbers the rows"),
+            "missing": (
+                spark.read.schema(schema).parquet(write(tmp_path / "u", {"a": [1]})),
+                "Spark numbers the rows",
+            ),
+        }
+    )

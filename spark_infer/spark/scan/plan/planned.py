@@ -28,6 +28,8 @@ _OPTIONS = (
     "spark_infer",
 )
 """Options that say which files there are, and nothing of what is in them."""
+_ROW_NUMBER = "_tmp_metadata_row_index"
+"""A column in which Spark puts the numbers of the rows, whatever a file holds."""
 _OFF = (
     "spark.sql.files.ignoreCorruptFiles",
     "spark.sql.files.ignoreMissingFiles",
@@ -193,6 +195,8 @@ class _Table:
             elif name in stored:
                 if "EXISTS_DEFAULT" in stored[name]["metadata"]:
                     raise NotDirect(f"column {name!r} has a default value")
+                if name == _ROW_NUMBER:
+                    raise NotDirect(f"Spark numbers the rows in column {name!r}")
                 kind = _data_type(json.loads(attribute.dataType().json()))
                 attributes[attribute_id(attribute)] = Stored(name, kind)
         return cls(attributes, kinds, relation.partitionSchema())
