@@ -35,15 +35,18 @@ _BITS: dict[type[DataType], int] = {ByteType: 8, ShortType: 16, IntegerType: 32,
 _CUT = ByteType | ShortType
 """Integers of which Spark cuts off what they do not hold, where a folder names them."""
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_SOME_DAY = r"[+-]?[0-9]{4,7}(-[0-9]{1,2}(-[0-9]{1,2})?)?"
-_CLOCK = r"[ T][0-9]{1,2}(:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]*)?)?)?"
-_ZONE = r"( ?([A-Za-z][A-Za-z0-9_/+:-]*|[+-][0-9:]+))?"
+_SOME_DAY = r"[+-]?[0-9]{4,5}(-[0-9]{1,2}(-[0-9]{1,2})?)?"
+_CLOCK = r"[ T][0-9]{1,2}(:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{0,6})?)?)?"
+_ZONE = r"( ?(Z|UTC|GMT|[+-](0?[0-9]|1[0-7])(:[0-5][0-9])?))?"
 _DECLARED: dict[type[DataType], re.Pattern[str]] = {
     DateType: re.compile(_SOME_DAY),
     TimestampType: re.compile(f"{_SOME_DAY}({_CLOCK}{_ZONE})?"),
     TimestampNTZType: re.compile(f"{_SOME_DAY}({_CLOCK})?"),
 }
-"""What a day or time may be written like, so that Spark neither cuts it nor adds today's date."""
+"""What a day or time may be written like, so that Spark neither cuts it nor adds today's date.
+
+Years of more digits, and zones by their names, may be some that Spark makes null of.
+"""
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 _EXACT = Context(prec=400, traps=[])
