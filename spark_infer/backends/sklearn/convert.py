@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,16 @@ import pyarrow as pa
 import pyarrow.types as pat
 import skl2onnx
 from skl2onnx.common import data_types
+from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
+from sklearn.isotonic import IsotonicRegression
 from sklearn.utils.validation import check_is_fitted
 
+from spark_infer.backends.onnx.model.wide import widen
+from spark_infer.backends.sklearn.converters import CONVERTERS, SHAPES
+from spark_infer.backends.sklearn.parts import parts_of
 from spark_infer.errors import BundleError, SignatureError, nearest, some
 
 _EXACT = 2**53
@@ -101,8 +108,13 @@ def convert(estimator: Any, columns: Columns, dtype: str) -> Any:
         dtype: The type in which the graph takes numbers.
 
     Raises:
-        BundleError: skl2onnx does not know it, or a part of it.
+        BundleError: skl2onnx does not know it, or a part of it, or computes that otherwise.
     """
+    if any(isinstance(part, IsotonicRegression) for part in parts_of(estimator)):
+        raise BundleError(
+            f"the {type(estimator).__name__} holds an IsotonicRegression, which interpolates, and "
+            "skl2onnx takes the nearest point instead; calibrate with method='sigmoid'"
+        )
     number = _NUMBERS[dtype]
     if columns.apart:
         kinds = dict.fromkeys(columns.names, number)
@@ -113,7 +125,7 @@ def convert(estimator: Any, columns: Columns, dtype: str) -> Any:
         kind = data_types.Int64TensorType if columns.wholes.issuperset(columns.names) else number
         types = [("X", kind([None, len(columns.names)]))]
     try:
-        return skl2onnx.to_onnx(estimator, initial_types=types)
+        graph = _converted(estimator, types)
     except Exception as error:
         # It raises what it likes.
         raise BundleError(
@@ -121,6 +133,26 @@ def convert(estimator: Any, columns: Columns, dtype: str) -> Any:
             f"({str(error).strip().splitlines()[0]}); do the step that it does not know in Spark "
             "SQL, or register a converter, convert it yourself and pass the ONNX model"
         ) from None
+    widen(graph)
+    return graph
+
+
+def _converted(estimator: Any, types: Sequence[tuple[str, Any]]) -> Any:
+    given: dict[str, Any] = {
+        "initial_types": types,
+        "custom_conversion_functions": CONVERTERS,
+        "custom_shape_calculators": SHAPES,
+    }
+    if any(isinstance(part, IsolationForest) for part in parts_of(estimator)):
+        # It takes the newest version of ONNX's operators for trees, which skl2onnx does not know.
+        newest = skl2onnx.proto.get_latest_tested_opset_version()
+        given["target_opset"] = {"": newest, "ai.onnx.ml": 3}
+    if is_classifier(estimator):
+        with suppress(NameError):  # there is no such option of those without probabilities
+            return skl2onnx.convert_sklearn(
+                estimator, options={id(estimator): {"zipmap": False}}, **given
+            )
+    return skl2onnx.convert_sklearn(estimator, **given)
 
 
 def dtype_of(estimator: Any) -> str:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from spark_infer.backends.backend import Array
 from spark_infer.backends.sklearn.original import (
@@ -18,10 +17,10 @@ from spark_infer.backends.sklearn.original import (
     differences,
     graph_answers,
 )
+from spark_infer.backends.sklearn.parts import parts_of
 from spark_infer.bundle import Signature
 from spark_infer.errors import BundleError
 
-_MAX_DEPTH = 32
 _MAX_NUMBERS = 32
 """Most categories of numbers around which others are tried."""
 
@@ -176,15 +175,8 @@ def _narrow(signature: Signature, rows: Mapping[str, Array]) -> dict[str, Array]
     return {i.tensor_name: rows[i.tensor_name].astype(i.dtype) for i in signature.inputs}
 
 
-def encoders_in(part: Any, depth: int = 0) -> Iterator[Any]:
+def encoders_in(estimator: Any) -> Iterator[Any]:
     """Yield the encoders within an estimator, at any depth."""
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(getattr(part, "categories_", None), (list, tuple)):
-        yield part
-    elif isinstance(part, BaseEstimator):
-        for inner in vars(part).values():
-            yield from encoders_in(inner, depth + 1)
-    elif isinstance(part, (list, tuple)):
-        for inner in part:
-            yield from encoders_in(inner, depth + 1)
+    for part in parts_of(estimator):
+        if isinstance(getattr(part, "categories_", None), (list, tuple)):
+            yield part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +18,11 @@ from spark_infer.backends.onnx.guard import guarded, numbers_in
 from spark_infer.backends.onnx.model.exact import exact
 from spark_infer.backends.options import ModelOptions
 from spark_infer.backends.original import Original
+from spark_infer.backends.sklearn.between import rows_between
 from spark_infer.backends.sklearn.convert import Columns, columns_of, convert
 from spark_infer.backends.sklearn.encoders import check_unknown, difference
 from spark_infer.backends.sklearn.methods import method_of
-from spark_infer.backends.sklearn.missing import takes_nan
+from spark_infer.backends.sklearn.missing import takes_infinity, takes_nan
 from spark_infer.backends.sklearn.original import (
     TOLERANCE,
     SklearnModel,
@@ -29,13 +30,13 @@ from spark_infer.backends.sklearn.original import (
     differences,
     graph_answers,
 )
+from spark_infer.backends.sklearn.steps import has_steps
 from spark_infer.bundle import Bundle, Output, Signature
 from spark_infer.errors import BundleError, SignatureError, SparkInferError
 from spark_infer.tensors.rows import Rows
 from spark_infer.transforms import make_decoder
 
 _MAX_ROWS = 1024
-_DTYPES = ("float32", "float64")
 _NAMES = {"variable": "prediction", "output_label": "label", "output_probability": "probabilities"}
 
 _logger = logging.getLogger("spark_infer")
@@ -51,43 +52,65 @@ class SklearnFormat(Format):
     )
 
     def take(self, model: Any, said: Said) -> Taken:
-        """Convert the estimator, in float32 where that suffices."""
+        """Convert the estimator, in float32 where that suffices.
+
+        What jumps is converted in float64; where skl2onnx cannot, the sample has to show that
+        float32 does it no harm.
+        """
         if said.inputs is not None or said.task is not None:
             raise BundleError("of a scikit-learn model say the columns, and no inputs or task")
         columns = columns_of(model, said.columns, said.sample)
         check_unknown(model)
-        problem = None
-        for dtype in _DTYPES:
+        jumps = has_steps(model)
+        problem: SparkInferError | None = None
+        for dtype in ("float64", "float32") if jumps else ("float32", "float64"):
+            if problem is not None and jumps and said.sample is None:
+                raise BundleError(
+                    f"the {type(model).__name__} jumps where a number passes a split, and cannot "
+                    f"be converted in float64 ({problem}); pass sample=ROWS, some rows such as it "
+                    "will predict, to show that float32 does it no harm"
+                )
             try:
                 found = self._taken(model, columns, said, dtype)
-            except SparkInferError:
-                if problem is None:
-                    raise
-                break
-            rows = None if said.sample is None else _tensors(said.sample, found.signature)
-            other = difference(found.model, found.signature, rows)
-            if other is not None:
-                problem = problem or (
-                    f"other than its own answers for {other}, in {dtype} (an encoder of numbers "
-                    "has to be the first step for its columns)"
-                )
-                continue
-            if said.sample is None:
+                self._check(found, said, dtype)
+            except SparkInferError as error:
+                problem = error if dtype == "float32" else problem or error
+            else:
                 return found
-            apart = _largest_difference(found, said)
-            _logger.info(
-                "the ONNX model in %s is at most %.2g from scikit-learn on the sample", dtype, apart
+        assert problem is not None
+        raise problem
+
+    def _check(self, taken: Taken, said: Said, dtype: str) -> None:
+        """Raise BundleError where the graph answers otherwise than the estimator."""
+        rows = None if said.sample is None else _tensors(said.sample, taken.signature)
+        other = difference(taken.model, taken.signature, rows)
+        if other is not None:
+            raise self._refused(
+                taken,
+                f"other than its own answers for {other}, in {dtype} (an encoder of numbers "
+                "has to be the first step for its columns)",
             )
-            if apart <= TOLERANCE:
-                return found
-            problem = (
-                problem
-                or f"up to {apart:.2g} in {dtype} from its own answers on the sample, and "
-                f"{TOLERANCE} is allowed"
+        if said.sample is None:
+            return
+        sample = said.sample.slice(0, _MAX_ROWS)
+        apart = _largest_difference(taken, sample)
+        if has_steps(taken.model.estimator):
+            with suppress(Exception):  # rows that nobody gave it may be none that it takes
+                apart = max(apart, _largest_difference(taken, rows_between(sample)))
+        _logger.info(
+            "the ONNX model in %s is at most %.2g from scikit-learn on the sample", dtype, apart
+        )
+        if apart > TOLERANCE:
+            raise self._refused(
+                taken,
+                f"up to {apart:.2g} in {dtype} from its own answers on the sample, or on rows "
+                f"between its values, and {TOLERANCE} is allowed",
             )
-        raise BundleError(
-            f"the bundle is not saved: what skl2onnx makes of the {type(model).__name__} is "
-            f"{problem}; {self.hint}"
+
+    def _refused(self, taken: Taken, problem: str) -> BundleError:
+        return BundleError(
+            "the bundle is not saved: what skl2onnx makes of the "
+            f"{type(taken.model.estimator).__name__} is {problem}; {self.hint}"
         )
 
     def _taken(self, model: Any, columns: Columns, said: Said, dtype: str) -> Taken:
@@ -112,7 +135,12 @@ class SklearnFormat(Format):
                 )
         plain = SklearnModel(model, columns, ONNX.take(graph, Said(signature=signature)).model, {})
         sample = None if said.sample is None else _tensors(said.sample, signature)
-        may_be = takes_nan(plain, signature, list(numbers_in(graph)), sample)
+        numbers = list(numbers_in(graph))
+        any_number = takes_infinity(plain, signature, numbers, sample)
+        may_be = takes_nan(plain, signature, numbers, sample)
+        may_be = {
+            n: is_taken for n, is_taken in may_be.items() if not is_taken or n not in any_number
+        }
         checked = guarded(graph, may_be)
         stored = ONNX.take(checked, Said(signature=signature)).model
         return Taken(SklearnModel(model, columns, stored, may_be), signature)
@@ -159,10 +187,8 @@ def _tensors(sample: pa.RecordBatch | pa.Table, signature: Signature) -> dict[st
     return dict(decoded.tensors(Rows(decoded.rejects.accepted.positions)))
 
 
-def _largest_difference(taken: Taken, said: Said) -> float:
-    """Return how far the graph is from the estimator on the sample; infinity for other labels."""
-    assert said.sample is not None
-    sample = said.sample.slice(0, _MAX_ROWS)
+def _largest_difference(taken: Taken, sample: pa.RecordBatch | pa.Table) -> float:
+    """Return how far the graph is from the estimator on rows; infinity for other labels."""
     exact, stored = (
         make_decoder(of).decode(sample) for of in (_wide(taken.signature), taken.signature)
     )

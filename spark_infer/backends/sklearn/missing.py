@@ -1,8 +1,8 @@
-"""Which inputs of an estimator may be NaN: those where its graph answers as it does.
+"""Which inputs of an estimator may be NaN or infinite: where its graph answers as it does.
 
-A graph's trees send NaN to the right at each node, and those of scikit-learn to the side that each
-node learned, so that a few rows do not tell whether both agree. Trees that NaN reaches, and that
-send it to the left anywhere, therefore take none; all else is tried on rows.
+Trees that skl2onnx makes send NaN to the right at each node, and those of scikit-learn to the side
+that each node learned, so that a few rows do not tell whether both agree. Where NaN reaches such
+trees, and they send it to the left anywhere, they therefore take none; all else is tried on rows.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from spark_infer.backends.backend import Array
+from spark_infer.backends.onnx.ensemble import has_other_trees
 from spark_infer.backends.sklearn.original import (
     TOLERANCE,
     SklearnModel,
@@ -23,6 +23,7 @@ from spark_infer.backends.sklearn.original import (
     differences,
     graph_answers,
 )
+from spark_infer.backends.sklearn.parts import parts_of
 from spark_infer.bundle import Signature
 
 _SEED = 20_180_808
@@ -48,7 +49,7 @@ def takes_nan(
     rows = _usual(model, signature, sample)
     found = {
         name: all(
-            _agree(model, signature, _with_nan(rows, {name: columns}))
+            _agree(model, signature, _with(rows, {name: columns}))
             for columns in _places(rows[name])
         )
         for name in names
@@ -59,9 +60,35 @@ def takes_nan(
         {name: np.ones(rows[name].shape, np.bool_) for name in taken},
         {name: random.random(rows[name].shape) < _MISSING for name in taken},
     ]
-    if taken and not all(_agree(model, signature, _with_nan(rows, masks)) for masks in together):
+    if taken and not all(_agree(model, signature, _with(rows, masks)) for masks in together):
         return dict.fromkeys(names, False)
     return found
+
+
+def takes_infinity(
+    model: SklearnModel,
+    signature: Signature,
+    names: Sequence[str],
+    sample: Mapping[str, Array] | None,
+) -> set[str]:
+    """Return the inputs of numbers in which an infinity has the estimator's own answer.
+
+    Args:
+        model: The estimator and its graph.
+        signature: What both take.
+        names: The inputs of numbers.
+        sample: Rows of the user, as tensors.
+    """
+    rows = _usual(model, signature, sample)
+    return {
+        name
+        for name in names
+        if all(
+            _agree(model, signature, _with(rows, {name: columns}, value))
+            for columns in (*_places(rows[name]), np.ones(rows[name].shape, np.bool_))
+            for value in (np.inf, -np.inf)
+        )
+    }
 
 
 def _usual(
@@ -98,21 +125,22 @@ def _places(rows: Array) -> Iterator[Array]:
         yield mask
 
 
-def _with_nan(rows: Mapping[str, Array], masks: Mapping[str, Array]) -> dict[str, Array]:
+def _with(
+    rows: Mapping[str, Array], masks: Mapping[str, Array], value: float = np.nan
+) -> dict[str, Array]:
     return {
-        name: np.where(masks[name], np.array(np.nan, array.dtype), array)
-        if name in masks
-        else array
+        name: np.where(masks[name], np.array(value, array.dtype), array) if name in masks else array
         for name, array in rows.items()
     }
 
 
 def _agree(model: SklearnModel, signature: Signature, rows: Mapping[str, Array]) -> bool:
-    """Return whether estimator and graph answer alike to rows with NaN."""
+    """Return whether estimator and graph answer alike to rows with NaN or infinities."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if _turns_left(model.estimator, SklearnOriginal(model, signature).given(rows)):
+            given = SklearnOriginal(model, signature).given(rows)
+            if has_other_trees(model.graph.graph.model) and _turns_left(model.estimator, given):
                 return False
         return bool(_alike(model, signature, rows).all())
     except Exception:  # an estimator may raise anything, and that it does is the answer
@@ -133,24 +161,10 @@ def _turns_left(estimator: Any, given: Any) -> bool:
         if len(estimator.steps) > 1:
             given = estimator[:-1].transform(given)
         return _has_nan(given) and _turns_left(estimator.steps[-1][1], given)
-    return any(tree.missing_go_to_left.any() for tree in _trees(estimator))
+    trees = [part.tree_ for part in parts_of(estimator) if hasattr(part, "tree_")]
+    return any(tree.missing_go_to_left.any() for tree in trees)
 
 
 def _has_nan(given: Any) -> bool:
     values = given.data if hasattr(given, "tocsr") else np.asarray(given)
     return values.dtype.kind == "O" or bool(np.isnan(values).any())
-
-
-def _trees(part: Any) -> Iterator[Any]:
-    """Yield the trees within an estimator, at any depth."""
-    if hasattr(part, "tree_"):
-        yield part.tree_
-    elif isinstance(part, BaseEstimator):
-        for inner in vars(part).values():
-            yield from _trees(inner)
-    elif isinstance(part, (list, tuple)) or (isinstance(part, np.ndarray) and part.dtype == object):
-        for inner in np.ravel(part) if isinstance(part, np.ndarray) else part:
-            yield from _trees(inner)
-    elif isinstance(part, dict):
-        for inner in part.values():
-            yield from _trees(inner)

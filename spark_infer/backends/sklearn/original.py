@@ -38,7 +38,7 @@ class SklearnModel:
         estimator: The estimator.
         columns: What it was fitted with.
         graph: What is stored of it.
-        takes_nan: Whether each input of numbers may be NaN.
+        takes_nan: Whether each input of numbers may be NaN, of those that take no infinity.
     """
 
     estimator: Any

@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import spark_infer as si
 from spark_infer.backends.onnx.model import exact
@@ -95,13 +95,22 @@ def test_an_encoder_in_front_of_all_columns(tmp_path: Path, kind: type) -> None:
     check(tmp_path, trained, rows, values, samples=(True,))
 
 
-def test_an_encoder_of_numbers_behind_another_step_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("last", [LogisticRegression(), RandomForestClassifier(5, random_state=0)])
+@pytest.mark.parametrize("first", [SimpleImputer(strategy="most_frequent"), MinMaxScaler((1, 5))])
+def test_an_encoder_of_numbers_behind_another_step(tmp_path: Path, first: Any, last: Any) -> None:
     rows = table([1.0, 2.0, 3.0, 5.0])
-    encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), ONE_HOT)
-    forest = pipeline(encoder, last=RandomForestClassifier(5, random_state=0))
-    for estimator in (forest, pipeline(encoder)):
-        with pytest.raises(BundleError, match=r"other than its own answers for .* in 'k', in fl"):
-            si.save_bundle(tmp_path / "b", fitted(estimator, rows), sample=rows)
+    encoder = make_pipeline(first, ONE_HOT)
+    trained = fitted(pipeline(encoder, last=last), rows)
+    values = [1.0, 1.7, 2.0000000001, 4.999, 0.5, -1.0, 1e300, 4.0]
+    check(tmp_path, trained, rows, values, samples=(True,))
+
+
+def test_an_encoder_of_scaled_numbers_is_refused(tmp_path: Path) -> None:
+    rows = table([1.0, 2.0, 3.0, 5.0])
+    encoder = make_pipeline(MinMaxScaler(), ONE_HOT)
+    for last in (RandomForestClassifier(5, random_state=0), LogisticRegression()):
+        with pytest.raises(BundleError, match=r"is not an int64|other than its own answers for"):
+            si.save_bundle(tmp_path / "b", fitted(pipeline(encoder, last=last), rows), sample=rows)
 
 
 @pytest.mark.parametrize("categories", [[1, 2, 3], [1.0, 2.0, 3.0], ["a", "b", "c"]])

@@ -76,11 +76,9 @@ def test_a_classifier(tmp_path: Path, estimator: Any, as_frame: bool) -> None:
     rows = frame(10_000, seed=1)
     found = predict(bundle, rows)
     given = rows if as_frame else rows.to_numpy()
-    # What is near a threshold of a tree may fall to the other side of it in float32.
-    same = np.array(found["label"]) == trained.predict(given)
-    assert same.mean() > 0.9995
+    assert (np.array(found["label"]) == trained.predict(given)).all()
     apart = np.abs(np.array(found["probabilities"]) - trained.predict_proba(given)).max(axis=1)
-    assert (apart < 1e-4).mean() > 0.9995
+    assert (apart < 1e-5).all()
 
 
 def test_a_regressor(tmp_path: Path) -> None:
@@ -154,8 +152,8 @@ def test_small_scores_are_compared_by_their_size(tmp_path: Path, scale: float) -
     assert [item.dtype for item in bundle.signature.inputs] == ["float64"]
     assert predict(bundle, table)["prediction"] == pytest.approx(line.predict(table), rel=1e-4)
     tree = make_pipeline(StandardScaler(), DecisionTreeRegressor(random_state=0)).fit(table, rates)
-    with pytest.raises(BundleError, match="from its own answers on the sample"):
-        si.save_bundle(tmp_path / "c", tree, sample=table)
+    split = si.save_bundle(tmp_path / "c", tree, sample=table)
+    assert predict(split, table)["prediction"] == pytest.approx(tree.predict(table), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +207,7 @@ def test_a_conversion_that_answers_otherwise_is_refused(
     trained = LinearRegression().fit(table, table["amount"])
     bent = LinearRegression().fit(table, table["amount"] * 1.01)
     monkeypatch.setattr(trained, "predict", bent.predict, raising=False)
-    with pytest.raises(BundleError, match=r"is up to .* from its own answers on the sample, and"):
+    with pytest.raises(BundleError, match=r"is up to .* from its own answers on the sample, or"):
         si.save_bundle(tmp_path / "b", trained, sample=table)
     with pytest.raises(BundleError, match="answers otherwise"):
         si.save_bundle(tmp_path / "b", trained)
