@@ -85,12 +85,21 @@ class Bundle:
             check_file(root, name, status.st_size)
         verified = verify(root)
         check_pin(root, verified.digest, digest)
+        bundle = cls.of_verified(root, verified.digest, verified.stamps)
+        bundle.check_unchanged()
+        return bundle
+
+    @classmethod
+    def of_verified(cls, root: Path, digest: str, stamps: Stamps) -> Bundle:
+        """Read what the files under ``root`` say, which were verified before.
+
+        Raises:
+            BundleError: They do not say what a bundle says.
+        """
         manifest = Manifest.read(root)
         outputs = [output.name for output in manifest.signature.outputs]
         profile = Profile.read(root, manifest.signature.column_names, outputs)
-        bundle = cls(root, verified.digest, manifest, verified.stamps, profile)
-        bundle.check_unchanged()
-        return bundle
+        return cls(root, digest, manifest, stamps, profile)
 
     def check_unchanged(self) -> None:
         """Raise BundleError unless the files at ``path`` are untouched since they were verified."""

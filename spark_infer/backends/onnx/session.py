@@ -9,6 +9,7 @@ import onnxruntime as ort
 
 from spark_infer.backends.options import ModelOptions
 from spark_infer.bundle.cache.directory import cache_directory
+from spark_infer.bundle.documents import cut
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 
 Provider = tuple[str, dict[str, str]]
@@ -44,7 +45,7 @@ def make_session(
         return ort.InferenceSession(model, options, providers=list(providers))
     except Exception as error:
         # Its errors have no common class.
-        first = str(error).splitlines()[0]
+        first = cut(str(error).splitlines()[0])
         raise BundleError(
             f"onnxruntime {ort.__version__} does not run the ONNX model ({first}); upgrade it, or "
             "export the model for an earlier opset"

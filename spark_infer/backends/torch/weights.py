@@ -18,6 +18,8 @@ def save_weights(root: Path, state: Mapping[str, torch.Tensor]) -> None:
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
     try:
         save_file(tensors, root / WEIGHTS_FILE)
+        # safetensors makes a file for this user alone, and a bundle is for others too.
+        (root / WEIGHTS_FILE).chmod(0o644)
     except KeyError as error:
         raise BundleError(
             f"weights of type {error.args[0]} cannot be stored; convert them, or keep real and "

@@ -26,7 +26,6 @@ from spark_infer.bundle.cache.tidy import Limits, discard, marker_of, staging_fo
 from spark_infer.bundle.files.digest import check_digest
 from spark_infer.bundle.files.folder import scan
 from spark_infer.bundle.files.stamp import Stamp, Stamps
-from spark_infer.bundle.manifest import Manifest
 from spark_infer.errors import BundleError, RuntimeUnavailable, is_full
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -88,11 +87,10 @@ def _known(entry: Path) -> Bundle | None:
         if note != _described(entry.name, stamps):
             return None
         try:
-            manifest = Manifest.read(entry)
+            bundle = hold(Bundle.of_verified(entry, entry.name, stamps))
         except BundleError:
             # It was damaged since, and is being replaced.
             return None
-        bundle = hold(Bundle(entry, entry.name, manifest, stamps))
         with contextlib.suppress(OSError):  # a read-only cache works too
             os.utime(marker, follow_symlinks=False)
         return bundle

@@ -46,6 +46,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 
 
 _LEGACY = "spark.sql.legacy."
+_ARITHMETIC = _words(r"[-+*/%]|\b(?:div|mod|pmod|try_(?:add|subtract|multiply|divide|mod))\b")
 _RULES = (
     _Rule("spark.sql.ansi.doubleQuotedIdentifiers", re.compile('"'), "text in double quotes"),
     _Rule("spark.sql.parser.escapedStringLiterals", re.compile(r"\\"), "backslashes in texts"),
@@ -132,7 +133,7 @@ _RULES = (
     ),
     _Rule(
         "spark.sql.decimalOperations.allowPrecisionLoss",
-        _words(r"[-+*/%]|\b(?:div|mod|pmod)\b"),
+        _ARITHMETIC,
         "arithmetic",
         other="false",
         usual="true",
@@ -143,8 +144,18 @@ _RULES = (
         "operations on numbers",
     ),
     _Rule(
+        f"{_LEGACY}allowNegativeScaleOfDecimal",
+        _words(r"[0-9.]e\+?[0-9]+bd\b"),
+        "decimals with an exponent",
+    ),
+    _Rule(
+        f"{_LEGACY}createEmptyCollectionUsingStringType",
+        _words(r"\b(?:array|map)`?\s*\(\s*\)"),
+        "empty arrays or maps",
+    ),
+    _Rule(
         f"{_LEGACY}literal.pickMinimumPrecision",
-        _words(r"[-+*/%]|\b(?:div|mod|pmod)\b"),
+        _ARITHMETIC,
         "arithmetic",
         other="false",
         usual="true",

@@ -172,6 +172,29 @@ MEANINGS = [
             "array(CAST(1.1234567 AS DECIMAL(38, 20)), CAST(1 AS DECIMAL(38, 0)))",
         )
     ),
+    *(
+        (f"{OLD}createEmptyCollectionUsingStringType", "true", expression)
+        for expression in (
+            "coalesce(array(CAST(0.1234567890123456789 AS DECIMAL(38, 20))), array())",
+            "typeof(ARRAY ( ))",
+            "typeof(map())",
+        )
+    ),
+    (
+        "spark.sql.decimalOperations.allowPrecisionLoss",
+        "false",
+        "try_divide(CAST(1 AS DECIMAL(38, 0)), CAST(3000000 AS DECIMAL(20, 0)))",
+    ),
+    *(
+        (
+            f"{OLD}literal.pickMinimumPrecision",
+            "false",
+            f"typeof({name}(CAST(9 AS DECIMAL(9, 3)), 1))",
+        )
+        for name in ("try_add", "try_subtract", "try_multiply", "TRY_DIVIDE", "try_mod")
+    ),
+    (f"{OLD}allowNegativeScaleOfDecimal", "true", "hash(1E2BD)"),
+    (f"{OLD}allowNegativeScaleOfDecimal", "true", "to_json(struct(.5e+3bd))"),
     (f"{OLD}interval.enabled", "true", "typeof(DATE'2020-01-02' - DATE'2020-01-01')"),
     (f"{OLD}fromDayTimeString.enabled", "true", "INTERVAL '5 12:40:30.999' HOUR TO SECOND"),
     (f"{OLD}typeCoercion.datetimeToString.enabled", "true", "DATE'2020-01-02' = '2020-1-2'"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import gc
 import multiprocessing
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import spark_infer as si
 from spark_infer.bundle import Bundle
 from spark_infer.bundle.cache import entry as entry_module
 from spark_infer.bundle.cache.entry import _staging
@@ -22,6 +24,7 @@ from spark_infer.bundle.cache.tidy import Limits, marker_of, tidy
 from spark_infer.bundle.files.digest import SUMS_FILE, verify
 from spark_infer.errors import BundleError, ConfigError, RuntimeUnavailable
 from spark_infer.runtime import materialise, pack
+from tests.unit.support.models import LINE_SIGNATURE, Line
 
 
 def never() -> bytes:
@@ -135,6 +138,24 @@ def test_what_was_verified_is_not_read_again(
     first = materialise(fraud.digest, lambda: pack(fraud), tmp_path)
     monkeypatch.setattr("spark_infer.bundle.bundle.verify", None)
     assert materialise(fraud.digest, never, tmp_path) == first
+
+
+def test_a_bundle_from_the_cache_says_all_that_it_says_elsewhere(tmp_path: Path) -> None:
+    options = {"profile": {"a": [0.1, 0.2, 0.2]}, "features": {"a": "b + 1"}}
+    saved = si.save_bundle(tmp_path / "line", Line(2.0), signature=LINE_SIGNATURE, **options)
+    (tmp_path / "cache").mkdir(mode=0o700)
+    first = materialise(saved.digest, lambda: pack(saved), tmp_path / "cache")
+    marker_of(first.path).unlink()
+    verified, known = (materialise(saved.digest, never, tmp_path / "cache") for _ in range(2))
+    for bundle in (first, verified, known):
+        said = {
+            field.name: getattr(bundle, field.name)
+            for field in dataclasses.fields(bundle)
+            if field.name not in ("path", "stamps")
+        }
+        assert said == {name: getattr(saved, name) for name in said}
+        assert bundle.files == saved.files
+    assert saved.profile is not None
 
 
 def put_back(path: Path) -> None:

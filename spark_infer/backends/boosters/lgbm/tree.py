@@ -40,6 +40,9 @@ _REPORTED = (
 )
 _MOST = 2**31 - 1
 _CATEGORICAL = 1
+_LEAST = float(np.finfo(np.float64).tiny)
+"""The least number of full precision."""
+_ZERO = re.compile(r"-?0+(\.0+)?([eE].*)?")
 _INFINITE = re.compile("-?inf")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -101,10 +104,18 @@ def _check_linear(pairs: Mapping[str, str], what: str, leaves: int, count: int) 
         if pairs.keys() & {"leaf_const", "num_features", "leaf_features", "leaf_coeff"}:
             raise ValueError(f"{what}: it has linear leaves, and is_linear is 0")
         return
-    _floats(pairs, "leaf_const", what, leaves)
+    _check_precise(pairs, "leaf_const", what, leaves)
     numbers = _ints(pairs, "num_features", what, leaves, 0, count)
     _ints(pairs, "leaf_features", what, int(numbers.sum()), 0, count - 1)
-    _floats(pairs, "leaf_coeff", what, int(numbers.sum()))
+    _check_precise(pairs, "leaf_coeff", what, int(numbers.sum()))
+
+
+def _check_precise(pairs: Mapping[str, str], key: str, what: str, count: int) -> None:
+    """Check the numbers of linear leaves, which LightGBM reads in another way than all others."""
+    found = _floats(pairs, key, what, count)
+    for word, number in zip(_words(pairs, key, what), found, strict=True):
+        if abs(number) < _LEAST and not _ZERO.fullmatch(word):
+            raise ValueError(f"{what}: {key} holds {word[:40]}, of which LightGBM's process dies")
 
 
 def _ints(pairs: Mapping[str, str], key: str, what: str, count: int, least: int, most: int) -> Ints:

@@ -87,6 +87,11 @@ def _children_by_id(node: NodeProto, given: dict[str, Any]) -> tuple[Ints, Ints]
     kind = "class" if node.op_type == "TreeEnsembleClassifier" else "target"
     labels = given.get("classlabels_strings") or given.get("classlabels_int64s") or ()
     number = len(labels) if kind == "class" else int(given.get("n_targets", 1))
+    if kind == "class" and number < 2:
+        raise BundleError(
+            f"the {node.op_type} in the ONNX model knows fewer than two classes, of which ONNX "
+            "Runtime's process dies; train the model on rows of two classes or more"
+        )
     ids = _ints(node, given, f"{kind}_ids", None, 0, number - 1)
     leaf_trees = _ints(node, given, f"{kind}_treeids", len(ids), 0, _MOST) << 31
     leaf_nodes = _ints(node, given, f"{kind}_nodeids", len(ids), 0, _MOST)

@@ -289,6 +289,28 @@ def test_a_damaged_text_is_refused_before_the_library_reads_it(
     assert re.search(r"model\.(json|txt) is damaged.*save the bundle again", str(raised.value))
 
 
+def linear(key: str, number: str) -> bytes:
+    """Return a text with linear leaves, of which one has another number."""
+    rows = numbers()
+    parameters = {"objective": "regression", "linear_tree": True, "verbosity": -1}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(rows, rows.iloc[:, 0] * 2), 2)
+    text = LIGHTGBM.give(booster).content.decode()
+    return re.sub(rf"(?m)^{key}=[0-9.e-]+", f"{key}={number}", text).encode()
+
+
+@pytest.mark.parametrize("key", ["leaf_const", "leaf_coeff"])
+@pytest.mark.parametrize("number", ["5e-324", "-1e-310", "1e-400", f"0.{'0' * 330}1"])
+def test_a_number_of_a_linear_leaf_that_ends_lightgbm_is_refused(key: str, number: str) -> None:
+    with pytest.raises(ValueError, match=f"{key} holds {number[:40]}"):
+        LIGHTGBM.booster(linear(key, number), 1)
+
+
+@pytest.mark.parametrize("key", ["leaf_const", "leaf_coeff"])
+@pytest.mark.parametrize("number", ["0", "-0.0", "0e-999", "2.2250738585072014e-308", "-1e300"])
+def test_other_numbers_of_linear_leaves_are_read(key: str, number: str) -> None:
+    assert LIGHTGBM.booster(linear(key, number), 1).task.width == 1
+
+
 def test_what_was_stored_is_read_again_and_stored_the_same() -> None:
     content = XGBOOST.give(xgb()).content
     assert XGBOOST.give(xgboost.Booster(model_file=bytearray(content))).content == content

@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import spark_infer as si
 from spark_infer.backends import load_backend
+from spark_infer.backends.onnx import session
 from spark_infer.backends.onnx.dynamic import made_dynamic
 from spark_infer.backends.onnx.model.graph import Graph
 from spark_infer.backends.onnx.model.trees import MAX_DEPTH
@@ -113,6 +114,12 @@ def test_trees_of_a_classifier_and_of_the_later_operator() -> None:
         node.attribute.append(helper.make_attribute("class_ids", [0, 2]))
         with pytest.raises(BundleError, match="class_ids holds 2"):
             Graph.of(model([node], result(TensorProto.FLOAT, 2)))
+    for one in ({"classlabels_strings": ["a"]}, {"classlabels_int64s": [3]}, {}):
+        node = helper.make_node(
+            *("TreeEnsembleClassifier", ["x"], ["l", "y"]), domain=ML, **attributes, **one
+        )
+        with pytest.raises(BundleError, match="knows fewer than two classes"):
+            Graph.of(model([node], result(TensorProto.FLOAT, 1)))
     later = {
         "n_targets": 1,
         "tree_roots": [0],
@@ -136,6 +143,17 @@ def test_trees_of_a_classifier_and_of_the_later_operator() -> None:
             continue
         with pytest.raises(BundleError, match=says):
             Graph.of(made)
+
+
+def test_what_onnx_runtime_says_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        # Of a tree that it refuses it tells the types of a hundred lines.
+        raise RuntimeError("std::vector<" * 1_000)
+
+    monkeypatch.setattr(session.ort, "InferenceSession", fail)
+    with pytest.raises(BundleError, match=r"onnxruntime .* does not run the ONNX model") as raised:
+        session.make_session(b"")
+    assert len(str(raised.value)) < 1000
 
 
 WORD = helper.make_tensor_value_info("w", TensorProto.STRING, ["n", 1])

@@ -103,3 +103,10 @@ def test_weights_of_a_type_that_has_no_place_are_named(tmp_path: Path) -> None:
     state = {"w": torch.zeros(2, dtype=torch.complex128)}
     with pytest.raises(BundleError, match=r"weights of type torch.complex128 cannot be stored"):
         save_weights(tmp_path, state)
+
+
+@pytest.mark.parametrize("kind", ["fraud", "recurrent"])
+def test_every_file_can_be_read_by_others(kind: str, request: pytest.FixtureRequest) -> None:
+    bundle: Bundle = request.getfixturevalue(kind)
+    modes = {name: (bundle.path / name).stat().st_mode & 0o044 for name in bundle.files}
+    assert set(modes.values()) == {0o044}, modes

@@ -240,6 +240,21 @@ def test_damaged_rows_are_refused(tmp_path: Path, damage: Callable[[Any], Any]) 
     assert len(str(e.value)) < 1000
 
 
+@pytest.mark.parametrize(("byte", "fits"), [("AA==", True), ("AQ==", True), ("Ag==", False)])
+def test_a_byte_that_is_no_truth_value_is_damage(tmp_path: Path, byte: str, fits: bool) -> None:
+    data = {"dtype": "bool", "shape": [1], "base64": byte}
+    document = {"inputs": {"x": data}, "outputs": [{"shape": [1]}], "tolerance": 0.0}
+    signature = si.Signature(
+        inputs=[si.ScalarInput("x", columns=["a"], dtype="bool")], outputs=[si.Output("y")]
+    )
+    (tmp_path / EXAMPLES_FILE).write_text(json.dumps(document))
+    if fits:
+        assert Examples.read(tmp_path, signature).inputs["x"].tolist() == [byte == "AQ=="]
+        return
+    with pytest.raises(BundleError, match="bytes that are neither 0 nor 1"):
+        Examples.read(tmp_path, signature)
+
+
 class Doubled(nn.Module):
     """One number for each row, and one for each position."""
 
