@@ -133,10 +133,11 @@ def _concat(parts: list[Table]) -> pa.RecordBatch:
         for part in parts
     ]
     try:
-        joined = pa.concat_tables(tables).combine_chunks()
+        joined = pa.concat_tables(tables)
+        # Where they have more text together than their type counts, a table would keep its chunks.
+        columns = [column.combine_chunks() for column in joined.columns]
     except pa.ArrowException as error:
         raise SignatureError(f"record batches that come together do not join: {error}") from None
-    columns = [column.chunk(0) for column in joined.columns]
     return pa.RecordBatch.from_arrays(columns, schema=joined.schema)
 
 

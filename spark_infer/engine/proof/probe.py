@@ -32,7 +32,8 @@ _ALIKE = 3
 _EXTREME = ((1, -1), (1, 1), (2, -1), (2, 1))
 """Length, and sign, of rows of large numbers."""
 _BEYOND = ((1, -1, 1), (1, 1, 1), (2, -1, 90), (2, 1, 90))
-"""Length, side and distance from the pad value, of rows of integers that nothing limits."""
+"""Length, side and distance of rows of integers that nothing limits: from the pad value, or from 0
+and 1 where nothing is padded."""
 _INFINITE = ((1, 1), (1, -1), (2, 1), (2, -1))
 """Length, and sign, of rows that begin with an infinity."""
 NUM_ODD_FLOATS = len(_EXTREME) + len(_INFINITE) + 1
@@ -53,13 +54,14 @@ def probe(
     """Return rows that cover a signature.
 
     The first ``NUM_ALIKE`` rows have one length, the next ones each length that the signature
-    allows, and the last ones are odd (``num_odd``): short rows for each ragged input of integers,
-    with numbers below and above its pad value, then short rows of large numbers, some that hold an
-    infinity, one that holds NaN, and an empty one. Nulls stand where the null rules take them;
-    vocabulary columns hold the first and the last word, one that is unknown, and others. Numbers of
-    float inputs are normal, some ten times that, those of other inputs 0 or 1: an id without a
-    vocabulary may be limited by the model, and nobody has said how. Another spread is for float
-    inputs of models that answer NaN to those, without large numbers and infinities.
+    allows, and the last ones are odd (``num_odd``): short rows for each input of integers that
+    nothing limits, with numbers below and above its pad value, or 0 and 1, then short rows of large
+    numbers, some that hold an infinity, one that holds NaN, and an empty one. Nulls stand where the
+    null rules take them; vocabulary columns hold the first and the last word, one that is unknown,
+    and others. Numbers of float inputs are normal, some ten times that, those of other inputs 0 or
+    1: an id without a vocabulary may be limited by the model, and nobody has said how. Another
+    spread is for float inputs of models that answer NaN to those, without large numbers and
+    infinities.
 
     Args:
         signature: Inputs of the model.
@@ -88,7 +90,7 @@ def num_odd(signature: Signature) -> int:
     return len(_BEYOND) * len(_unlimited(signature)) + NUM_ODD_FLOATS + 1
 
 
-def _unlimited(signature: Signature) -> list[RaggedInput]:
+def _unlimited(signature: Signature) -> list[Input]:
     """Return the inputs of integers that may be any, as far as the signature says.
 
     In rows of its own each goes beyond 0 and 1: one that holds ids, on which the model then raises,
@@ -96,7 +98,7 @@ def _unlimited(signature: Signature) -> list[RaggedInput]:
     """
     return [
         item
-        for item in signature.ragged
+        for item in signature.inputs
         if np.dtype(item.dtype).kind in "iu"
         and item.vocabulary is None
         and (item.transform is None or item.transform.makes_arrays)
@@ -213,7 +215,6 @@ def _flat(
     else:
         numbers = random.integers(0, 2, count).astype(np.float64)
         if beyond is not None:
-            assert isinstance(item, RaggedInput)
             missing &= _go_beyond(numbers, rows, beyond, item)
     return pa.array(numbers.astype(item.dtype), arrow_dtype(item.dtype), mask=missing)
 
@@ -245,9 +246,11 @@ def _make_extreme(
 
 
 def _go_beyond(
-    numbers: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], first: int, item: RaggedInput
+    numbers: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], first: int, item: Input
 ) -> npt.NDArray[np.bool_]:
-    """Put integers below and above the pad value into the rows for them, as the type allows.
+    """Put integers below and above the pad value, or 0 and 1, into the rows for them.
+
+    None is beyond the limits of the type.
 
     Returns:
         Which numbers are as they were.
@@ -255,7 +258,8 @@ def _go_beyond(
     limits = np.iinfo(item.dtype)
     for place, (_, sign, apart) in enumerate(_BEYOND):
         at = rows == first + place
-        wanted = item.pad_value + sign * (apart + np.arange(at.sum()) % 3)
+        start = item.pad_value if isinstance(item, RaggedInput) else int(sign > 0)
+        wanted = start + sign * (apart + np.arange(at.sum()) % 3)
         numbers[at] = np.clip(wanted, limits.min, limits.max)
     return (rows < first) | (rows >= first + len(_BEYOND))
 

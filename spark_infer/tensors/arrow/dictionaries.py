@@ -12,6 +12,8 @@ from spark_infer.tensors.arrow.types import is_list, storage_type
 
 _VIEWS = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
 """What is read instead of a view; by name, for older Arrows."""
+_LARGE = {"string": pa.large_string(), "binary": pa.large_binary()}
+"""What the words of a dictionary are read as."""
 
 
 def is_coded(kind: pa.DataType) -> bool:
@@ -52,6 +54,8 @@ def decoded(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 def _words(column: pa.DictionaryArray) -> pa.Array:
     words = decoded(column.dictionary)
+    # Few words that are often repeated may have more bytes than their type counts.
+    words = words.cast(_LARGE.get(str(words.type), words.type))
     if not words.type.equals(column.type.value_type):
         column = pa.DictionaryArray.from_arrays(column.indices, words)
     return column.dictionary_decode()

@@ -149,7 +149,9 @@ def _memory(column: pa.Array) -> Array:
 
 
 def _ids(column: pa.Array, item: Input) -> Array:
-    words = pa.array(item.vocabulary)
-    found = pc.index_in(column.cast(words.type), value_set=words).cast(pa.int64())
+    if item.takes == "bigint":
+        column = column.cast(pa.int64())
+    words = pa.array(item.vocabulary, column.type)
+    found = pc.index_in(column, value_set=words).cast(pa.int64())
     ids: Array = pc.fill_null(found, item.unknown_id).to_numpy(zero_copy_only=False)
     return ids.astype(item.dtype)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import mmap
 from collections import deque
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -124,6 +126,26 @@ def test_dictionaries_that_are_too_many_words_together() -> None:
     given = [pa.RecordBatch.from_pydict({"n": pa.array(part, kind)}) for part in words]
     (window,) = gather(given, columns=NAMES, max_rows=1000, max_bytes=10**6, sizes=deque())
     assert window.column("n").to_pylist() == [word for part in words for word in part]
+
+
+@pytest.mark.parametrize("kind", ["string", "binary", "string_view", "binary_view"])
+def test_words_that_are_repeated_may_be_more_than_their_own_type_counts(kind: str) -> None:
+    words = pa.array([b"a", b"b"]).cast(getattr(pa, kind)())
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int8()), words)
+    given = [pa.RecordBatch.from_pydict({"n": coded})] * 2
+    (window,) = gather(given, columns=NAMES, max_rows=10, max_bytes=10**6, sizes=deque())
+    assert str(window.column("n").type) == "large_" + kind.removesuffix("_view")
+    assert window.column("n").to_pylist() == coded.to_pylist() * 2
+
+
+def test_text_that_its_type_does_not_count_is_refused() -> None:
+    # Nobody looks at the memory of the text, so that it takes none.
+    length = 2**30 + 2**20
+    text = [pa.py_buffer(np.array([0, length], np.int32)), pa.py_buffer(mmap.mmap(-1, length))]
+    column = pa.Array.from_buffers(pa.string(), 1, [None, *text])
+    given = [pa.RecordBatch.from_pydict({"n": column})] * 2
+    with pytest.raises(SignatureError, match="do not join: offset overflow"):
+        list(gather(given, columns=NAMES, max_rows=10, max_bytes=2**40, sizes=deque()))
 
 
 def words(of: str) -> pa.Array:

@@ -11,6 +11,7 @@ import torch
 from spark_infer.backends.formats import Prepared
 from spark_infer.backends.module_path import ModulePath
 from spark_infer.backends.torch.format import TorchFormat
+from spark_infer.backends.torch.module.attributes import check_attributes
 from spark_infer.backends.torch.module.classes import build, find_class, load_module
 from spark_infer.backends.torch.weights import save_weights
 from spark_infer.bundle import Bundle, Signature
@@ -45,7 +46,7 @@ class ModuleFormat(TorchFormat):
         except (TypeError, ValueError) as error:
             raise BundleError(f"arguments of {module!r} must be JSON data: {error}") from None
         path = ModulePath.parse(module, where="save_bundle")
-        build(path, arguments, (path.module,), where="save_bundle")
+        check_attributes(model, build(path, arguments, (path.module,), where="save_bundle"))
         state = model.state_dict()
         for name, value in state.items():
             if not isinstance(value, torch.Tensor):

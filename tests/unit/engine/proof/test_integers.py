@@ -1,4 +1,4 @@
-"""Integers that nobody has limited: what a model makes of them below and above the pad value."""
+"""Integers that nobody has limited: what a model makes of them below and above what is usual."""
 
 from __future__ import annotations
 
@@ -126,3 +126,57 @@ def test_ids_hide_nothing_of_the_numbers_beside_them(tmp_path: Path, dtype: Any)
     ids = si.RaggedInput("x", column="x", dtype="int64")
     with pytest.raises(SignatureError, match="depends on its padding"):
         save(tmp_path, beside, ids, si.RaggedInput("y", column="y", dtype=dtype), dtype="float32")
+
+
+def shares(self: Function, x: Tensor) -> Tensor:
+    return (x / x.max().clamp(min=1)).flatten(1).sum(1)
+
+
+def ages(self: Function, x: Tensor) -> Tensor:
+    return (x.amax() - x).flatten(1).sum(1) / 86_400
+
+
+def scaled_if_large(self: Function, x: Tensor) -> Tensor:
+    return torch.where(x.max() > 1, x / 255, x.float()).flatten(1).sum(1)
+
+
+def places_in_order(self: Function, x: Tensor) -> Tensor:
+    seen = torch.arange(-100, 100)[:, None] == x.flatten().clamp(2, 99)
+    return (seen.any(1).cumsum(0)[x.clamp(2, 99) + 100]).flatten(1).float().sum(1)
+
+
+SCALARS = si.ScalarInput("x", columns=["a", "b"], dtype="int64")
+ARRAY = si.ArrayInput("x", column="x", shape=[2, 3], dtype="int32")
+
+
+@pytest.mark.parametrize("item", [SCALARS, ARRAY])
+@pytest.mark.parametrize("function", [shares, ages, scaled_if_large, places_in_order])
+def test_numbers_of_one_shape_that_count_for_other_rows_are_seen(
+    tmp_path: Path, function: Any, item: Any
+) -> None:
+    with pytest.raises(SignatureError, match="depends on the rows beside it"):
+        save(tmp_path, function, item, dtype="float32")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        si.ScalarInput("x", columns=["x"], dtype="uint8"),
+        si.ArrayInput("x", column="x", shape=[4], dtype="uint8", transform=si.RawBytes()),
+    ],
+)
+def test_so_are_those_of_bytes(tmp_path: Path, item: Any) -> None:
+    with pytest.raises(SignatureError, match="depends on the rows beside it"):
+        save(tmp_path, scaled_if_large, item, dtype="float32")
+
+
+def rows_of_a_table(self: Function, x: Tensor) -> Tensor:
+    return self.embedding(x).flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("item", [SCALARS, ARRAY])
+def test_ids_of_one_shape_may_be_limited_by_the_model(tmp_path: Path, item: Any) -> None:
+    bundle = save(tmp_path, rows_of_a_table, item, dtype="float32")
+    rows = {"a": [2], "b": [1], "x": [[[2, 1, 0], [0, 1, 2]]]}
+    predicted = si.Predictor(si.load_model(bundle), bundle).predict(rows)
+    assert predicted.column(1).null_count == 1

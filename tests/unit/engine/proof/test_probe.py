@@ -89,15 +89,20 @@ def test_ids_of_one_input_stay_while_the_integers_of_another_go_beyond_them() ->
         *(words, si.RaggedInput("h", column="h", dtype="int64", transform=hashed)),
         si.RaggedInput("m", column="m", dtype="bool"),
         si.RaggedInput("f", column="f", fields=["p", "q"], dtype="int8", null_items=3),
-        si.ScalarInput("s", columns=["s"], dtype="int64"),
+        si.ScalarInput("s", columns=["s", si.Column("t", nulls=1)], dtype="int64"),
+        si.ArrayInput("n", column="n", shape=[2], dtype="int16"),
+        si.ScalarInput("c", columns=["c"], dtype="int32", transform=hashed),
     )
     rows, odd = probe(signature), num_odd(signature)
-    assert odd == 3 * 4 + 10
+    assert odd == 5 * 4 + 10
     a, b, f = (rows[name].to_pylist()[-odd:] for name in "abf")
     small = {0, 1}
     assert a[:4] == b[4:8] == [[-1], [1], [-90, -91], [90, 91]]
     assert {number for row in (*a[4:], *b[:4], *b[8:]) for number in row} == small
     assert f[8] == [{"p": -1, "q": -1}]
     assert f[11] == [{"p": 90, "q": 90}, {"p": 91, "q": 91}]
-    assert set(rows["s"].to_pylist()) == small
+    s, t, n = (rows[name].to_pylist()[-odd:] for name in "stn")
+    assert s[12:16] == t[12:16] == [-1, 2, -90, 91]
+    assert n[16:20] == [[-1, -2], [2, 3], [-90, -91], [91, 92]]
+    assert {*s[:12], *s[16:], *(one for row in n[:16] + n[20:] for one in row)} == small
     assert {number for row in rows["w"].to_pylist() for number in row} <= {0, 1, 2, 3}
