@@ -30,6 +30,10 @@ class Original(Backend, Protocol):
         """Raise SignatureError where the model has drawn random numbers."""
         ...
 
+    def check_asks_no_time(self) -> None:
+        """Raise SignatureError where the model's code has asked what time it is."""
+        ...
+
     def changed(self) -> list[str]:
         """Return the names of what the model holds and is not as it was before it ran."""
         ...
@@ -63,6 +67,9 @@ class Stateless:
 
     def check_draws_nothing(self) -> None:
         """It draws nothing that others would notice."""
+
+    def check_asks_no_time(self) -> None:
+        """It knows no time."""
 
     def changed(self) -> list[str]:
         """Return that nothing did."""

@@ -183,6 +183,8 @@ def save_bundle(
         if not stochastic:
             original.check_unchanged()
             original.check_draws_nothing()
+        if not stochastic or module is None:
+            original.check_asks_no_time()
         proof.check_history(original)
         proof.check_evidence()
         # What it keeps of the rows that it was tried on is not stored.

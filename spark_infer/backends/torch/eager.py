@@ -10,8 +10,11 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from spark_infer.backends.backend import Array
 from spark_infer.backends.torch.backend import TorchBackend
 from spark_infer.backends.torch.state import State
+from spark_infer.backends.torch.state.clock import ClockWatch
+from spark_infer.backends.torch.state.code import UserCode
 from spark_infer.bundle.documents import shown
 from spark_infer.errors import BundleError, SignatureError
 
@@ -43,7 +46,13 @@ class EagerBackend(TorchBackend):
         self.num_weights = sum(tensor.numel() for tensor in tensors)
         self._state = State(model)
         self._generators = _generator_states()
+        self._clock = ClockWatch(UserCode({type(part).__module__ for part in model.modules()}))
         super().__init__(model, outputs)
+
+    def run(self, tensors: Mapping[str, Array]) -> Sequence[Array]:
+        """Run one batch."""
+        with self._clock.watching():
+            return super().run(tensors)
 
     def check_unchanged(self) -> None:
         """Raise SignatureError where the model has changed its own weights or buffers."""
@@ -62,6 +71,15 @@ class EagerBackend(TorchBackend):
                     f"the bundle is not saved: the model draws random numbers from {name} while it "
                     "predicts; take that out of forward(), or save it with stochastic=True"
                 )
+
+    def check_asks_no_time(self) -> None:
+        """Raise SignatureError where the model's code has asked what time it is."""
+        if self._clock.found is not None:
+            raise SignatureError(
+                f"the bundle is not saved: the model calls {self._clock.found}, and its answers "
+                "would be those of the time at which it was saved, or of any other; give it the "
+                "time as a column (to measure how long it takes, call time.perf_counter())"
+            )
 
     def changed(self) -> list[str]:
         """Return the names of what is not as it was when this was made."""
