@@ -140,7 +140,7 @@ class FileTable:
         self._run, self._is_kept = run, True
         find_kept(self._target, self._places())  # Nobody has published or dropped it meanwhile.
         df = read_staged(self._target.spark, kept.format, kept.columns, run.rows)
-        return Staged(df, kept.rows, kept.rejected, "kept")
+        return kept.staged(df)
 
     def drop(self) -> None:
         """Drop what is kept."""
