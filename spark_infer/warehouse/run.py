@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -216,14 +216,15 @@ class Run:
             if self.dry_run:
                 self.found["rows_out"] = 0
                 return
-            if self.quarantine is not None:
-                with step("quarantine"):
-                    number = self.quarantine.publish(staged, keys, self.coverage)
-                    self.found["rows_quarantined"] = number
-            with step("write"):
-                published = sink.publish(staged, keys)
-                if self.view is not None:
-                    self.view.keep()
+            with ExitStack() as stack:
+                if self.quarantine is not None:
+                    with step("quarantine"):
+                        number = self.quarantine.published(staged, keys, self.coverage)
+                        self.found["rows_quarantined"] = stack.enter_context(number)
+                with step("write"):
+                    published = sink.publish(staged, keys)
+                    if self.view is not None:
+                        self.view.keep()
             rejected = published.rejected - staged.pending
             self.found |= {"rows_out": published.rows, "rows_rejected": rejected}
         finally:

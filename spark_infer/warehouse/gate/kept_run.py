@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -88,13 +89,15 @@ class KeptRun(Run):
                     keys = check_staged(staged, self.job.config)
                     sink.check_rows(staged, keys)
                     self._check_latest()
-                if config.quarantine is not None:
-                    with step("quarantine"):
-                        Quarantine(config, target).publish(staged, keys, coverage)
-                with step("write"):
-                    published = sink.publish(staged, keys)
-                    if (view := SourceView.of(config, target)) is not None:
-                        view.keep()
+                with ExitStack() as stack:
+                    if config.quarantine is not None:
+                        with step("quarantine"):
+                            quarantine = Quarantine(config, target)
+                            stack.enter_context(quarantine.published(staged, keys, coverage))
+                    with step("write"):
+                        published = sink.publish(staged, keys)
+                        if (view := SourceView.of(config, target)) is not None:
+                            view.keep()
             finally:
                 sink.discard(staged)
                 assert self.given is not None

@@ -97,6 +97,8 @@ class KeptRows:
             if (covered := self.coverage.of(there, by)) is not None:
                 partitions = partitions.union(within.keys(covered).distinct())
             left = within.those_in(left, partitions)
+            # A key that stands in another partition now has not left.
+            left = Matched(self.config.key, self.match.names).those_not_in(left, rows)
         if is_marked:
             now = F.timestamp_micros(F.lit(round(self.started_at.timestamp() * 1_000_000)))
             mark = F.coalesce(F.col(GONE_COLUMN), now)

@@ -36,7 +36,6 @@ from spark_infer.warehouse.rows.keys import (
     Keys,
     Partition,
     check_keys,
-    partition_texts,
     partitions_of,
 )
 from spark_infer.warehouse.rows.pending import is_pending
@@ -117,8 +116,12 @@ class Quarantine:
                 "use a table of Parquet or ORC in Spark's own catalog, or one of Iceberg"
             )
 
-    def publish(self, staged: Staged, keys: Keys, coverage: Coverage) -> int:
+    @contextmanager
+    def published(self, staged: Staged, keys: Keys, coverage: Coverage) -> Iterator[int]:
         """Put the rows that got no prediction into the table, and take those out that got one.
+
+        Other runs are kept from the table until the block ends, in which the target is written:
+        else one could write both in between.
 
         Without ``prepare``, as for rows that were kept, nobody knows what the model has read.
 
@@ -127,18 +130,24 @@ class Quarantine:
             keys: What was found of their keys.
             coverage: Which rows of the target the run is about.
 
-        Returns:
+        Yields:
             How many rows of the run stand there now.
 
         Raises:
             SparkInferError: It cannot be written, and the target is as it was.
         """
-        text = f"{self._table.named} was not written, and the target is as it was"
-        with spark_failures(text):
-            staged = self._still_new(staged)
+        with self._alone():
+            with spark_failures(
+                f"{self._table.named} was not written, and the target is as it was"
+            ):
+                number = self._publish(staged, keys, coverage)
+            yield number
+
+    def _publish(self, staged: Staged, keys: Keys, coverage: Coverage) -> int:
+        staged = self._still_new(staged)
         # What they were scored from is looked up once.
         rejected = self._rejected(staged).persist(StorageLevel.MEMORY_AND_DISK)
-        with spark_failures(text), _forgotten(rejected), self._alone():
+        with _forgotten(rejected):
             table = self._table.table(anew=True)
             if self._scored.is_overwritten:
                 partitions = self._replaced(keys, coverage)
@@ -160,7 +169,7 @@ class Quarantine:
         What stands in the table of such rows is the other run's.
         """
         target = self._scored
-        if not target.is_appended or target.table() is None:
+        if not target.is_appended or target.table(anew=True) is None:
             return staged
         rows = without_known(staged.df, target.rows(), self._job.key)
         rejected = rows.where(F.col(REASON_COLUMN).isNotNull() & ~is_pending()).count()
@@ -211,10 +220,11 @@ class Quarantine:
 
     def _schema(self, rows: DataFrame) -> StructType:
         text, moment = StringType(), TimestampType()
-        given = [
-            StructField(name, rows.schema[self._spelled(rows, name)].dataType)
-            for name in (*self._job.key, *self._job.target.keep)
-        ]
+        fields = {
+            n: rows.schema[self._spelled(rows, n)] for n in (*self._job.key, *self._job.target.keep)
+        }
+        # With what says that a text is a CHAR.
+        given = [StructField(n, f.dataType, metadata=f.metadata) for n, f in fields.items()]
         texts = (STAGE_COLUMN, KIND_COLUMN, REASON_COLUMN, VALUES_COLUMN, _DIGEST, _RUN)
         own = [StructField(name, text) for name in texts]
         return StructType(
@@ -226,18 +236,21 @@ class Quarantine:
         if self._table.table() is None:
             return frozenset()
         target, by = self._scored, self._job.target.partition_by
-        # What is left alone has no rejected rows.
-        ours = keys.partitions | coverage.left_alone
         there = self._table.rows().where(F.col(JOB_COLUMN) == self._job.name)
-        if target.table() is not None:
-            ours |= coverage.stale(target.rows(), keys, by, table=self._job.target.table)
+        found = partitions_of(there, self._by)
+        alone = coverage.left_alone & {values[1:] for values in found}
+        ours = keys.partitions | alone
+        if target.table(anew=True) is not None:
+            rows = target.rows()
+            ours |= coverage.stale(rows, keys, by, table=self._job.target.table)
+            if alone:
+                # What is left alone has no rejected rows, unless another run has written it since.
+                rejected = target.within(rows, alone).where(F.col(REASON_COLUMN).isNotNull())
+                ours -= partitions_of(rejected, by) & alone
         elif target.config.jdbc is not None and (about := coverage.of(there, by)) is not None:
             # No catalog has the target. Which of these rows the run is about, they tell themselves.
-            ours |= {
-                tuple(row[0]) for row in about.select(partition_texts(by)).distinct().collect()
-            }
-        found = there.select(partition_texts(self._by)).distinct().collect()
-        return frozenset(tuple(row[0]) for row in found if tuple(row[0])[1:] in ours)
+            ours |= partitions_of(about, by)
+        return frozenset(values for values in found if values[1:] in ours)
 
     def _others(self, staged: Staged, coverage: Coverage) -> DataFrame | None:
         """Return the job's rows that the run has not scored; None where all of them stay."""

@@ -37,6 +37,7 @@ class Kept:
         rows: How many there are.
         rejected: Rows among them without a prediction.
         about: What the job says of the run.
+        again: Rejected rows that the target had as such, which no limit counts.
     """
 
     schema: str
@@ -44,6 +45,7 @@ class Kept:
     rows: int
     rejected: int
     about: Mapping[str, Any]
+    again: int = 0
 
     @property
     def columns(self) -> StructType:
@@ -61,8 +63,17 @@ class Kept:
         """
         schema = staged.df.schema.json()
         return cls(
-            schema=schema, format=form, rows=staged.rows, rejected=staged.rejected, about=about
+            schema=schema,
+            format=form,
+            rows=staged.rows,
+            rejected=staged.rejected,
+            about=about,
+            again=staged.again,
         )
+
+    def staged(self, df: DataFrame) -> Staged:
+        """Return the rows, which ``df`` reads, as what is staged."""
+        return Staged(df, self.rows, self.rejected, "kept", again=self.again)
 
     def to_text(self) -> str:
         """Return it as JSON text."""
@@ -82,7 +93,10 @@ class Kept:
             found = cls(**data)
             check_fields(found, where=where, error=WarehouseError)
             stored_schema(found.schema)
-            if found.format.lower() not in _FORMATS or min(found.rows, found.rejected) < 0:
+            if (
+                found.format.lower() not in _FORMATS
+                or min(found.rows, found.rejected, found.again) < 0
+            ):
                 raise ValueError
             return found
         except (ValueError, KeyError, TypeError, AttributeError, WarehouseError):

@@ -128,7 +128,8 @@ class Table:
             return frozenset()
         catalog: Any = spark._jsparkSession.sessionState().catalog()
         found = catalog.listPartitionNames(name.identifier(spark), scala_none(spark))
-        return frozenset(map(str, items(found)))
+        # One call for all of them, which may be many; a line end in a name is escaped.
+        return frozenset(filter(None, str(found.mkString("\n")).split("\n")))
 
 
 def default_folder(spark: SparkSession, name: TableName) -> Folder | None:

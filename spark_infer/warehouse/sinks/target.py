@@ -20,6 +20,7 @@ from spark_infer.warehouse.rows.among import MAX_NAMED, among
 from spark_infer.warehouse.rows.by_key import without_known
 from spark_infer.warehouse.rows.keys import Keys, Partition
 from spark_infer.warehouse.sinks import formats
+from spark_infer.warehouse.sinks.files.partition import check_names
 from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.name import TableName
 from spark_infer.warehouse.sinks.sink import Published
@@ -187,6 +188,7 @@ class Target:
                 f"{named} is partitioned by {list(table.partition_columns)}, the job "
                 f"says {list(self.config.partition_by)}; correct target.partition_by"
             )
+        check_names(self.spark, self.name, table, named=named)
         return table
 
     def held(self, df: DataFrame) -> DataFrame:

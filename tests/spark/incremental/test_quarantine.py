@@ -158,6 +158,21 @@ def test_a_row_that_was_never_published_leaves_it_where_its_day_is_left_alone(
     assert rejects(job) == []
 
 
+@pytest.mark.nightly_after(1)
+@pytest.mark.parametrize("mode", ["overwrite", "append"])
+def test_texts_that_are_padded_stand_there_as_such(job: Any, mode: str) -> None:
+    spark = job.spark
+    spark.sql("DROP TABLE store.tx")
+    columns = "id CHAR(4), a DOUBLE, b INT, day DATE, region VARCHAR(4)"
+    spark.sql(f"CREATE TABLE store.tx ({columns}) USING parquet")
+    changes = ALLOWED | {"target": {"mode": mode}}
+    for number in (1, 2):
+        spark.sql(f"INSERT INTO store.tx VALUES ('{number}', NULL, 0, DATE'2018-08-08', 'EU')")
+        job.run(**changes)
+    expected = [("1   ", "EU"), ("2   ", "EU")]
+    assert job.rows("id, region", "rejects") == job.rows("id, region") == expected
+
+
 @pytest.mark.nightly
 def test_one_run_at_a_time_writes_it(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     write, held = Quarantine._write, []

@@ -108,3 +108,22 @@ def test_rows_that_another_append_has_rejected_stay_its_own(job: Any) -> None:
     assert rejects(job) == [(1, later.run_id)]
     job.load(**append).publish(run, job.spark)
     assert rejects(job) == [(1, later.run_id)]
+
+
+@pytest.mark.parametrize("limit", [{}, {"max_rows": 1}])
+def test_rows_that_were_rejected_before_count_no_more_than_in_the_run(
+    job: Any, limit: dict[str, int]
+) -> None:
+    about = {"incremental": {"by": "content"}, "quarantine": {"table": "store.rejects"} | limit}
+    nulls = {"features": {"a": "CASE WHEN id < 3 THEN CAST(NULL AS DOUBLE) ELSE a END"}}
+    job.run(
+        **about | {"quarantine": {"table": "store.rejects"}},
+        **nulls,
+        batch={"max_rejected_share": 1},
+    )
+    job.transactions("1 2018-08-08", "2 2018-08-08", "4 2018-08-08")
+    few = {"batch": {"max_rejected_share": 0.1}}
+    run = stopped(job, **about, **nulls, **few)
+    published = job.load(**about, **nulls, **few).publish(run, job.spark)
+    assert (published.rows, published.rejected) == (3, 2)
+    assert rejects(job) == [(1, run), (2, run)]

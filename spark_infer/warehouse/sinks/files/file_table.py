@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -20,7 +20,7 @@ from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.files.by_spark import read_staged, stage_by_spark
 from spark_infer.warehouse.sinks.files.by_workers import ByWorkers
 from spark_infer.warehouse.sinks.files.journal import Journal
-from spark_infer.warehouse.sinks.files.leftovers import beside, check_no_later, recover
+from spark_infer.warehouse.sinks.files.leftovers import beside, check_no_later, complete, recover
 from spark_infer.warehouse.sinks.files.partition import Partitions, of_path
 from spark_infer.warehouse.sinks.files.publication import RUNS, publish, publishing_sql
 from spark_infer.warehouse.sinks.files.run_folder import RunFolder
@@ -78,14 +78,10 @@ class FileTable:
     def recover(self) -> tuple[str, ...]:
         """Complete or undo what runs have left that were killed, and return what is completed."""
         self._target.check_named()
-        target, folder = self._target, self._folder()
         if not any(place.exists() for place in self._places()):
             return ()
-        with self._alone(), spark_failures(f"{self._written} left unfinished by an earlier run"):
-            completed = recover(target.spark, target.name, folder)
-            if completed:
-                target.table(anew=True)
-        return completed
+        with self._alone():
+            return self._completed(recover)
 
     def pending(self, rows: DataFrame) -> DataFrame:
         """Return the rows that are to be scored: of an append those that are not there yet."""
@@ -140,7 +136,7 @@ class FileTable:
         self._run, self._is_kept = run, True
         find_kept(self._target, self._places())  # Nobody has published or dropped it meanwhile.
         df = read_staged(self._target.spark, kept.format, kept.columns, run.rows)
-        return Staged(df, kept.rows, kept.rejected, "kept")
+        return kept.staged(df)
 
     def drop(self) -> None:
         """Drop what is kept."""
@@ -160,6 +156,8 @@ class FileTable:
         target, run = self._target, self._run
         assert run is not None
         with self._alone():
+            # One that was killed meanwhile comes first: later it would replace what is new.
+            self._completed(complete)
             with spark_failures(f"{self._written} not written"):
                 # Again: another run may have written it since.
                 table = target.check_table(staged.df.schema)
@@ -183,6 +181,15 @@ class FileTable:
             with spark_failures(text, "run the same range again"):
                 target.check_kept(frozenset(before))
                 return target.read_back(keys, staged.rows)
+
+    def _completed(self, how: Callable[..., tuple[str, ...]]) -> tuple[str, ...]:
+        """Complete what runs were publishing that were killed; nobody else writes the table."""
+        target = self._target
+        with spark_failures(f"{self._written} left unfinished by an earlier run"):
+            completed = how(target.spark, target.name, self._folder())
+            if completed:
+                target.table(anew=True)
+        return completed
 
     def _by_workers(self, prediction: Prediction, table: Table | None, run: RunFolder) -> ByWorkers:
         """Return how the workers stage the rows.

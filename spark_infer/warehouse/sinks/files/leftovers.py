@@ -30,6 +30,24 @@ def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, 
 
     What is kept of runs that a gate has stopped stays for seven days, and what a publication has
     replaced for one: queries that were planned before may read it yet. The table's lock is held.
+    Arguments, result and errors are those of ``complete``.
+    """
+    completed = complete(spark, name, folder)
+    old = []
+    for run in _runs(folder):
+        if not run.is_published and not run.is_kept:
+            with run.if_dead() as is_dead:
+                if is_dead:
+                    run.remove()
+        elif run.is_published and run.is_to_clear and run.folder.name not in completed:
+            old.append(run)
+    if old:
+        _clear(spark, name, folder, old)
+    return completed
+
+
+def complete(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, ...]:
+    """Complete what killed runs were publishing. The table's lock is held.
 
     Args:
         spark: A session with the settings ``WRITING``.
@@ -43,21 +61,12 @@ def recover(spark: SparkSession, name: TableName, folder: Folder) -> tuple[str, 
         WarehouseError: A publication cannot be completed, or the runs' folder is a link.
     """
     completed = []
-    old = []
-    for run in [*_runs(beside(folder)), *_runs(folder.child(RUNS))]:
+    for run in [*_runs(folder)]:
         if run.is_being_published:
             journal = run.journal()
             _log.warning("completing run %s, which was killed while it published", journal.run_id)
             publish(spark, name, Table.find(spark, name), run, journal)
             completed.append(journal.run_id)
-        elif not run.is_published and not run.is_kept:
-            with run.if_dead() as is_dead:
-                if is_dead:
-                    run.remove()
-        elif run.is_published and run.is_to_clear:
-            old.append(run)
-    if old:
-        _clear(spark, name, folder, old)
     return tuple(completed)
 
 
@@ -112,5 +121,7 @@ def _is_used(uri: str, used: Iterable[str]) -> bool:
 
 
 def _runs(folder: Folder) -> Iterator[RunFolder]:
-    check_no_link(folder)
-    yield from (RunFolder(each) for each in folder.children() if not each.is_link)
+    """Yield the runs of a table's folder, the first one's, which is beside it, before others."""
+    for place in (beside(folder), folder.child(RUNS)):
+        check_no_link(place)
+        yield from (RunFolder(each) for each in place.children() if not each.is_link)

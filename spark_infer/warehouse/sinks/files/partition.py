@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
+from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
+from spark_infer.errors import WarehouseError
 from spark_infer.spark.plans import items, scala_none
 from spark_infer.spark.wire import quoted
 from spark_infer.spark.wire.casts import literal
 from spark_infer.warehouse.rows.keys import Partition
 from spark_infer.warehouse.sinks.folder import Folder
 from spark_infer.warehouse.sinks.name import TableName
+from spark_infer.warehouse.sinks.table import Table
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """What stands for null in the names of folders."""
@@ -25,6 +33,47 @@ def of_path(spark: SparkSession, path: str) -> Partition:
     unescape = jvm.org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils.unescapePathName
     values = (unescape(part.partition("=")[2]) for part in path.split("/"))
     return tuple(None if value == NULL else str(value) for value in values)
+
+
+def check_names(spark: SparkSession, name: TableName, table: Table, *, named: str) -> None:
+    """Prove that the catalog calls the partitions of a table as this session calls them.
+
+    One of another name (``day=2018-8-8``, which another tool has made, or ``rate=0E-10``, as
+    sessions without ANSI write it) would stay beside the one that is written for its value.
+
+    Args:
+        spark: The session.
+        name: The table.
+        table: What the catalog says of it.
+        named: What messages call it.
+
+    Raises:
+        WarehouseError: It calls one otherwise.
+    """
+    columns = table.partition_columns if table.has_partitions else ()
+    kinds = [table.columns[column].dataType for column in columns]
+    typed = [(at, kind) for at, kind in enumerate(kinds) if not isinstance(kind, StringType)]
+    paths = sorted(table.partitions(spark, name)) if typed else []
+    if not paths:
+        return
+    texts = [[unquote(part.partition("=")[2]) for part in path.split("/")] for path in paths]
+    given = F.from_json(F.lit(json.dumps(texts)), "array<array<string>>")
+    rows = spark.range(1).select(F.posexplode(given).alias("at", "texts"))
+    is_other = (
+        F.expr(
+            f"texts[{at}] != {literal(NULL)} AND NOT "
+            f"texts[{at}] <=> CAST(TRY_CAST(texts[{at}] AS {kind.simpleString()}) AS STRING)"
+        )
+        for at, kind in typed
+    )
+    for row in rows.where(reduce(or_, is_other)).take(1):
+        raise WarehouseError(
+            f"{named} has the partition {paths[row['at']]!r}, whose values this session writes "
+            "otherwise, so that another one of the same values would stand beside it; rename it "
+            "(ALTER TABLE ... PARTITION ... RENAME TO PARTITION, with "
+            "spark.sql.legacy.skipTypeValidationOnAlterPartition=true), or run with the "
+            "spark.sql.ansi.enabled by which it was written"
+        )
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class IcebergTable:
         branch = self._workspace.reopen()
         self._find_kept()  # Nobody has published or dropped it meanwhile.
         self._schema, self._is_kept = kept.columns, True
-        return Staged(self._ours(branch), kept.rows, kept.rejected, "kept")
+        return kept.staged(self._ours(branch))
 
     def drop(self) -> None:
         """Drop what is kept."""

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_infer.errors import ConfigError
+from spark_infer.errors import ConfigError, WarehouseError
 from spark_infer.warehouse.sinks.formats import check_types, held_partition_value
 
 
@@ -87,3 +87,54 @@ def test_keys_that_cannot_be_compared_are_refused(
     check_types(spark, columns, (), ["id"])
     with pytest.raises(ConfigError, match=f"key: column 'k' is or holds a {named}"):
         check_types(spark, columns, (), ["id", "k"])
+
+
+@pytest.mark.one_spark
+@pytest.mark.nightly_after(2)
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("INT", "07", "7"),
+        ("DATE", "2018-8-8", "2018-08-08"),
+        ("DECIMAL(9,2)", "7", "7.00"),
+        ("DECIMAL(9,2)", "7.0", "7.00"),
+        ("BOOLEAN", "TRUE", "true"),
+        ("BIGINT", "+7", "7"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["overwrite", "append"])
+def test_partitions_that_the_catalog_calls_otherwise_are_refused(
+    job: Any, kind: str, name: str, value: str, mode: str
+) -> None:
+    spark = job.spark
+    changes = {
+        "source": {"table": "store.tx"},
+        "features": {"p": f"CAST('{value}' AS {kind})"},
+        "target": {"mode": mode, "partition_by": ["p"], "keep": ["p"]},
+    }
+    job.run(**changes)
+    as_named = "SET spark.sql.legacy.skipTypeValidationOnAlterPartition={}"
+    rename = "ALTER TABLE store.scores PARTITION (p = '{}') RENAME TO PARTITION (p = '{}')"
+    spark.sql(as_named.format("true"))
+    spark.sql(rename.format(value, name))
+    with pytest.raises(WarehouseError, match=r"target table .* has the partition 'p=.* rename it"):
+        job.run(**changes)
+    spark.sql(rename.format(name, value))
+    spark.sql(as_named.format("false"))
+    job.run(**changes)
+    assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
+
+
+@pytest.mark.one_spark
+def test_small_decimals_are_not_written_beside_those_of_another_setting(job: Any) -> None:
+    changes = {
+        "source": {"table": "store.tx"},
+        "features": {"p": "CAST(0 AS DECIMAL(20, 10))", "region": "'a=%2F 07'"},
+        "target": {"partition_by": ["region", "p"], "keep": ["region", "p"]},
+        "quarantine": {"table": "store.rejects"},
+    }
+    job.run(**changes, spark={"spark.sql.ansi.enabled": "false"})
+    with pytest.raises(WarehouseError, match=r"/p=0E-10', whose .*ansi\.enabled by which"):
+        job.run(**changes, spark={"spark.sql.ansi.enabled": "true"})
+    job.run(**changes, spark={"spark.sql.ansi.enabled": "false"})
+    assert job.scores() == [(1, 1.0), (2, 2.0), (3, 3.0)]
