@@ -128,7 +128,9 @@ class Proof:
             check_repeats(model, self._shown[0], self._difference)
             self._check_independence()
             if self._batches:
-                close = Yardstick(self._tolerance * _CLOSE, self._yardstick.sizes, least=0.0)
+                close = replace(
+                    self._yardstick, tolerance=self._tolerance * _CLOSE, least=0.0, roundings=()
+                )
                 check_neighbors(model, self._shown[0], self.signature, close)
 
     def check_history(self, model: Original) -> None:

@@ -223,7 +223,7 @@ def test_a_module_that_is_rebuilt_otherwise_is_refused(
     setattr(model, name, value)
     signature = si.Signature(inputs=[si.ScalarInput("x", columns=["x"])], outputs=[si.Output("y")])
     with pytest.raises(
-        BundleError, match=r"answers otherwise than the model, 'y' is .* instead of .*state_dict"
+        BundleError, match=f"the model's '{name}' is .* in one that is made from its class and arg"
     ):
         si.save_bundle(
             tmp_path / "b",

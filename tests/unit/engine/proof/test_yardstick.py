@@ -194,3 +194,45 @@ def test_a_small_component_may_lose_a_fiftieth_of_its_size() -> None:
     small = Yardstick.of([[np.array(1e-9)]], outputs, 1e-4)
     assert small.difference([np.array(1e-9)], [np.array(9e-7)], outputs) is None
     assert small.difference([np.array(1e-9)], [np.array(2e-6)], outputs) is not None
+
+
+@pytest.mark.parametrize("apart", [1e-3, 1e-2])
+def test_of_what_is_far_from_zero_the_distances_from_each_other_count(
+    tmp_path: Path, apart: float
+) -> None:
+    def time_of(x: Tensor, mask: Tensor) -> Tensor:
+        missing = x.shape[1] - mask.sum(1)
+        return 1.6e9 + 1e6 * (torch.sigmoid((x * mask).sum(1)) + apart * missing)
+
+    with pytest.raises(SignatureError, match="depends on its padding"):
+        save(tmp_path / "b", time_of, RAGGED, si.Output("y"))
+
+
+def test_what_rounding_does_to_times_is_allowed(tmp_path: Path) -> None:
+    def time_of(x: Tensor, mask: Tensor) -> Tensor:
+        return 1.6e9 + 1e6 * torch.sigmoid((x * mask).sum(1))
+
+    save(tmp_path / "b", time_of, RAGGED, si.Output("y"))
+
+
+def test_a_center_needs_values_and_distance() -> None:
+    output = [si.Output("y")]
+    times = [[np.array([1.6e9 + 1000.0 * number])] for number in range(9)]
+    assert Yardstick.of(times, output, 1e-4).centers[0] == [1.6e9 + 4000]
+    assert Yardstick.of(times[:5], output, 1e-4).centers[0] == [0]
+    assert Yardstick.of([[np.array([1.6e9])]] * 9, output, 1e-4).centers[0] == [0]
+    near = [[np.array([10.0 + number])] for number in range(9)]
+    assert Yardstick.of(near, output, 1e-4).centers[0] == [0]
+
+
+def test_numbers_that_differ_in_their_last_digits_are_told_with_these() -> None:
+    times = [[np.array([1.6e9 + 10.0 * number])] for number in range(9)]
+    output = [si.Output("y")]
+    found = Yardstick.of(times, output, 1e-4).difference(
+        [np.array([1_600_000_040.0])], [np.array([1_600_020_040.0])], output
+    )
+    assert found == ("y", "1.6e+09", "1.60002e+09")
+    close = Yardstick(1e-9, [np.ones(1)]).difference(
+        [np.array([1_600_000_040.0])], [np.array([1_600_000_050.0])], output
+    )
+    assert close == ("y", "1600000040", "1600000050")

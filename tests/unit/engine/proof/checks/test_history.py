@@ -272,5 +272,6 @@ def test_a_model_that_drifts_is_refused_and_left_as_it_was(
 
 def test_a_stochastic_model_is_left_as_it_was(tmp_path: Path) -> None:
     model = Drifts("weight")
-    save(tmp_path / "b", model, SCALARS, "module", stochastic=True)
+    arguments = {"how": "weight"}
+    save(tmp_path / "b", model, SCALARS, "module", stochastic=True, arguments=arguments)
     assert model.weight.tolist() == [1.0, 1.0]
