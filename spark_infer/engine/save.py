@@ -81,8 +81,8 @@ def save_bundle(
     differ by 1e-4 of their value and of the usual size of their component (which counts as 0.5
     where it is less and a fiftieth of it allows as much), by more in half precision, and for
     numbers above 100 by what rounding of these does; of answers far from 0 beside their distances
-    from each other these distances count, and 1e-5 of the value. Answers that are NaN, or all the same, show
-    nothing: such a model needs a sample. The model is left as it was.
+    from each other these distances count, and 1e-5 of the value. Answers that are NaN, or all the
+    same, show nothing: such a model needs a sample. The model is left as it was.
 
     Args:
         path: Directory to create; a bundle that is already there is replaced. Or a URI (see

@@ -99,6 +99,10 @@ class SklearnOriginal(Stateless, HostBackend):
             return found.astype(object)
         kinds = {"f": "f", "b": "i", "i": "i", "u": "i"}
         is_same = kinds.get(found.dtype.kind) == output.dtype[0]
+        if method == "predict" and output.dtype == "int64" and found.dtype.kind == "f":
+            is_same = bool(
+                (found == np.round(found)).all()
+            )  # classes that were given as 0.0 and 1.0
         return found.astype(output.dtype) if is_same else found
 
 

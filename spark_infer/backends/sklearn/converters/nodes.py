@@ -66,16 +66,10 @@ class Nodes:
         self.cast(given, kind, made=output.full_name)
 
     def answer_class(self, classes: Array, places: str) -> None:
-        """Give the classes with some numbers, (rows,), as the first output.
-
-        Raises:
-            NotImplementedError: They are neither words nor whole numbers.
-        """
-        if classes.dtype.kind == "f" and (classes == np.round(classes)).all():
+        """Give the classes with some numbers, (rows,), as the first output."""
+        classes = np.array(classes.tolist())  # Of objects, what these are: words.
+        if classes.dtype.kind in "uf":
+            # scikit-learn takes no others than whole ones.
             classes = classes.astype(np.int64)
-        if classes.dtype.kind not in "bi" and not all(isinstance(one, str) for one in classes):
-            raise NotImplementedError(
-                f"classes that are neither words nor whole numbers: {classes[:5].tolist()}"
-            )
         output = self._operator.outputs[0].full_name
         self.add("Gather", self.constant(classes), places, made=output, axis=0)

@@ -123,6 +123,29 @@ def test_trees_of_several_classes_and_without_a_sample(tmp_path: Path, estimator
     check(tmp_path, trained, frame(3000, seed=2))
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [
+        np.array([False, True]),
+        np.array([0.0, 1.0]),
+        np.array([3, 200], np.uint8),
+        np.array([-1, 2**40]),
+        np.array(["no", "yes"], object),
+        np.array(["nö", ""]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "estimator",
+    [RandomForestClassifier(4, **SEED), HistGradientBoostingClassifier(max_iter=9)],
+    ids=lambda one: type(one).__name__,
+)
+def test_classes_of_other_types(tmp_path: Path, estimator: Any, classes: Any) -> None:
+    rows = frame(300, seed=1)
+    named = classes[target(rows)]
+    check(tmp_path, estimator.fit(rows, named), frame(500, seed=2), sample=rows)
+
+
 def test_the_loss_of_a_boosted_classifier(tmp_path: Path) -> None:
     rows = frame(300, seed=1)
     trained = GradientBoostingClassifier(loss="exponential", n_estimators=10).fit(
