@@ -177,6 +177,9 @@ def _narrow(signature: Signature, rows: Mapping[str, Array]) -> dict[str, Array]
 
 def encoders_in(estimator: Any) -> Iterator[Any]:
     """Yield the encoders within an estimator, at any depth."""
-    for part in parts_of(estimator):
-        if isinstance(getattr(part, "categories_", None), (list, tuple)):
+    parts = list(parts_of(estimator))
+    # What numbers bins gets no others.
+    inner = {id(getattr(part, "_encoder", None)) for part in parts if hasattr(part, "bin_edges_")}
+    for part in parts:
+        if id(part) not in inner and isinstance(getattr(part, "categories_", None), (list, tuple)):
             yield part

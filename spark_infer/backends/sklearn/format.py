@@ -30,7 +30,7 @@ from spark_infer.backends.sklearn.original import (
     differences,
     graph_answers,
 )
-from spark_infer.backends.sklearn.steps import has_steps
+from spark_infer.backends.sklearn.steps import has_steps, needs_sample
 from spark_infer.bundle import Bundle, Output, Signature
 from spark_infer.errors import BundleError, SignatureError, SparkInferError
 from spark_infer.tensors.rows import Rows
@@ -61,6 +61,12 @@ class SklearnFormat(Format):
             raise BundleError("of a scikit-learn model say the columns, and no inputs or task")
         columns = columns_of(model, said.columns, said.sample)
         check_unknown(model)
+        if said.sample is None and needs_sample(model):
+            raise BundleError(
+                f"the {type(model).__name__} looks for neighbors, or ranks numbers, and what "
+                "skl2onnx makes of it may choose otherwise among those that are alike; pass "
+                "sample=ROWS, some rows such as it will predict, to show that it does not"
+            )
         jumps = has_steps(model)
         problem: SparkInferError | None = None
         for dtype in ("float64", "float32") if jumps else ("float32", "float64"):

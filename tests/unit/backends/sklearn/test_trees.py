@@ -183,14 +183,33 @@ def test_a_regressor_of_trees(tmp_path: Path, first: Any, estimator: Any) -> Non
     "first",
     [
         QuantileTransformer(n_quantiles=20),
-        make_pipeline(StandardScaler(), Binarizer(threshold=0.1)),
+        Binarizer(threshold=0.1),
+        make_pipeline(StandardScaler(), Binarizer(threshold=0.0)),
+        KBinsDiscretizer(5, encode="ordinal"),
+        KBinsDiscretizer([2, 3, 4], encode="onehot"),
+        make_pipeline(StandardScaler(), KBinsDiscretizer(5, encode="onehot-dense")),
     ],
-    ids=["quantiles", "halves"],
+    ids=["quantiles", "halves", "scaled-halves", "bins", "bins-one-hot", "scaled-bins"],
 )
 def test_other_steps(tmp_path: Path, first: Any) -> None:
     rows = frame(300, seed=1)
     trained = make_pipeline(first, LogisticRegression()).fit(rows, target(rows))
     check(tmp_path, trained, frame(3000, seed=2), sample=rows.head(100))
+
+
+@pytest.mark.parametrize("first", [Binarizer(), KBinsDiscretizer(3, strategy="uniform")])
+def test_counts_that_lie_on_an_edge_without_a_sample(tmp_path: Path, first: Any) -> None:
+    rows = (frame(300, seed=1) * 2).round().clip(lower=0)
+    trained = make_pipeline(first, LogisticRegression()).fit(rows, rows["a"] >= 1)
+    check(tmp_path, trained, (frame(1000, seed=2) * 2).round().clip(lower=0))
+
+
+@pytest.mark.parametrize("estimator", [KNeighborsClassifier(3), QuantileTransformer(n_quantiles=9)])
+def test_what_chooses_among_neighbors_needs_a_sample(tmp_path: Path, estimator: Any) -> None:
+    rows = frame(300, seed=1)
+    whole = make_pipeline(StandardScaler(), estimator)
+    with pytest.raises(BundleError, match=r"looks for neighbors, or ranks numbers.*sample=ROWS"):
+        si.save_bundle(tmp_path / "b", whole.fit(rows, target(rows)))
 
 
 def test_columns_that_are_put_together_stay_float64(tmp_path: Path) -> None:
@@ -252,12 +271,9 @@ def test_a_forest_that_finds_outliers(tmp_path: Path) -> None:
     [
         make_pipeline(StandardScaler(), AdaBoostClassifier(**SEED)),
         make_pipeline(PolynomialFeatures(2), GradientBoostingClassifier(**SEED)),
-        make_pipeline(
-            StandardScaler(), KBinsDiscretizer(5, encode="ordinal"), LogisticRegression()
-        ),
         KNeighborsClassifier(4),
     ],
-    ids=["scaled-ada-boost", "polynomial", "bins", "neighbors"],
+    ids=["scaled-ada-boost", "polynomial", "neighbors"],
 )
 def test_steps_that_float32_moves_are_refused(tmp_path: Path, estimator: Any) -> None:
     rows = frame(500, seed=1)
