@@ -55,7 +55,8 @@ def _function(
     kind: Literal["arrow", "pandas"],
     metrics: Accumulator[Metrics] | None,
 ) -> Any:
-    task = _UdfTask(reference, wire.signature, wire.packed, wire.masked, metrics, kind == "pandas")
+    masks = wire.masked, wire.paired
+    task = _UdfTask(reference, wire.signature, wire.packed, *masks, metrics, kind == "pandas")
     as_struct = isinstance(result, StructType)
     # The annotations tell Spark which kind of function each is; pyspark's overloads do not know
     # functions of any number of columns, and mypy does not carry as_struct into the functions.
@@ -86,6 +87,7 @@ class _UdfTask:
     signature: Signature
     packed: frozenset[str]
     masked: tuple[int, ...]
+    paired: tuple[int, ...]
     metrics: Accumulator[Metrics] | None
     is_pandas: bool
     predictor: Predictor | None = None
@@ -103,8 +105,10 @@ class _UdfTask:
         if self.is_pandas:
             bound = as_declared(bound, self.signature)
         batch = pa.RecordBatch.from_arrays([bound[name] for name in expected], names=expected)
-        if self.predictor is None:
-            signature = names.with_fields(self.signature, batch.schema)
+        # From pandas the fields of structs are known from the first batch that holds one.
+        signature = names.with_fields(self.signature, batch.schema)
+        if self.predictor is None or signature != self.signature:
+            self.signature = signature
             self.predictor = self.reference.predictor(signature, self.packed, Metrics())
         predictor = self.predictor
         predicted = predictor.predict(batch)
@@ -130,13 +134,14 @@ class _UdfTask:
         self, columns: Sequence[PandasColumn], named: Mapping[str, PandasColumn]
     ) -> pa.RecordBatch:
         count = len(columns) - len(self.masked)
-        columns, masks = columns[:count], dict(zip(self.masked, columns[count:], strict=True))
+        values, masks = list(columns[:count]), dict(zip(self.masked, columns[count:], strict=True))
+        for at in self.paired:  # A struct arrives as a frame of its fields.
+            values[at], masks[at] = values[at]["values"], values[at]["mask"]
         names = [*_positional(count), *named]
-        batch = from_pandas([*columns, *named.values()], names, masks)
+        with task_failures():
+            batch = from_pandas([*values, *named.values()], names, masks)
         arrays = batch.columns
-        return self.arrow(
-            arrays[: len(columns)], dict(zip(named, arrays[len(columns) :], strict=True))
-        )
+        return self.arrow(arrays[:count], dict(zip(named, arrays[count:], strict=True)))
 
 
 def _positional(count: int) -> list[str]:

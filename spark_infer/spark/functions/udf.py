@@ -37,6 +37,8 @@ class PredictFunction:
     ``p.a, p.b`` runs it once; ``cache()`` before a filter, or ``predict(..., keep=[...])``, does
     so too. A stochastic model's column keeps its values under a filter, but each call draws anew,
     and Spark refuses it inside aggregates and join conditions: name the column first.
+    Name a scalar subquery first, too, before it is an argument: Spark takes none in the function
+    that casts it.
     """
 
     def __init__(

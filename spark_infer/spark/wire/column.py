@@ -18,11 +18,13 @@ class WireColumn:
         values: Its values.
         mask: Where they are null, when pandas would not tell; None when it does.
         packed_as: Spark's type of the array in which scalar columns are packed; None when none are.
+        is_pair: Whether the values are structs of the values and the mask.
     """
 
     values: Column
     mask: Column | None = None
     packed_as: str | None = None
+    is_pair: bool = False
 
     def as_argument(self) -> WireColumn:
         """Return it as an argument of a scalar Python function.
@@ -33,7 +35,7 @@ class WireColumn:
         half as long again (Spark 4.3). Spark 4 moves an expression that ``nullif`` repeats into
         such a projection; Spark 3.5 would compute it twice.
         """
-        if self.packed_as is None or not SPARK_4:
+        if self.packed_as is None or self.is_pair or not SPARK_4:
             return self
         # None of both is ever empty, so that nullif changes nothing.
         values = F.nullif(self.values, F.array().cast(self.packed_as))

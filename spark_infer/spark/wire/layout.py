@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from pyspark.sql import Column
@@ -37,8 +38,13 @@ class Wire:
 
     @property
     def masked(self) -> tuple[int, ...]:
-        """Positions of the columns whose nulls a mask says."""
+        """Positions of the columns whose nulls a mask behind all columns says."""
         return tuple(at for at, column in enumerate(self.columns) if column.mask is not None)
+
+    @property
+    def paired(self) -> tuple[int, ...]:
+        """Positions of the columns that are structs of values and their mask."""
+        return tuple(at for at, column in enumerate(self.columns) if column.is_pair)
 
     def arguments(self) -> list[Column]:
         """Return the arguments of a scalar Python function: the columns, then the masks."""
@@ -128,5 +134,5 @@ def _packed(
         else:
             pairs = zip(names, sources, strict=True)
             array = F.array(*(guarded(item, name, as_column(source)) for name, source in pairs))
-        sent = nulls.marked(array, element) if fill else WireColumn(array)
+        sent = nulls.once(array, partial(nulls.marked, kind=element)) if fill else WireColumn(array)
     return dataclasses.replace(sent, packed_as=f"array<{element}>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pyspark.sql.types import ArrayType, DataType, NullType, StructType
 
@@ -10,7 +11,7 @@ from spark_infer.bundle import Input
 from spark_infer.spark.wire.casts import cast_sql, wire_type
 from spark_infer.spark.wire.column import WireColumn
 from spark_infer.spark.wire.guards import guarded_array
-from spark_infer.spark.wire.nulls import need_mask, split
+from spark_infer.spark.wire.nulls import need_mask, once, split
 from spark_infer.spark.wire.source import SPARK_4, Source, as_column, field_of, with_texts
 
 
@@ -26,7 +27,10 @@ def exact(item: Input, source: Source, types: Mapping[str, DataType] | None) -> 
         column = as_column(source)
     else:
         column = with_texts([source], lambda texts: _cast(item, name, texts[0], kind, levels))
-    return split(column, levels, wire_type(item)) if need_mask(item) else WireColumn(column)
+    if not need_mask(item):
+        return WireColumn(column)
+    apart = partial(split, depth=levels, kind=wire_type(item))
+    return apart(column) if isinstance(source, str) else once(column, apart)
 
 
 def _cast(item: Input, name: str, text: str, kind: DataType | None, levels: int) -> str:

@@ -45,6 +45,20 @@ def marked(column: Column, kind: str) -> WireColumn:
     return WireColumn(F.when(some, values).otherwise(column), F.when(some, F.array_join(marks, "")))
 
 
+def once(column: Column, apart: Callable[[Column], WireColumn]) -> WireColumn:
+    """Return what ``apart`` makes of a column as one struct, for which it is computed once.
+
+    Apart, each mention of ``rand()``, or of a user's function that draws, is another draw.
+    """
+
+    def pair(value: Column) -> Column:
+        both = apart(value)
+        assert both.mask is not None
+        return F.struct(both.values.alias("values"), both.mask.alias("mask"))
+
+    return WireColumn(F.transform(F.array(column), pair).getItem(0), is_pair=True)
+
+
 def split(column: Column, depth: int, kind: str) -> WireColumn:
     """Return an array column of a depth without nulls in its elements, and the mask."""
     some = _some_null(column, depth)

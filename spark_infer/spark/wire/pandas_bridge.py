@@ -43,7 +43,8 @@ def from_pandas(
             in lists as the row's values are, or a text of 0 and 1.
 
     Raises:
-        SignatureError: A column holds timestamps, which pandas functions see in session time.
+        SignatureError: A column holds timestamps, which pandas functions see in session time, or
+            what no tensor is made of.
     """
     arrays = []
     for index, (column, name) in enumerate(zip(columns, names, strict=True)):
@@ -51,7 +52,7 @@ def from_pandas(
             values = pa.array(column, from_pandas=False)
             array = _with_nulls(values, _lists(pa.array(masks[index], from_pandas=True)))
         else:
-            array = pa.array(_with_structs(column), from_pandas=True)
+            array = _array(column, name)
         if _holds_timestamps(array.type):
             raise SignatureError(
                 f"column {name!r}: pandas functions see timestamps in session time; pass "
@@ -59,6 +60,20 @@ def from_pandas(
             )
         arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def _array(column: PandasColumn, name: str) -> pa.Array:
+    """Return a column without a mask as Arrow has it."""
+    try:
+        if isinstance(column, pd.DataFrame):  # A struct for each row.
+            return pa.RecordBatch.from_pandas(column, preserve_index=False).to_struct_array()
+        return pa.array(_with_structs(column), from_pandas=True)
+    except pa.ArrowException as error:
+        said = " ".join(str(error).split())[:200]
+        raise SignatureError(
+            f"column {name!r} holds what no tensor is made of ({said}); pass columns of numbers, "
+            "dates or strings, or arrays of them"
+        ) from None
 
 
 def as_declared(columns: Mapping[str, pa.Array], signature: Signature) -> dict[str, pa.Array]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 from typing import Any
 
 import pyspark
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+import torch
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import spark_infer as si
@@ -106,6 +108,100 @@ def test_nulls_and_nan_stay_apart(spark: SparkSession, linear: si.Bundle, kind: 
         ).collect()
     }
     assert found == {1: "nan", 2: "null", 3: "14.0"}
+
+
+class Items(torch.nn.Module):
+    """Adds up what a ragged row holds, the fields of its structs among it."""
+
+    def forward(self, x: torch.Tensor, x_mask: torch.Tensor) -> torch.Tensor:
+        return (x.reshape(*x_mask.shape, -1).sum(2) * x_mask.to(x.dtype)).sum(1)
+
+
+@pytest.fixture(scope="module", params=["items", "fields"])
+def ragged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> si.Bundle:
+    """A bundle that adds up arrays of numbers, or of structs of one; -5 stands for null."""
+    fields = ("u",) if request.param == "fields" else ()
+    signature = si.Signature(
+        inputs=[si.RaggedInput("x", column="x", fields=fields, nulls="empty", null_items=-5)],
+        outputs=[si.Output("score")],
+    )
+    path = tmp_path_factory.mktemp("bundles") / request.param
+    return si.save_bundle(path, Items(), signature=signature)
+
+
+def found_scores(spark: SparkSession, score: Column) -> set[float]:
+    rows = spark.range(0, 2_000, 1, 2).select(score.alias("score")).collect()
+    return {row["score"] for row in rows}
+
+
+@pytest.mark.parametrize("number", ["1.0D", "1", "1.5BD", "true"])
+def test_what_is_drawn_for_a_row_is_drawn_once(
+    spark: SparkSession, mixture: si.Bundle, kind: Any, number: str
+) -> None:
+    score = si.predict_udf(spark, mixture, kind=kind)
+    drawn = F.expr(f"IF(rand() < 0.5, NULL, {number})")
+    words = F.array().cast("array<string>")
+    found = found_scores(spark, score(F.lit(0), drawn, words).getField("score"))
+    assert found == {5.0, 15.0 if number == "1.5BD" else 10.0}
+
+
+def test_what_a_function_draws_is_drawn_once(
+    spark: SparkSession, mixture: si.Bundle, kind: Any
+) -> None:
+    drawn = F.udf(lambda _: random.choice([None, 2.0]), "double").asNondeterministic()
+    score = si.predict_udf(spark, mixture, kind=kind)
+    words = F.array().cast("array<string>")
+    found = found_scores(spark, score(F.lit(0), drawn("id"), words).getField("score"))
+    assert found == {5.0, 20.0}
+
+
+def test_arrays_that_are_drawn_for_a_row_are_drawn_once(
+    spark: SparkSession, ragged: si.Bundle, kind: Any
+) -> None:
+    item = "IF(rand() < 0.5, NULL, 1D)"
+    if ragged.signature.inputs[0].struct_fields:
+        item = f"named_struct('u', {item})"
+    score = si.predict_udf(spark, ragged, kind=kind)
+    assert found_scores(spark, score(F.expr(f"array({item})"))) == {1.0, -5.0}
+    perhaps = F.expr(f"IF(rand() < 0.5, NULL, array({item}))")
+    assert found_scores(spark, score(perhaps)) == {1.0, -5.0, 0.0}
+
+
+@pytest.mark.parametrize("first", ["NULL", "array()", "array(NULL)"])
+def test_fields_of_structs_that_the_first_batches_do_not_hold(
+    spark: SparkSession, kind: Any, first: str, tmp_path: Path
+) -> None:
+    signature = si.Signature(
+        inputs=[si.RaggedInput("x", column="x", fields=["u"], nulls="empty", null_items=0)],
+        outputs=[si.Output("score")],
+    )
+    bundle = si.save_bundle(tmp_path / "bundle", Items(), signature=signature)
+    si.register(spark, "fields", bundle, kind=kind)
+    kinds = "array<struct<U: double>>"
+    rows = spark.sql(
+        f"SELECT id, CAST(IF(id % 3 = 2, array(named_struct('U', 7D)), {first}) AS {kinds}) AS x "
+        "FROM range(0, 9, 1, 1)"
+    )
+    rows.createOrReplaceTempView("rows")
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 1)
+    try:
+        found = spark.sql("SELECT id, fields(x) FROM rows").collect()
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    assert {tuple(row) for row in found} == {(n, 7.0 if n % 3 == 2 else 0.0) for n in range(9)}
+
+
+@pytest.mark.parametrize(
+    "argument", ["named_struct('u', 1)", "map('k', 1)", "x'01'", "parse_json('1')"]
+)
+def test_sql_arguments_that_no_tensor_is_made_of(
+    spark: SparkSession, mixture: si.Bundle, kind: Any, argument: str
+) -> None:
+    if not SPARK_4 and argument.startswith("parse_json"):
+        pytest.skip("Spark 3.5 has no variants")
+    si.register(spark, "mix", mixture, kind=kind)
+    with pytest.raises(Exception, match=r"SignatureError: .*(does not fit|no tensor is made of)"):
+        spark.sql(f"SELECT mix({argument}, 1, array('x'))").collect()
 
 
 def test_sql_in_select_where_and_view(

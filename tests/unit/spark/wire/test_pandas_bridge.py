@@ -1,15 +1,16 @@
-"""Integers that pandas has made floats of."""
+"""What pandas has made of columns: floats of integers, frames of structs, objects."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 import spark_infer as si
 from spark_infer.errors import SignatureError
-from spark_infer.spark.wire.pandas_bridge import as_declared
+from spark_infer.spark.wire.pandas_bridge import as_declared, from_pandas
 
 BIG = 2**53
 
@@ -91,3 +92,19 @@ def test_a_float64_is_the_nearest_to_the_integer_that_it_was(dtype: str) -> None
     values = pa.array([HALF, None])
     item = si.ScalarInput("n", columns=[si.Column("x", nulls=0)], dtype=dtype)
     assert declared(values, item) is values
+
+
+def test_a_frame_is_a_column_of_structs() -> None:
+    frame = pd.DataFrame({"u": [1, 2], "v": ["a", None]}, index=[7, 9])
+    batch = from_pandas([frame], ["x"], {})
+    assert batch.column(0).to_pylist() == [{"u": 1, "v": "a"}, {"u": 2, "v": None}]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pd.Series([object()]), pd.Series([[object()]]), pd.DataFrame({"u": [object()]})],
+    ids=["values", "items", "fields"],
+)
+def test_objects_that_arrow_does_not_know_are_refused(column: Any) -> None:
+    with pytest.raises(SignatureError, match="'x' holds what no tensor is made of"):
+        from_pandas([column], ["x"], {})
