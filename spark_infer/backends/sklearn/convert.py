@@ -69,7 +69,12 @@ def columns_of(
         ) from None
     known = getattr(estimator, "feature_names_in_", None)
     if known is None:
-        count = estimator.n_features_in_
+        count = getattr(estimator, "n_features_in_", None)
+        if count is None:
+            raise BundleError(
+                f"the {type(estimator).__name__} does not say of how many columns it is, as one "
+                "that begins with 'passthrough'; leave that step out"
+            )
         if columns is None:
             raise SignatureError(
                 f"the {type(estimator).__name__} was fitted with an array of {count} columns that "

@@ -35,8 +35,7 @@ def convert_gradient(scope: Any, operator: Any, container: Any) -> None:
         _answer_many(nodes, raw, model.classes_)
     else:
         is_exponential = type(model._loss).__name__ == "ExponentialLoss"
-        doubled = nodes.add("Add", raw, raw) if is_exponential else raw
-        _answer_two(nodes, doubled, model.classes_, zero_is=1)
+        _answer_two(nodes, raw, model.classes_, zero_is=1, is_exponential=is_exponential)
 
 
 def convert_histogram(scope: Any, operator: Any, container: Any) -> None:
@@ -71,10 +70,23 @@ def _total(nodes: Nodes, rows: str, trees: list[Tree], start: Array) -> str:
     return nodes.add("Add", added, nodes.constant(start.reshape(1, -1).astype(np.float64)))
 
 
-def _answer_two(nodes: Nodes, raw: str, classes: Array, *, zero_is: int = 0) -> None:
-    """Give one of two classes and their probabilities; at zero the class with that number."""
-    second = nodes.add("Sigmoid", raw)
-    first = nodes.add("Sub", nodes.constant(np.ones((), np.float64)), second)
+def _answer_two(
+    nodes: Nodes, raw: str, classes: Array, *, zero_is: int = 0, is_exponential: bool = False
+) -> None:
+    """Give one of two classes and their probabilities.
+
+    Args:
+        nodes: The graph.
+        raw: What the trees add up, (rows, 1).
+        classes: Both.
+        zero_is: The number of the class at 0.
+        is_exponential: Whether they were trained with the exponential loss.
+    """
+    if nodes.gives_raw:
+        first, second = nodes.add("Neg", raw), raw
+    else:
+        second = nodes.add("Sigmoid", nodes.add("Add", raw, raw) if is_exponential else raw)
+        first = nodes.add("Sub", nodes.constant(np.ones((), np.float64)), second)
     nodes.answer(1, nodes.add("Concat", first, second, axis=1))
     zero = nodes.add("Sub", raw, raw)
     pair = (zero, raw) if zero_is == 0 else (raw, zero)
@@ -85,7 +97,7 @@ def _answer_two(nodes: Nodes, raw: str, classes: Array, *, zero_is: int = 0) -> 
 
 def _answer_many(nodes: Nodes, raw: str, classes: Array) -> None:
     """Give one of several classes and their probabilities."""
-    nodes.answer(1, nodes.add("Softmax", raw, axis=1))
+    nodes.answer(1, raw if nodes.gives_raw else nodes.add("Softmax", raw, axis=1))
     nodes.answer_class(classes, nodes.add("ArgMax", raw, axis=1, keepdims=0))
 
 

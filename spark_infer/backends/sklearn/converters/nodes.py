@@ -29,6 +29,12 @@ class Nodes:
         self._scope, self._operator, self._container = scope, operator, container
         self.given = [value.full_name for value in operator.inputs]
 
+    @property
+    def gives_raw(self) -> bool:
+        """Whether what stands around the part wants what it adds up, and no probabilities."""
+        found = self._container.get_options(self._operator.raw_operator, {"raw_scores": False})
+        return bool(found["raw_scores"])
+
     def add(self, word: str, *given: str, made: str | None = None, **attributes: Any) -> str:
         """Add a node, and return the name of what it makes."""
         made = made or self._scope.get_unique_variable_name(word.lower())

@@ -161,6 +161,11 @@ def test_small_scores_are_compared_by_their_size(tmp_path: Path, scale: float) -
     [
         (LogisticRegression(), {}, "the LogisticRegression is not fitted"),
         (
+            make_pipeline("passthrough", LinearRegression()).fit(np.ones((3, 2)), np.ones(3)),
+            {},
+            "does not say of how many columns.*passthrough",
+        ),
+        (
             LinearRegression().fit(np.ones((3, 2)), np.ones(3)),
             {},
             "array of 2 columns that have no names; pass columns",

@@ -95,6 +95,7 @@ CLASSIFIERS = [
         flatten_transform=False,
     ),
     CalibratedClassifierCV(RandomForestClassifier(6, **SEED), cv=2),
+    CalibratedClassifierCV(GradientBoostingClassifier(n_estimators=5, **SEED), cv=2),
 ]
 FIRST = [None, MinMaxScaler(), make_pipeline(SimpleImputer(), StandardScaler())]
 
@@ -144,6 +145,23 @@ def test_classes_of_other_types(tmp_path: Path, estimator: Any, classes: Any) ->
     rows = frame(300, seed=1)
     named = classes[target(rows)]
     check(tmp_path, estimator.fit(rows, named), frame(500, seed=2), sample=rows)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GradientBoostingClassifier(loss="exponential", n_estimators=5, **SEED),
+        HistGradientBoostingClassifier(max_iter=5, **SEED),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_boosted_trees_that_are_calibrated(tmp_path: Path, estimator: Any, classes: int) -> None:
+    rows = frame(300, seed=1)
+    if classes > 2 and getattr(estimator, "loss", "") == "exponential":
+        estimator = GradientBoostingClassifier(n_estimators=5, **SEED)
+    trained = make_pipeline(StandardScaler(), CalibratedClassifierCV(estimator, cv=2))
+    check(tmp_path, trained.fit(rows, target(rows, classes)), frame(1000, seed=2), sample=rows)
 
 
 def test_the_loss_of_a_boosted_classifier(tmp_path: Path) -> None:
