@@ -24,7 +24,7 @@ from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
 from spark_infer.warehouse.sinks.iceberg.workspace import Workspace
-from spark_infer.warehouse.sinks.kept import Kept, check_latest, nothing_kept
+from spark_infer.warehouse.sinks.kept import Kept, check_latest, is_published, nothing_kept
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
@@ -150,9 +150,10 @@ class IcebergTable:
 
     def reopen(self) -> Staged:
         """Return what is kept, and hold it."""
-        kept = self._find_kept()
+        self._find_kept()
+        self._workspace.hold()
+        kept = self._find_kept()  # Nobody has published or dropped it meanwhile.
         branch = self._workspace.reopen()
-        self._find_kept()  # Nobody has published or dropped it meanwhile.
         self._schema, self._is_kept = kept.columns, True
         return kept.staged(self._ours(branch))
 
@@ -286,7 +287,8 @@ class IcebergTable:
         target = self._target
         table = target.table(anew=True)
         text = None if table is None else self._workspace.kept(target.run_id)
-        if text is not None:
+        # Who was killed between publishing and forgetting has published.
+        if text is not None and not is_published(target):
             return Kept.from_text(text, where=f"what is kept of run {target.run_id}")
         raise nothing_kept(target)
 
