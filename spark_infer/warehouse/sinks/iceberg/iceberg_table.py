@@ -178,8 +178,9 @@ class IcebergTable:
             if self._coverage.left_alone and not keys.rows and not self._check_rows(staged, keys):
                 return Published(0, 0)
             for attempt in range(_MAX_ATTEMPTS):
-                branch, published = self._result(staged, keys, is_first=not attempt)
-                if self._adds_nothing(published) or self._branches.fast_forward(branch):
+                base = self._branches.head()
+                branch, published = self._result(staged, keys, base, is_first=not attempt)
+                if self._adds_nothing(published) or self._branches.fast_forward(branch, base):
                     if self._is_kept:
                         self._workspace.drop()
                     return published
@@ -218,9 +219,11 @@ class IcebergTable:
         deletes = target.is_overwritten or target.config.delete_missing
         return not published.rows and not deletes
 
-    def _result(self, staged: Staged, keys: Keys, *, is_first: bool) -> tuple[str, Published]:
-        """Make a branch of what the table is to be, of what it is now."""
-        target, base = self._target, self._branches.head()
+    def _result(
+        self, staged: Staged, keys: Keys, base: int | None, *, is_first: bool
+    ) -> tuple[str, Published]:
+        """Make a branch of what the table is to be, of the snapshot that it is at."""
+        target = self._target
         self._check_table(self._schema)
         emptied = self._check_rows(staged, keys)
         if self._is_kept:
