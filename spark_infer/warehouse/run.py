@@ -219,7 +219,7 @@ class Run:
             with ExitStack() as stack:
                 if self.quarantine is not None:
                     with step("quarantine"):
-                        number = self.quarantine.published(staged, keys, self.coverage)
+                        number = self.quarantine.published(staged, keys, self.coverage, sink)
                         self.found["rows_quarantined"] = stack.enter_context(number)
                 with step("write"):
                     published = sink.publish(staged, keys)

@@ -229,9 +229,9 @@ def test_one_that_always_writes_first_stops_the_run(
     monkeypatch.setattr("spark_infer.warehouse.sinks.iceberg.iceberg_table._MAX_ATTEMPTS", 2)
     forward = Branches.fast_forward
 
-    def late(branches: Branches, branch: str) -> bool:
+    def late(branches: Branches, *branch: Any) -> bool:
         insert(job, "9 10 0.5")()
-        return forward(branches, branch)
+        return forward(branches, *branch)
 
     monkeypatch.setattr(Branches, "fast_forward", late)
     with pytest.raises(WarehouseError, match="others have written it 2 times") as raised:
@@ -240,13 +240,30 @@ def test_one_that_always_writes_first_stops_the_run(
     assert job.branches() == ["main"]
 
 
+@pytest.mark.nightly_after(1)
+@pytest.mark.parametrize("target", [OVERWRITE, APPEND, MERGE])
+@pytest.mark.parametrize(("owner", "name"), [(IcebergTable, "check_rows"), STEPS[2]])
+def test_what_somebody_rolls_back_does_not_come_back(
+    monkeypatch: pytest.MonkeyPatch, job: Any, target: dict[str, Any], owner: type, name: str
+) -> None:
+    job.run(target=target)
+    (first,) = job.snapshots()
+    insert(job, "7 10 1")()
+    job.transactions("1 8", "2 8", "3 9", "4 9")
+    back = f"CALL ice.system.rollback_to_snapshot('lake.scores', {first})"
+    before(monkeypatch, owner, name, lambda: job.spark.sql(back))
+    job.run(target=target)
+    assert job.scores() == [*FIRST, (4, 9, 8.0)]
+    assert job.branches() == ["main"]
+
+
 def test_an_answer_that_is_lost(monkeypatch: pytest.MonkeyPatch, job: Any) -> None:
     job.run(target=APPEND)
     job.transactions("4 8")
     forward = Branches.fast_forward
 
-    def twice(branches: Branches, branch: str) -> bool:
-        return forward(branches, branch) and forward(branches, branch)
+    def twice(branches: Branches, *branch: Any) -> bool:
+        return forward(branches, *branch) and forward(branches, *branch)
 
     monkeypatch.setattr(Branches, "fast_forward", twice)
     assert job.run(target=APPEND).rows_out == 1

@@ -99,10 +99,10 @@ def test_rows_that_come_or_leave_meanwhile(own: Any, monkeypatch: pytest.MonkeyP
     forward = Branches.fast_forward
     writes = [lambda: insert(own, id="9", a="9")]
 
-    def slow(branches: Branches, branch: str) -> bool:
+    def slow(branches: Branches, *branch: Any) -> bool:
         while writes:
             writes.pop()()
-        return forward(branches, branch)
+        return forward(branches, *branch)
 
     monkeypatch.setattr(Branches, "fast_forward", slow)
     own.run()

@@ -93,7 +93,7 @@ class KeptRun(Run):
                     if config.quarantine is not None:
                         with step("quarantine"):
                             quarantine = Quarantine(config, target)
-                            stack.enter_context(quarantine.published(staged, keys, coverage))
+                            stack.enter_context(quarantine.published(staged, keys, coverage, sink))
                     with step("write"):
                         published = sink.publish(staged, keys)
                         if (view := SourceView.of(config, target)) is not None:

@@ -117,7 +117,9 @@ class Quarantine:
             )
 
     @contextmanager
-    def published(self, staged: Staged, keys: Keys, coverage: Coverage) -> Iterator[int]:
+    def published(
+        self, staged: Staged, keys: Keys, coverage: Coverage, sink: Sink
+    ) -> Iterator[int]:
         """Put the rows that got no prediction into the table, and take those out that got one.
 
         Other runs are kept from the table until the block ends, in which the target is written:
@@ -129,6 +131,7 @@ class Quarantine:
             staged: What the run has staged.
             keys: What was found of their keys.
             coverage: Which rows of the target the run is about.
+            sink: The target's.
 
         Yields:
             How many rows of the run stand there now.
@@ -140,11 +143,10 @@ class Quarantine:
             with spark_failures(
                 f"{self._table.named} was not written, and the target is as it was"
             ):
-                number = self._publish(staged, keys, coverage)
+                number = self._publish(self._still_new(staged, sink), keys, coverage)
             yield number
 
     def _publish(self, staged: Staged, keys: Keys, coverage: Coverage) -> int:
-        staged = self._still_new(staged)
         # What they were scored from is looked up once.
         rejected = self._rejected(staged).persist(StorageLevel.MEMORY_AND_DISK)
         with _forgotten(rejected):
@@ -163,15 +165,20 @@ class Quarantine:
             self._write(rejected, partitions)
         return staged.rejected
 
-    def _still_new(self, staged: Staged) -> Staged:
+    def _still_new(self, staged: Staged, sink: Sink) -> Staged:
         """Return what is staged without rows that an append leaves out: another run has added them.
 
         What stands in the table of such rows is the other run's.
         """
         target = self._scored
-        if not target.is_appended or target.table(anew=True) is None:
+        if not target.is_appended:
             return staged
-        rows = without_known(staged.df, target.rows(), self._job.key)
+        if target.config.jdbc is not None:  # No catalog has it.
+            rows = sink.pending(staged.df)
+        elif target.table(anew=True) is None:
+            return staged
+        else:
+            rows = without_known(staged.df, target.rows(), self._job.key)
         rejected = rows.where(F.col(REASON_COLUMN).isNotNull() & ~is_pending()).count()
         return replace(staged, df=rows, rejected=rejected)
 

@@ -116,26 +116,36 @@ def find_kept(target: Target, places: Iterable[Folder]) -> tuple[RunFolder, Kept
     Raises:
         WarehouseError: Nothing is kept of it; the message says why, as far as that can be told.
     """
-    is_published = False
+    known = False
     for place in places:
         run = RunFolder(place.child(target.run_id))
         text = run.kept()
         if run.is_published or run.is_being_published:
-            is_published = True
+            known = True
         elif text is not None:
             return run, Kept.from_text(text, where=str(run.folder))
-    raise nothing_kept(target, is_published=is_published)
+    raise nothing_kept(target, known=known)
 
 
-def nothing_kept(target: Target, *, is_published: bool = False) -> WarehouseError:
-    """Return the error that nothing is kept of a run, and why, as far as that can be told."""
+def is_published(target: Target) -> bool:
+    """Return whether the table has rows of the run."""
     table = target.table(anew=True)
-    if not is_published and table is not None and "run_id" in table.columns.names:
-        is_published = bool(target.rows().where(F.col("run_id") == target.run_id).count())
+    if table is None or "run_id" not in table.columns.names:
+        return False
+    return bool(target.rows().where(F.col("run_id") == target.run_id).limit(1).count())
+
+
+def nothing_kept(target: Target, *, known: bool = False) -> WarehouseError:
+    """Return the error that nothing is kept of a run, and why, as far as that can be told.
+
+    Args:
+        target: The table, with the run's id.
+        known: Whether it is known that the run is published.
+    """
     why = "a gate has not stopped it, it was dropped, or its seven days are over"
     return WarehouseError(
         f"nothing is kept of run {target.run_id} for {target.named}: "
-        f"{'it is published already' if is_published else why}"
+        f"{'it is published already' if known or is_published(target) else why}"
     )
 
 

@@ -11,7 +11,11 @@ import pytest
 from spark_infer.bundle.cache.locks import take
 from spark_infer.errors import GateError, WarehouseError
 from spark_infer.warehouse.sinks.iceberg import alive, workspace
+from spark_infer.warehouse.sinks.iceberg.branches import Branches
+from spark_infer.warehouse.sinks.iceberg.iceberg_table import IcebergTable
+from spark_infer.warehouse.sinks.iceberg.workspace import Workspace
 from tests.iceberg.test_modes import APPEND, DELETE, FIRST, MERGE, OVERWRITE
+from tests.iceberg.test_others import Killed, before, kill
 
 NEVER = {"check": "range", "column": "score", "max": 0}
 
@@ -103,3 +107,61 @@ def test_what_is_kept_for_long_enough_is_dropped(job: Any, monkeypatch: pytest.M
     assert job.branches() == ["main"]
     with pytest.raises(WarehouseError, match="seven days are over"):
         one.publish(run, job.spark)
+
+
+def killed(
+    monkeypatch: pytest.MonkeyPatch, job: Any, run: str, owner: type, name: str, **changes: Any
+) -> Any:
+    """Publish a run until a step at which the process is killed, and return the job."""
+    one = job.load(gate=[NEVER], **changes)
+    sinks: list[Any] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(IcebergTable, "discard", lambda sink, ignored: sinks.append(sink))
+        before(patched, owner, name, kill)
+        with pytest.raises(Killed):
+            one.publish(run, job.spark)
+    os.close(sinks[-1]._workspace._alive._held[1])  # As the system does.
+    return one
+
+
+@pytest.mark.parametrize("target", [OVERWRITE, APPEND, DELETE])
+def test_one_whose_publication_is_killed_is_kept(
+    monkeypatch: pytest.MonkeyPatch, job: Any, target: dict[str, Any]
+) -> None:
+    job.run(target=target)
+    job.transactions("1 8", "2 8", "3 9", "4 9")
+    run = stopped(job, target=target)
+    one = killed(monkeypatch, job, run, Branches, "fast_forward", target=target)
+    assert (job.scores(), len(job.branches())) == (FIRST, 3)
+    assert one.publish(run, job.spark).rows == (1 if target is APPEND else 4)
+    assert job.scores() == [*FIRST, (4, 9, 8.0)]
+    assert job.branches() == ["main"]
+
+
+def test_one_whose_publication_is_killed_can_be_dropped(
+    monkeypatch: pytest.MonkeyPatch, job: Any
+) -> None:
+    job.run(target=MERGE)
+    run = stopped(job, target=MERGE)
+    killed(monkeypatch, job, run, Branches, "fast_forward", target=MERGE).drop(run, job.spark)
+    assert (job.scores(), job.branches()) == (FIRST, ["main"])
+
+
+@pytest.mark.parametrize("step", ["drop", "_forget"])
+def test_one_that_is_published_is_not_published_again(
+    monkeypatch: pytest.MonkeyPatch, job: Any, step: str
+) -> None:
+    run = stopped(job, target=OVERWRITE)
+    one = killed(monkeypatch, job, run, Workspace, step, target=OVERWRITE)
+    job.spark.sql("DELETE FROM ice.lake.scores WHERE id = 2")
+    for decide in (one.publish, one.drop):
+        with pytest.raises(WarehouseError, match="it is published already"):
+            decide(run, job.spark)
+    assert job.scores() == [FIRST[0], FIRST[2]]
+
+
+def test_one_whose_branch_somebody_has_dropped(job: Any) -> None:
+    run = stopped(job, target=MERGE)
+    job.spark.sql(f"ALTER TABLE ice.lake.scores DROP BRANCH `spark_infer_{run}_0`")
+    with pytest.raises(WarehouseError, match=f"nothing is kept of run {run}"):
+        job.load(gate=[NEVER], target=MERGE).publish(run, job.spark)

@@ -24,7 +24,7 @@ from spark_infer.warehouse.sinks import formats
 from spark_infer.warehouse.sinks.coverage import Coverage
 from spark_infer.warehouse.sinks.iceberg.find import check_creatable, check_extensions
 from spark_infer.warehouse.sinks.iceberg.workspace import Workspace
-from spark_infer.warehouse.sinks.kept import Kept, check_latest, nothing_kept
+from spark_infer.warehouse.sinks.kept import Kept, check_latest, is_published, nothing_kept
 from spark_infer.warehouse.sinks.sink import Means, Published
 from spark_infer.warehouse.sinks.sql.merge import Merge
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
@@ -150,9 +150,10 @@ class IcebergTable:
 
     def reopen(self) -> Staged:
         """Return what is kept, and hold it."""
-        kept = self._find_kept()
+        self._find_kept()
+        self._workspace.hold()
+        kept = self._find_kept()  # Nobody has published or dropped it meanwhile.
         branch = self._workspace.reopen()
-        self._find_kept()  # Nobody has published or dropped it meanwhile.
         self._schema, self._is_kept = kept.columns, True
         return kept.staged(self._ours(branch))
 
@@ -177,8 +178,9 @@ class IcebergTable:
             if self._coverage.left_alone and not keys.rows and not self._check_rows(staged, keys):
                 return Published(0, 0)
             for attempt in range(_MAX_ATTEMPTS):
-                branch, published = self._result(staged, keys, is_first=not attempt)
-                if self._adds_nothing(published) or self._branches.fast_forward(branch):
+                base = self._branches.head()
+                branch, published = self._result(staged, keys, base, is_first=not attempt)
+                if self._adds_nothing(published) or self._branches.fast_forward(branch, base):
                     if self._is_kept:
                         self._workspace.drop()
                     return published
@@ -217,9 +219,11 @@ class IcebergTable:
         deletes = target.is_overwritten or target.config.delete_missing
         return not published.rows and not deletes
 
-    def _result(self, staged: Staged, keys: Keys, *, is_first: bool) -> tuple[str, Published]:
-        """Make a branch of what the table is to be, of what it is now."""
-        target, base = self._target, self._branches.head()
+    def _result(
+        self, staged: Staged, keys: Keys, base: int | None, *, is_first: bool
+    ) -> tuple[str, Published]:
+        """Make a branch of what the table is to be, of the snapshot that it is at."""
+        target = self._target
         self._check_table(self._schema)
         emptied = self._check_rows(staged, keys)
         if self._is_kept:
@@ -286,7 +290,8 @@ class IcebergTable:
         target = self._target
         table = target.table(anew=True)
         text = None if table is None else self._workspace.kept(target.run_id)
-        if text is not None:
+        # Who was killed between publishing and forgetting has published.
+        if text is not None and not is_published(target):
             return Kept.from_text(text, where=f"what is kept of run {target.run_id}")
         raise nothing_kept(target)
 

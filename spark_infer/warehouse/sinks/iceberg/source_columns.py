@@ -136,11 +136,12 @@ class SourceColumns:
             self._add_columns()
             branches = self._workspace.branches
             for _ in range(_MAX_ATTEMPTS):
-                branch = self._workspace.branch(branches.head())
+                base = branches.head()
+                branch = self._workspace.branch(base)
                 with View(staged.df) as view:
                     self._target.spark.sql(self._statement(branches.sql(branch), view))
                 published = self._counted(branches.rows(branch), staged)
-                if branches.fast_forward(branch):
+                if branches.fast_forward(branch, base):
                     return published
                 _log.warning("another has written table %s; updating its rows again", table)
         raise WarehouseError(

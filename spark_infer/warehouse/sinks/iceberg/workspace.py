@@ -41,7 +41,7 @@ class Workspace:
 
     def branch(self, base: int | None) -> str:
         """Make a branch more, of a snapshot of the table."""
-        self._hold()
+        self.hold()
         name = self.branches.create(self._target.run_id, self._num_branches, base)
         self._num_branches += 1
         self.made.append(name)
@@ -59,7 +59,7 @@ class Workspace:
         with spark_failures(f"branches of killed runs of {named} cannot be dropped"):
             alive = Alive(self._local())
             for run_id, branches in self.branches.of_runs().items():
-                if self.kept(run_id) is not None and _is_young(run_id):
+                if self._said(run_id) is not None and _is_young(run_id):
                     continue
                 with alive.if_dead(run_id, max(branch.changed for branch in branches)) as is_dead:
                     if is_dead:
@@ -79,24 +79,19 @@ class Workspace:
         self.made = []
 
     def kept(self, run_id: str) -> str | None:
-        """Return what was said of a run when it was kept; None where it was not."""
-        found = self._properties.get(f"{_KEPT}{run_id}")
-        return None if found is None else str(found)
+        """Return what was said of a run when it was kept; None where nothing is kept of it."""
+        return self._said(run_id) if run_id in self.branches.of_runs() else None
 
     def reopen(self) -> str:
-        """Return the branch of the run, which was kept, and hold it.
-
-        Raises:
-            WarehouseError: Another process holds it.
-        """
-        self._hold()
-        (branch,) = self.branches.of_runs()[self._target.run_id]
+        """Return the branch of the run, which was kept and is held."""
+        kept, *others = self._names
+        self.branches.drop(others)  # Of a publication that was killed.
         self._num_branches = 1
-        return branch.name
+        return kept
 
     def drop(self) -> None:
         """Drop what is kept of the run, or was."""
-        self.branches.drop(b.name for b in self.branches.of_runs().get(self._target.run_id, ()))
+        self.branches.drop(self._names)
         self._forget(self._target.run_id)
         self.made = []
 
@@ -109,16 +104,30 @@ class Workspace:
             self._alive.end()
             self._alive = None
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
+        """Tell others that the run goes on.
+
+        Raises:
+            WarehouseError: Another process works with it.
+        """
         if self._alive is None:
             alive = Alive(self._local())
             alive.begin(self._target.run_id)
             self._alive = alive
 
     def _forget(self, run_id: str) -> None:
-        if self.kept(run_id) is not None:
+        if self._said(run_id) is not None:
             key = f"{_KEPT}{run_id}"
             self._target.spark.sql(f"{self._alter} UNSET TBLPROPERTIES IF EXISTS ('{key}')")
+
+    def _said(self, run_id: str) -> str | None:
+        found = self._properties.get(f"{_KEPT}{run_id}")
+        return None if found is None else str(found)
+
+    @property
+    def _names(self) -> list[str]:
+        """The run's branches; the first of them is the one that is kept."""
+        return sorted(b.name for b in self.branches.of_runs().get(self._target.run_id, ()))
 
     def _local(self) -> Path | None:
         """Return where runs tell that they go on."""

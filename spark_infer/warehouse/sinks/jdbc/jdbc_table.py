@@ -232,8 +232,12 @@ class JdbcTable:
 
     def _is_done(self) -> bool:
         """Return whether what was staged is dropped, as it is by whoever has published it."""
+        assert self._held is not None
         assert self._staging is not None
         with self._database.connected("was perhaps written") as connection:
+            if not self._held.is_open():
+                # A session that was lost holds this until it has committed, or has not.
+                lock_table(connection, self._staging.target)
             return not self._staging.is_there(connection)
 
     def _find_kept(self, connection: Connection, staging: Staging) -> Kept:

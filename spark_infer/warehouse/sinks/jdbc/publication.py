@@ -71,12 +71,7 @@ class Publication:
         try:
             with connection.transaction():
                 published = self._write(connection, partitions, names_gone)
-                if self.config.mode != "append" and published.rows != keys.rows:
-                    raise WarehouseError(
-                        f"target table {self.config.table!r} was not written: it took "
-                        f"{published.rows:,} of {keys.rows:,} rows; look for triggers, rules and "
-                        "policies of the table that leave rows out"
-                    )
+                self._check_taken(connection, keys, published)
                 # Where these are there, nothing was published.
                 for table in (self.staging.rows, self.staging.gone):
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
@@ -146,10 +141,9 @@ class Publication:
 
     def _delete_partitions(self, connection: Connection, partitions: Collection[Partition]) -> None:
         if not self.config.partition_by:
-            connection.execute(f"DELETE FROM {self.target}")
+            self._delete(connection, "true")
         elif partitions:
-            condition = in_partitions(self._by(), sorted(partitions, key=str))
-            connection.execute(f"DELETE FROM {self.target} WHERE {condition}")
+            self._delete(connection, in_partitions(self._by(), sorted(partitions, key=str)))
 
     def _delete_keys(self, connection: Connection, is_named: bool) -> None:
         rows = f"SELECT FROM {self.staging.rows} r WHERE {self._same('r')}"
@@ -160,7 +154,30 @@ class Publication:
             )
             gone = f"SELECT {values} FROM {self.staging.gone}"
             condition += f" AND EXISTS (SELECT FROM ({gone}) g WHERE {self._same('g')})"
-        connection.execute(f"DELETE FROM {self.target} t WHERE {condition}")
+        self._delete(connection, condition)
+
+    def _delete(self, connection: Connection, condition: str) -> None:
+        rows = f"FROM {self.target} t WHERE {condition}"
+        connection.execute(f"DELETE {rows}")
+        if connection.query(f"SELECT {rows} LIMIT 1"):
+            raise self._kept_from("kept rows that the run takes away", "keep rows")
+
+    def _check_taken(self, connection: Connection, keys: Keys, published: Published) -> None:
+        """Prove that the table took the rows: of an append those whose keys it has not had."""
+        taken, wanted = published.rows, keys.rows
+        if self.config.mode == "append":
+            there = f"EXISTS (SELECT FROM {self.target} t WHERE {self._same('r')})"
+            rows = f"SELECT count(*) FROM {self.staging.rows} r WHERE NOT {there}"
+            ((left,),) = connection.query(rows)
+            wanted = taken + int(left or 0)
+        if taken != wanted:
+            raise self._kept_from(f"took {taken:,} of {wanted:,} rows", "leave rows out")
+
+    def _kept_from(self, what: str, by: str) -> WarehouseError:
+        return WarehouseError(
+            f"target table {self.config.table!r} was not written: it {what}; look for triggers, "
+            f"rules and policies of the table that {by}"
+        )
 
     @property
     def sql(self) -> str:
@@ -181,7 +198,7 @@ class Publication:
         return (
             f"WITH written AS (INSERT INTO {self.target} ({', '.join(there)}) "
             f"SELECT {values} FROM {self.staging.rows} r WHERE {condition} {conflict} "
-            f"RETURNING {reason} AS reason) SELECT count(*), count(reason) FROM written"
+            f"RETURNING {reason} AS reason) SELECT count(*), pg_catalog.count(reason) FROM written"
         )
 
     def _same(self, other: str) -> str:

@@ -17,6 +17,7 @@ from spark_infer.warehouse.sinks.jdbc.database import Database
 from spark_infer.warehouse.sinks.jdbc.postgresql.catalog import DatabaseTable
 from spark_infer.warehouse.sinks.jdbc.postgresql.connection import Connection
 from spark_infer.warehouse.sinks.jdbc.postgresql.dialect import in_partitions
+from spark_infer.warehouse.sinks.jdbc.postgresql.hazards import check_hazards
 from spark_infer.warehouse.sinks.target import Target
 
 _RIGHTS = {
@@ -62,6 +63,7 @@ class Replaced:
         table.check_rights(rights, text)
         if target.is_merged:
             table.check_unique(target.key, self.names, text)
+        check_hazards(connection, table.name, target.config.mode, text)
         return table
 
     def there(

@@ -114,7 +114,9 @@ class Staging:
 
     def rejected(self, connection: Connection, reason: str) -> int:
         """Return how many rows have a reason, in a column of this name."""
-        ((found,),) = connection.query(f"SELECT count({name_sql(reason)}) FROM {self.rows}")
+        ((found,),) = connection.query(
+            f"SELECT pg_catalog.count({name_sql(reason)}) FROM {self.rows}"
+        )
         return int(found or 0)
 
     def partitions(
@@ -198,7 +200,7 @@ class Staging:
 
 def table_lock(target: DatabaseName) -> str:
     """Return the number, in SQL, of the lock that whoever publishes into a table holds."""
-    return f"hashtextextended({literal(f'spark_infer table {target.sql}')}, 0)"
+    return f"pg_catalog.hashtextextended({literal(f'spark_infer table {target.sql}')}, 0)"
 
 
 def lock_table(connection: Connection, target: DatabaseName) -> None:
@@ -211,7 +213,7 @@ def lock_table(connection: Connection, target: DatabaseName) -> None:
 
 
 def _run_lock(run_id: str) -> str:
-    return f"hashtextextended({literal(f'spark_infer run {run_id}')}, 0)"
+    return f"pg_catalog.hashtextextended({literal(f'spark_infer run {run_id}')}, 0)"
 
 
 def _try_lock(connection: Connection, run_id: str) -> bool:
@@ -233,7 +235,7 @@ def _left(
         "SELECT c.relname, pg_catalog.obj_description(c.oid, 'pg_class') "
         "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
         f"WHERE n.nspname = {literal(staging.schema)} AND c.relkind = 'r' "
-        f"AND starts_with(c.relname, {literal(staging.begin)}) ORDER BY c.relname"
+        f"AND pg_catalog.starts_with(c.relname, {literal(staging.begin)}) ORDER BY c.relname"
     )
     runs: dict[str, list[tuple[str, str | None]]] = {}
     for name, comment in found:

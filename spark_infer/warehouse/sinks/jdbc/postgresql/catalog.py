@@ -79,7 +79,7 @@ class DatabaseTable:
             "AND i.indpred IS NULL AND i.indexprs IS NULL"
         )
         rights = connection.query(
-            "SELECT r FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r "
+            "SELECT r FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r "
             f"WHERE pg_catalog.has_table_privilege({oid}, r)"
         )
         indexes: dict[str | None, set[str]] = {}

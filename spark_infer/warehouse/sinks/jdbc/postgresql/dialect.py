@@ -128,7 +128,7 @@ def sent_sql(name: str, there: str, kind: DataType) -> str:
     """
     value = name_sql(there)
     if isinstance(kind, ArrayType):
-        value = f"CAST(array_to_json(CAST({value} AS text[])) AS text)"
+        value = f"CAST(pg_catalog.array_to_json(CAST({value} AS text[])) AS text)"
     elif isinstance(kind, _TIMES):
         value = f"CAST({value} AS text)"
     elif isinstance(kind, StringType):
