@@ -28,6 +28,7 @@ from spark_infer.warehouse.config.target.quarantine import (
     VALUES_COLUMN,
 )
 from spark_infer.warehouse.ledger.matched import Matched
+from spark_infer.warehouse.quarantine.alone import alone
 from spark_infer.warehouse.quarantine.reasons import kind_of, stage_of
 from spark_infer.warehouse.quarantine.values import ModelValues
 from spark_infer.warehouse.rows.among import in_partitions
@@ -41,9 +42,7 @@ from spark_infer.warehouse.rows.keys import (
 from spark_infer.warehouse.rows.pending import is_pending
 from spark_infer.warehouse.rows.staged import Staged
 from spark_infer.warehouse.sinks import Coverage, Sink, Target, choose_sink
-from spark_infer.warehouse.sinks.lock import WriterLock
 from spark_infer.warehouse.sinks.sql.sql_table import SqlTable
-from spark_infer.warehouse.sinks.table import default_folder
 
 _, _DIGEST, _RUN, _SCORED_AT = LINEAGE_COLUMNS
 
@@ -139,7 +138,7 @@ class Quarantine:
         Raises:
             SparkInferError: It cannot be written, and the target is as it was.
         """
-        with self._alone():
+        with alone(self._table):
             with spark_failures(
                 f"{self._table.named} was not written, and the target is as it was"
             ):
@@ -271,22 +270,6 @@ class Quarantine:
         if not staged.rejected and stay.count() == there.count():
             return None
         return self._as_written(stay, {_RUN: F.lit(self._scored.run_id)})
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other runs from the table between reading and writing it, on a local file system.
-
-        Another lock than that of those who write it, which its sink takes meanwhile.
-        """
-        table = self._table.table()
-        folder = None if table is None else table.folder
-        folder = folder or default_folder(self._spark, self._table.name)
-        local = None if folder is None else folder.local
-        if local is None:
-            yield
-        else:
-            with WriterLock(local.with_name(f"{local.name}.quarantine")).held(self._config.table):
-                yield
 
     def _target(self) -> Target:
         return Target(self._spark, self._config, self._key, self._scored.run_id, "quarantine")

@@ -36,7 +36,7 @@ def of_path(spark: SparkSession, path: str) -> Partition:
 
 
 def check_names(spark: SparkSession, name: TableName, table: Table, *, named: str) -> None:
-    """Prove that the catalog calls the partitions of a table as this session calls them.
+    """Prove that the catalog calls the partitions of a table as this Spark session does.
 
     One of another name (``day=2018-8-8``, which another tool has made, or ``rate=0E-10``, as
     sessions without ANSI write it) would stay beside the one that is written for its value.
@@ -68,9 +68,9 @@ def check_names(spark: SparkSession, name: TableName, table: Table, *, named: st
     )
     for row in rows.where(reduce(or_, is_other)).take(1):
         raise WarehouseError(
-            f"{named} has the partition {paths[row['at']]!r}, whose values this session writes "
-            "otherwise, so that another one of the same values would stand beside it; rename it "
-            "(ALTER TABLE ... PARTITION ... RENAME TO PARTITION, with "
+            f"{named} has the partition {paths[row['at']]!r}, whose values this Spark session "
+            "writes otherwise, so that another one of the same values would stand beside it; "
+            "rename it (ALTER TABLE ... PARTITION ... RENAME TO PARTITION, with "
             "spark.sql.legacy.skipTypeValidationOnAlterPartition=true), or run with the "
             "spark.sql.ansi.enabled by which it was written"
         )
